@@ -1,0 +1,92 @@
+// Counter-based random numbers (Philox4x32-10): number i of a stream depends on the stream and on i, and on nothing
+// else, so every thread and every device draws the same numbers in any order.
+// Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+#include <string_view>
+
+namespace dvd {
+
+/// Four 32-bit random numbers for one counter under one key.
+constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t product0 = std::uint64_t{0xD2511F53} * counter[0];
+    const std::uint64_t product1 = std::uint64_t{0xCD9E8D57} * counter[2];
+    counter = {static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(product1),
+               static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(product0)};
+    key[0] += 0x9E3779B9;
+    key[1] += 0xBB67AE85;
+  }
+  return counter;
+}
+
+/// A stream of random numbers, addressed by index. Cheap to copy; has no state.
+///
+///     Random random(seed);
+///     Random latents = random.stream("latents").stream(step);   // independent of every other stream
+///     float z = latents.normal(i);
+class Random {
+ public:
+  explicit constexpr Random(std::uint64_t seed = 0) : key_(mix(seed)) {}
+
+  /// An independent stream named by a number or by a word.
+  constexpr Random stream(std::uint64_t name) const {
+    Random result;
+    result.key_ = mix(key_ ^ mix(name + 0x9E3779B97F4A7C15));
+    return result;
+  }
+  constexpr Random stream(std::string_view name) const {
+    std::uint64_t hash = 0xCBF29CE484222325;  // FNV-1a
+    for (const char letter : name) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001B3;
+    return stream(hash);
+  }
+
+  /// Number `index` of the stream, all 64 bits random.
+  constexpr std::uint64_t bits(std::uint64_t index) const {
+    const auto words = block(index / 2);
+    const std::size_t half = index % 2 * 2;
+    return std::uint64_t{words[half]} << 32 | words[half + 1];
+  }
+
+  /// Uniform in [0, 1), 53 bits.
+  constexpr double uniform(std::uint64_t index) const { return static_cast<double>(bits(index) >> 11) * 0x1p-53; }
+
+  /// Uniform in [low, high).
+  constexpr double uniform(std::uint64_t index, double low, double high) const {
+    return low + (high - low) * uniform(index);
+  }
+
+  /// Uniform among 0, 1, ..., count - 1 (count > 0).
+  constexpr std::int64_t below(std::uint64_t index, std::int64_t count) const {
+    return static_cast<std::int64_t>(uniform(index) * static_cast<double>(count));
+  }
+
+  /// Standard normal (Box-Muller); numbers 2i and 2i + 1 share a pair of uniforms.
+  double normal(std::uint64_t index) const {
+    const std::uint64_t pair = index & ~std::uint64_t{1};
+    const double radius = std::sqrt(-2 * std::log(1 - uniform(pair)));  // 1 - u is in (0, 1]
+    const double angle = 2 * std::numbers::pi * uniform(pair + 1);
+    return radius * (index == pair ? std::cos(angle) : std::sin(angle));
+  }
+
+ private:
+  // SplitMix64's finaliser: every bit of the result depends on every bit of the argument.
+  static constexpr std::uint64_t mix(std::uint64_t x) {
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9;
+    x = (x ^ x >> 27) * 0x94D049BB133111EB;
+    return x ^ x >> 31;
+  }
+
+  constexpr std::array<std::uint32_t, 4> block(std::uint64_t counter) const {
+    return philox({static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0, 0},
+                  {static_cast<std::uint32_t>(key_), static_cast<std::uint32_t>(key_ >> 32)});
+  }
+
+  std::uint64_t key_;
+};
+
+}  // namespace dvd

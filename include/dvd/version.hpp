@@ -1,0 +1,13 @@
+// The library's version. CMake reads it from this file, so it is written nowhere else.
+#pragma once
+
+#define DVD_VERSION_MAJOR 0
+#define DVD_VERSION_MINOR 1
+#define DVD_VERSION_PATCH 0
+
+namespace dvd {
+
+/// "major.minor.patch"; stored in every checkpoint and run folder.
+inline constexpr char version[] = "0.1.0";
+
+}  // namespace dvd

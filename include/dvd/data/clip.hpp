@@ -25,4 +25,10 @@ struct Clip {
   const std::uint8_t* frame(std::int64_t t) const { return pixels.data() + t * height * width * 3; }
 };
 
+/// A clip and the index of its class.
+struct LabelledClip {
+  Clip clip;
+  std::int64_t label = 0;
+};
+
 }  // namespace dvd

@@ -1,0 +1,178 @@
+// The kernel contract: everything that layers, models and training ask of hardware.
+//
+// A device policy is a type with the static functions below; `dvd::Cpu` is one. Pointers are device memory from
+// `allocate` unless a name says host. Arrays are dense and row-major, activations channels-last. A kernel overwrites
+// its output unless its comment says that it adds. Kernels of one thread run in the order of their calls. The same call
+// gives the same bits every time, however many threads a device runs.
+//
+// memory
+//   allocate(bytes)                      -> shared_ptr<void>, aligned to 64 bytes; 64 readable bytes follow
+//   upload(host, device, bytes)          download(device, host, bytes)
+//   peak_memory()                        the most bytes that were ever allocated at a time
+//   copy_rows(blocks, rows, width, x, x_block, x_row, y, y_block, y_row)
+//                                        y[b * y_block + r * y_row + i] = x[b * x_block + r * x_row + i], i < width
+//
+// pointwise, over `size` elements; outputs may be inputs
+//   fill(size, value, y)                 add(size, x, y): y += x         scale(size, factor, x, y): y = factor * x
+//   relu, sigmoid, tanh (size, x, y)     NAME_backward(size, y, dy, dx), y being the forward result
+//   adam(size, lr, beta1, beta2, eps, correction1, correction2, gradient, weight, average, average_square)
+//                                        m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
+//                                        w -= lr * (m / correction1) / (sqrt(v / correction2) + eps)
+//   moving_average(size, decay, x, average): average = decay * average + (1 - decay) * x
+//
+// ConvGRU gates; `gates` is [rows, 3 * width], a row holding reset | update | candidate, at first as pre-activations
+//   gru_reset(rows, width, gates, state, reset_state)
+//                                        reset, update = sigmoid in place; reset_state = reset * state
+//   gru_output(rows, width, gates, state, output)
+//                                        candidate = relu in place; output = update * state + (1 - update) * candidate;
+//                                        without a state (null, meaning 0) also update = sigmoid in place
+//   gru_output_backward(rows, width, gates, state, doutput, dgates, dstate)
+//                                        dgates' update and candidate parts (of the pre-activations), dstate; without a
+//                                        state the reset part becomes 0 and dstate is not written
+//   gru_reset_backward(rows, width, gates, state, dreset_state, dgates, dstate): dgates' reset part; adds to dstate
+//
+// convolutions; see ConvolutionSize for layouts, `X_pixel` is the distance between pixels of X
+//   convolve(size, x, weight, bias or null, y, y_pixel, accumulate)
+//   convolve_backward_input(size, dy, dy_pixel, weight, dx, accumulate)
+//   convolve_backward_weight(size, x, dy, dy_pixel, dweight)
+//
+// normalisation; x is [groups, rows, channels]
+//   moments(groups, rows, channels, x, mean, variance)            [groups, channels] each; biased variance
+//   scale_shift(groups, rows, channels, x, scale, shift, rectify, y)
+//                                        y = scale[g, c] * x + shift[g, c], then ReLU if `rectify`
+//   batch_norm_coefficients(frames, batch, channels, mean, variance, gain, bias, epsilon, scale, shift)
+//                                        mean, variance [frames, channels]; gain, bias [batch, channels]; scale, shift
+//                                        [frames * batch, channels] such that scale * x + shift is
+//                                        (1 + gain) * (x - mean) / sqrt(variance + epsilon) + bias
+//   batch_norm_backward(frames, batch, rows, channels, x, dy, mean, variance, gain, scale, shift, epsilon, rectify,
+//                       batch_statistics, dgain, dbias, dx or null)
+//                                        gradients of that; `batch_statistics`: mean and variance came from x
+//   sum_rows(groups, rows, channels, x, x_row, y, accumulate)     y[g, c] (+)= sum over rows; rows lie x_row apart
+//   dot(size, x, y, result)              *result = sum of x * y
+//
+// resampling; images are [images, height, width, channels] before upsampling
+//   upsample_nearest, upsample_bilinear (images, height, width, channels, x, y), NAME_backward(..., dy, dx)
+//                                        bilinear has half-pixel centres and repeats edges
+//   average_pool(frames, batch, height, width, channels, pool_frames, x, y), average_pool_backward(..., dy, dx)
+//                                        windows of pool_frames x 2 x 2; odd ends are dropped
+//
+// rows
+//   gather_rows(count, width, table, host rows, y)                y[i] = table[rows[i]]
+//   scatter_add_rows(count, width, dy, host rows, dtable)         dtable[rows[i]] += dy[i]
+//   broadcast_rows(groups, rows, channels, x, y)                  y[g, r] = x[g]
+//   row_dots(rows, width, x, y, result)                           result[r] = sum of x[r] * y[r]
+//   scale_rows(rows, width, factors, x, y)                        y[r] = factors[r] * x[r]
+//   mean_loss(size, scores, term, loss, dscores or null)          *loss += mean of term(score).first;
+//                                        dscores = term(score).second / size
+//
+// weights; `weight` is [outputs, inputs, taps] as in checkpoints, `packed` [taps, inputs, outputs]
+//   power_iteration(rows, columns, weight, u, v, sigma, update)   v = norm(W^T u); if `update`, u = norm(W v);
+//                                        *sigma = u^T W v;  norm(x) = x / max(|x|, 1e-12)
+//   pack_weight(outputs, inputs, taps, weight, sigma or null, packed)   packed = weight (/ *sigma)
+//   unpack_weight_gradient(outputs, inputs, taps, dpacked, packed, sigma or null, u, v, dweight)
+//                                        adds to dweight the gradient through pack_weight, sigma's included
+//   random_normal(size, random, scale, y)      y[i] = scale * random.normal(i)
+//   random_uniform(size, random, low, high, y)
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include "dvd/core/convolution_size.hpp"
+#include "dvd/core/random.hpp"
+#include "dvd/core/tensor.hpp"
+
+namespace dvd {
+
+/// Memory and copies of the contract above.
+template <class D, class T>
+concept DeviceCopies = DeviceMemory<D> && requires(const T* x, T* y, Index n) {
+  { D::peak_memory() } -> std::convertible_to<std::size_t>;
+  { D::name } -> std::convertible_to<const char*>;
+  D::copy_rows(n, n, n, x, n, n, y, n, n);
+};
+
+/// Pointwise kernels of the contract above.
+template <class D, class T>
+concept DevicePointwise = requires(const T* x, T* y, T value, Index n) {
+  D::fill(n, value, y);
+  D::add(n, x, y);
+  D::scale(n, value, x, y);
+  D::relu(n, x, y);
+  D::relu_backward(n, x, x, y);
+  D::sigmoid(n, x, y);
+  D::sigmoid_backward(n, x, x, y);
+  D::tanh(n, x, y);
+  D::tanh_backward(n, x, x, y);
+  D::gru_reset(n, n, y, x, y);
+  D::gru_output(n, n, y, x, y);
+  D::gru_output_backward(n, n, x, x, x, y, y);
+  D::gru_reset_backward(n, n, x, x, x, y, y);
+  D::adam(n, value, value, value, value, value, value, x, y, y, y);
+  D::moving_average(n, value, x, y);
+};
+
+/// Convolution kernels of the contract above.
+template <class D, class T>
+concept DeviceConvolution = requires(const ConvolutionSize& size, const T* x, T* y, Index n) {
+  D::convolve(size, x, x, x, y, n, true);
+  D::convolve_backward_input(size, x, n, x, y, true);
+  D::convolve_backward_weight(size, x, x, n, y);
+};
+
+/// Normalisation kernels of the contract above.
+template <class D, class T>
+concept DeviceNormalization = requires(const T* x, T* y, T value, Index n) {
+  D::moments(n, n, n, x, y, y);
+  D::scale_shift(n, n, n, x, x, x, true, y);
+  D::batch_norm_coefficients(n, n, n, x, x, x, x, value, y, y);
+  D::batch_norm_backward(n, n, n, n, x, x, x, x, x, x, x, value, true, true, y, y, y);
+  D::sum_rows(n, n, n, x, n, y, true);
+  D::dot(n, x, x, y);
+};
+
+/// Resampling kernels of the contract above.
+template <class D, class T>
+concept DeviceResampling = requires(const T* x, T* y, Index n) {
+  D::upsample_nearest(n, n, n, n, x, y);
+  D::upsample_nearest_backward(n, n, n, n, x, y);
+  D::upsample_bilinear(n, n, n, n, x, y);
+  D::upsample_bilinear_backward(n, n, n, n, x, y);
+  D::average_pool(n, n, n, n, n, n, x, y);
+  D::average_pool_backward(n, n, n, n, n, n, x, y);
+};
+
+/// Row kernels of the contract above.
+template <class D, class T>
+concept DeviceRows = requires(const T* x, T* y, Index n, const Index* rows) {
+  D::gather_rows(n, n, x, rows, y);
+  D::scatter_add_rows(n, n, x, rows, y);
+  D::broadcast_rows(n, n, n, x, y);
+  D::row_dots(n, n, x, x, y);
+  D::scale_rows(n, n, x, x, y);
+  D::mean_loss(
+      n, x, [](T score) { return std::pair<T, T>(score, T{1}); }, y, y);
+};
+
+/// Weight kernels of the contract above.
+template <class D, class T>
+concept DeviceWeights = requires(const T* x, T* y, T value, Index n, const Random& random) {
+  D::power_iteration(n, n, x, y, y, y, true);
+  D::pack_weight(n, n, n, x, x, y);
+  D::unpack_weight_gradient(n, n, n, x, x, x, x, x, y);
+  D::random_normal(n, random, value, y);
+  D::random_uniform(n, random, value, value, y);
+};
+
+/// A device policy for elements of type T: the whole contract above.
+template <class D, class T>
+concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceConvolution<D, T> &&
+    DeviceNormalization<D, T> && DeviceResampling<D, T> && DeviceRows<D, T> && DeviceWeights<D, T>;
+
+/// A device policy. Every one computes in float; which other scalars it knows is its own affair.
+template <class D>
+concept Device = DeviceFor<D, float>;
+
+}  // namespace dvd

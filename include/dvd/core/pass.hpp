@@ -1,0 +1,32 @@
+// How a network is run, and what a backward pass is asked for.
+#pragma once
+
+namespace dvd {
+
+/// What a pass over a network does beside computing its result.
+struct Pass {
+  bool batch_statistics;  ///< batch norms use (and record) the batch's statistics instead of the running ones
+  bool power_iteration;   ///< spectral norms advance their u by one iteration
+  double momentum;        ///< weight of the batch's statistics in the running ones
+
+  /// Every pass during training: G's in an update of D and D's in an update of G too.
+  static constexpr Pass train() { return {true, true, 0.1}; }
+  /// By running statistics; changes nothing.
+  static constexpr Pass evaluate() { return {false, false, 0}; }
+  /// Pass number `index` (0, 1, ...) of collecting standing statistics: plain averages over passes, u not moving.
+  static constexpr Pass standing(int index) { return {true, false, 1.0 / (index + 1)}; }
+};
+
+/// Which gradients a backward pass computes. Gradients of parameters are added to `Parameter::gradient`.
+enum class Gradients { inputs, parameters, all };
+
+constexpr bool wants_inputs(Gradients gradients) { return gradients != Gradients::parameters; }
+constexpr bool wants_parameters(Gradients gradients) { return gradients != Gradients::inputs; }
+
+/// The cache of a part, or null where the whole keeps no cache: `conv1.forward(x, pass, part(cache, &Cache::conv1))`.
+template <class Cache, class Part>
+Part* part(Cache* cache, Part Cache::*member) {
+  return cache ? &(cache->*member) : nullptr;
+}
+
+}  // namespace dvd

@@ -1,0 +1,140 @@
+// The embedded data set: coloured shapes that move.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+#include <string>
+#include <vector>
+
+#include "dvd/core/error.hpp"
+#include "dvd/core/random.hpp"
+#include "dvd/data/clip.hpp"
+
+namespace dvd {
+
+/// Sizes of the clips.
+struct MovingShapesOptions {
+  std::int64_t frames = 8;
+  std::int64_t resolution = 32;
+};
+
+/// An endless procedural data set of 12 classes, {disc, square, triangle} x {left, right, up, down}, class index
+/// 4 * shape + direction. One anti-aliased shape, 25 to 40 % of the frame's width, in a random saturated hue (its
+/// strongest channel at least 0.6) before a smooth two-colour gradient (every channel in [-1, -0.4]), moves at constant
+/// speed in its class's direction, by 25 to 50 % of the width over the clip, and stays inside the frame. The triangle
+/// is isosceles, as high as wide, point up.
+class MovingShapes {
+ public:
+  /// Throws ArgumentError for less than one frame or fewer than 8 pixels.
+  explicit MovingShapes(const MovingShapesOptions& options = {}) : options_(options) {
+    require(options.frames >= 1 && options.frames <= 4096, "moving shapes need 1 to 4096 frames, not ", options.frames);
+    require(options.resolution >= 8 && options.resolution <= 4096, "moving shapes need 8 to 4096 pixels, not ",
+            options.resolution);
+  }
+
+  std::int64_t classes() const { return 12; }
+
+  std::vector<std::string> class_names() const {
+    std::vector<std::string> names;
+    for (const char* shape : {"disc", "square", "triangle"})
+      for (const char* direction : {"left", "right", "up", "down"})
+        names.push_back(std::string(shape) + "-" + direction);
+    return names;
+  }
+
+  /// A clip of a random class.
+  LabelledClip draw(const Random& random) const {
+    return draw(random.stream("clip"), random.stream("class").below(0, 12));
+  }
+
+  /// A clip of the given class. Throws ArgumentError for a label outside 0 .. 11.
+  LabelledClip draw(const Random& random, std::int64_t label) const {
+    require(label >= 0 && label < 12, "moving shapes have classes 0 .. 11, not ", label);
+    const Scene scene(random, label);
+    const std::int64_t size = options_.resolution;
+    LabelledClip result{Clip(options_.frames, size, size), label};
+    for (std::int64_t t = 0; t < options_.frames; ++t) {
+      // A clip of one frame shows the middle of the path.
+      const double time = options_.frames > 1 ? static_cast<double>(t) / static_cast<double>(options_.frames - 1) : 0.5;
+      std::uint8_t* pixel = result.clip.frame(t);
+      for (std::int64_t row = 0; row < size; ++row)
+        for (std::int64_t column = 0; column < size; ++column, pixel += 3) {
+          const auto color = scene.color(row, column, size, time);
+          for (std::size_t c = 0; c < 3; ++c)
+            pixel[c] = static_cast<std::uint8_t>(std::lround((std::clamp(color[c], -1.0, 1.0) + 1) * 127.5));
+        }
+    }
+    return result;
+  }
+
+ private:
+  using Color = std::array<double, 3>;
+
+  /// All that is random about a clip. Lengths are fractions of the frame's width, y grows downwards.
+  struct Scene {
+    std::int64_t shape;
+    double size, start_x, start_y, move_x, move_y;
+    Color hue, ground_from, ground_to;
+    double ground_x, ground_y;
+
+    Scene(const Random& random, std::int64_t label) : shape(label / 4) {
+      std::uint64_t next = 0;
+      size = random.uniform(next++, 0.25, 0.40);
+      const double travel = random.uniform(next++, 0.25, 0.50);
+      constexpr int directions[4][2] = {{-1, 0}, {1, 0}, {0, -1}, {0, 1}};
+      const auto& direction = directions[label % 4];
+      move_x = direction[0] * travel;
+      move_y = direction[1] * travel;
+      start_x = random.uniform(next++, size / 2 + std::max(0.0, -move_x), 1 - size / 2 - std::max(0.0, move_x));
+      start_y = random.uniform(next++, size / 2 + std::max(0.0, -move_y), 1 - size / 2 - std::max(0.0, move_y));
+      for (double& channel : hue) channel = random.uniform(next++, -1, 0.6);
+      // Saturated: one channel strong, another one weak.
+      const std::int64_t strong = random.below(next++, 3), weak = (strong + 1 + random.below(next++, 2)) % 3;
+      hue[static_cast<std::size_t>(strong)] = random.uniform(next++, 0.6, 1);
+      hue[static_cast<std::size_t>(weak)] = random.uniform(next++, -1, -0.4);
+      for (double& channel : ground_from) channel = random.uniform(next++, -1, -0.4);
+      for (double& channel : ground_to) channel = random.uniform(next++, -1, -0.4);
+      const double angle = random.uniform(next++, 0, 2 * std::numbers::pi);
+      ground_x = std::cos(angle);
+      ground_y = std::sin(angle);
+    }
+
+    bool inside(double x, double y) const {
+      const double half = size / 2;
+      switch (shape) {
+        case 0:
+          return x * x + y * y <= half * half;
+        case 1:
+          return std::abs(x) <= half && std::abs(y) <= half;
+        default:
+          return std::abs(y) <= half && std::abs(x) <= (y + half) / 2;
+      }
+    }
+
+    /// The mean colour of a pixel at `time` in [0, 1], in [-1, 1].
+    Color color(std::int64_t row, std::int64_t column, std::int64_t resolution, double time) const {
+      constexpr int samples = 4;  // in each direction
+      const double pixel = 1 / static_cast<double>(resolution);
+      const double left = static_cast<double>(column) * pixel, top = static_cast<double>(row) * pixel;
+      const double center_x = start_x + time * move_x, center_y = start_y + time * move_y;
+      int hits = 0;
+      for (int i = 0; i < samples; ++i)
+        for (int j = 0; j < samples; ++j)
+          hits += inside(left + (j + 0.5) / samples * pixel - center_x, top + (i + 0.5) / samples * pixel - center_y);
+      const double covered = static_cast<double>(hits) / (samples * samples);
+      // Along the gradient's direction the frame spans at most [-sqrt(1/2), sqrt(1/2)].
+      const double along = ground_x * (left + pixel / 2 - 0.5) + ground_y * (top + pixel / 2 - 0.5);
+      const double mix = 0.5 + along / std::numbers::sqrt2;
+      Color result;
+      for (std::size_t c = 0; c < 3; ++c)
+        result[c] = covered * hue[c] + (1 - covered) * ((1 - mix) * ground_from[c] + mix * ground_to[c]);
+      return result;
+    }
+  };
+
+  MovingShapesOptions options_;
+};
+
+}  // namespace dvd

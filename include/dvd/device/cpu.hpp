@@ -1,0 +1,28 @@
+// The CPU device policy: kernels on Eigen, vector extensions and oneTBB.
+#pragma once
+
+#include "dvd/core/device.hpp"
+#include "dvd/device/cpu/convolution.hpp"
+#include "dvd/device/cpu/gathering.hpp"
+#include "dvd/device/cpu/memory.hpp"
+#include "dvd/device/cpu/normalization.hpp"
+#include "dvd/device/cpu/pointwise.hpp"
+#include "dvd/device/cpu/resampling.hpp"
+#include "dvd/device/cpu/weights.hpp"
+
+namespace dvd {
+
+/// Computes on the cores of this machine, as many as `ThreadLimit` allows. The same bits on any number of threads.
+struct Cpu : cpu::Memory,
+             cpu::Pointwise,
+             cpu::Convolution,
+             cpu::Normalization,
+             cpu::Resampling,
+             cpu::Gathering,
+             cpu::Weights {
+  static constexpr const char* name = "cpu";
+};
+
+static_assert(Device<Cpu>);
+
+}  // namespace dvd

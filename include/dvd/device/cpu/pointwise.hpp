@@ -1,0 +1,191 @@
+// Kernels that treat every element alone, the copies, and the gates of the ConvGRU. All are bound by memory; Eigen's
+// array expressions vectorise them, exponentials included.
+#pragma once
+
+#include <Eigen/Core>
+#include <cstring>
+
+#include "dvd/device/cpu/parallel.hpp"
+
+namespace dvd::cpu {
+
+template <class T>
+using Values = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
+template <class T>
+using ConstValues = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>;
+
+/// Pointwise kernels of the contract; see core/device.hpp.
+struct Pointwise {
+  template <class T>
+  static void fill(Index size, T value, T* y) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) { std::fill(y + begin, y + end, value); });
+  }
+
+  template <class T>
+  static void add(Index size, const T* x, T* y) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
+      Values<T>(y + begin, end - begin) += ConstValues<T>(x + begin, end - begin);
+    });
+  }
+
+  template <class T>
+  static void scale(Index size, T factor, const T* x, T* y) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
+      Values<T>(y + begin, end - begin) = factor * ConstValues<T>(x + begin, end - begin);
+    });
+  }
+
+  template <class T>
+  static void relu(Index size, const T* x, T* y) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
+      Values<T>(y + begin, end - begin) = ConstValues<T>(x + begin, end - begin).max(T{0});
+    });
+  }
+
+  template <class T>
+  static void relu_backward(Index size, const T* y, const T* dy, T* dx) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
+      const Index count = end - begin;
+      Values<T>(dx + begin, count) =
+          (ConstValues<T>(y + begin, count) > T{0}).select(ConstValues<T>(dy + begin, count), T{0});
+    });
+  }
+
+  template <class T>
+  static void sigmoid(Index size, const T* x, T* y) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
+      Values<T>(y + begin, end - begin) = ConstValues<T>(x + begin, end - begin).logistic();
+    });
+  }
+
+  template <class T>
+  static void sigmoid_backward(Index size, const T* y, const T* dy, T* dx) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
+      const ConstValues<T> value(y + begin, end - begin);
+      Values<T>(dx + begin, end - begin) = ConstValues<T>(dy + begin, end - begin) * value * (T{1} - value);
+    });
+  }
+
+  template <class T>
+  static void tanh(Index size, const T* x, T* y) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
+      Values<T>(y + begin, end - begin) = ConstValues<T>(x + begin, end - begin).tanh();
+    });
+  }
+
+  template <class T>
+  static void tanh_backward(Index size, const T* y, const T* dy, T* dx) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
+      const ConstValues<T> value(y + begin, end - begin);
+      Values<T>(dx + begin, end - begin) = ConstValues<T>(dy + begin, end - begin) * (T{1} - value * value);
+    });
+  }
+
+  template <class T>
+  static void copy_rows(Index blocks, Index rows, Index width, const T* x, Index x_block, Index x_row, T* y,
+                        Index y_block, Index y_row) {
+    if (blocks * rows == 1) {
+      parallel_chunks(width, pointwise_grain, [=](Index begin, Index end) {
+        std::memcpy(y + begin, x + begin, static_cast<std::size_t>(end - begin) * sizeof(T));
+      });
+      return;
+    }
+    const Index grain = std::max<Index>(1, pointwise_grain / std::max<Index>(width, 1));
+    parallel_chunks(blocks * rows, grain, [=](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        const Index block = i / rows, row = i % rows;
+        std::memcpy(y + block * y_block + row * y_row, x + block * x_block + row * x_row,
+                    static_cast<std::size_t>(width) * sizeof(T));
+      }
+    });
+  }
+
+  // The gates of a ConvGRU step lie side by side in a row of `gates`: [reset | update | candidate], `width` each.
+
+  template <class T>
+  static void gru_reset(Index rows, Index width, T* gates, const T* state, T* reset_state) {
+    parallel_rows(rows, width, [=](Index row) {
+      Values<T> both(gates + row * 3 * width, 2 * width);
+      both = both.logistic();
+      Values<T>(reset_state + row * width, width) = both.head(width) * ConstValues<T>(state + row * width, width);
+    });
+  }
+
+  template <class T>
+  static void gru_output(Index rows, Index width, T* gates, const T* state, T* output) {
+    parallel_rows(rows, width, [=](Index row) {
+      T* gate = gates + row * 3 * width;
+      Values<T> update(gate + width, width), candidate(gate + 2 * width, width);
+      candidate = candidate.max(T{0});
+      if (state) {
+        Values<T>(output + row * width, width) =
+            candidate + update * (ConstValues<T>(state + row * width, width) - candidate);
+      } else {
+        update = update.logistic();
+        Values<T>(output + row * width, width) = candidate - update * candidate;
+      }
+    });
+  }
+
+  template <class T>
+  static void gru_output_backward(Index rows, Index width, const T* gates, const T* state, const T* doutput, T* dgates,
+                                  T* dstate) {
+    parallel_rows(rows, width, [=](Index row) {
+      const T* gate = gates + row * 3 * width;
+      T* dgate = dgates + row * 3 * width;
+      const ConstValues<T> update(gate + width, width), candidate(gate + 2 * width, width);
+      const ConstValues<T> upstream(doutput + row * width, width);
+      Values<T> dupdate(dgate + width, width), dcandidate(dgate + 2 * width, width);
+      if (state) {
+        dupdate = upstream * (ConstValues<T>(state + row * width, width) - candidate) * update * (T{1} - update);
+        Values<T>(dstate + row * width, width) = upstream * update;
+      } else {
+        Values<T>(dgate, width).setZero();  // a zero state hides the reset gate
+        dupdate = -upstream * candidate * update * (T{1} - update);
+      }
+      dcandidate = (candidate > T{0}).select(upstream * (T{1} - update), T{0});
+    });
+  }
+
+  template <class T>
+  static void gru_reset_backward(Index rows, Index width, const T* gates, const T* state, const T* dreset_state,
+                                 T* dgates, T* dstate) {
+    parallel_rows(rows, width, [=](Index row) {
+      const ConstValues<T> reset(gates + row * 3 * width, width), upstream(dreset_state + row * width, width);
+      Values<T>(dgates + row * 3 * width, width) =
+          upstream * ConstValues<T>(state + row * width, width) * reset * (T{1} - reset);
+      Values<T>(dstate + row * width, width) += upstream * reset;
+    });
+  }
+
+  template <class T>
+  static void adam(Index size, T learning_rate, T beta1, T beta2, T epsilon, T correction1, T correction2,
+                   const T* gradient, T* weight, T* average, T* average_square) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
+      const Index count = end - begin;
+      const ConstValues<T> g(gradient + begin, count);
+      Values<T> m(average + begin, count), v(average_square + begin, count), w(weight + begin, count);
+      m = beta1 * m + (T{1} - beta1) * g;
+      v = beta2 * v + (T{1} - beta2) * g * g;
+      w -= learning_rate * (m / correction1) / ((v / correction2).sqrt() + epsilon);
+    });
+  }
+
+  template <class T>
+  static void moving_average(Index size, T decay, const T* x, T* average) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
+      Values<T> a(average + begin, end - begin);
+      a = decay * a + (T{1} - decay) * ConstValues<T>(x + begin, end - begin);
+    });
+  }
+
+ private:
+  template <class Row>
+  static void parallel_rows(Index rows, Index width, const Row& row) {
+    parallel_chunks(rows, std::max<Index>(1, pointwise_grain / (4 * width)), [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) row(i);
+    });
+  }
+};
+
+}  // namespace dvd::cpu

@@ -1,0 +1,84 @@
+// Short vectors, by the vector extension that g++ and clang share: no intrinsics, so one source serves SSE, AVX2,
+// AVX-512 and NEON.
+#pragma once
+
+#include <cstring>
+#include <utility>
+
+namespace dvd::cpu {
+
+#if defined(__AVX512F__)
+inline constexpr int vector_bytes = 64;
+inline constexpr int vector_registers = 32;
+#elif defined(__AVX__)
+inline constexpr int vector_bytes = 32;
+inline constexpr int vector_registers = 16;
+#elif defined(__aarch64__)
+inline constexpr int vector_bytes = 16;
+inline constexpr int vector_registers = 32;
+#else
+inline constexpr int vector_bytes = 16;
+inline constexpr int vector_registers = 16;
+#endif
+
+/// Every buffer ends with this many readable bytes, so that a kernel may load a whole vector at its last elements.
+inline constexpr std::size_t buffer_slack = 64;
+
+template <class T, int Lanes>
+struct VectorType {
+  typedef T type __attribute__((vector_size(Lanes * sizeof(T))));  // an alias-declaration loses the attribute
+};
+
+/// `Lanes` values of T that are added and multiplied at once.
+template <class T, int Lanes>
+using Vector = typename VectorType<T, Lanes>::type;
+
+/// Lanes of the widest vector that this target has.
+template <class T>
+inline constexpr int native_lanes = vector_bytes / static_cast<int>(sizeof(T));
+
+template <class V, class T>
+[[gnu::always_inline]] inline V load(const T* from) {
+  V value;
+  std::memcpy(&value, from, sizeof(V));
+  return value;
+}
+
+template <class V, class T>
+[[gnu::always_inline]] inline void store(T* to, const V& value) {
+  std::memcpy(to, &value, sizeof(V));
+}
+
+/// Stores the first `count` lanes.
+template <class V, class T>
+[[gnu::always_inline]] inline void store_first(T* to, const V& value, long count) {
+  std::memcpy(to, &value, static_cast<std::size_t>(count) * sizeof(T));
+}
+
+/// Calls `f` with std::integral_constant 0, 1, ..., Count - 1; unrolled whatever the optimisation level, which keeps
+/// arrays of accumulators in registers.
+template <int Count, class F>
+[[gnu::always_inline]] inline void unroll(F&& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+    (f(std::integral_constant<int, I>{}), ...);
+  }
+  (std::make_integer_sequence<int, Count>{});
+}
+
+/// Calls `f(offset, lanes)` with std::integral_constant lanes for pieces that cover 0 .. count - 1: widest vectors
+/// first, then ever narrower ones for what is left. Channels of a pixel are walked so, whatever their number.
+template <class T, int Lanes = native_lanes<T>, class F>
+[[gnu::always_inline]] inline void for_lanes(long count, F&& f, long offset = 0) {
+  for (; offset + Lanes <= count; offset += Lanes) f(offset, std::integral_constant<int, Lanes>{});
+  if constexpr (Lanes > 1) {
+    if (offset < count) for_lanes<T, Lanes / 2>(count, f, offset);
+  }
+}
+
+/// max(x, 0), lane by lane.
+template <class V>
+[[gnu::always_inline]] inline V rectified(const V& x) {
+  return x > 0 ? x : V{};
+}
+
+}  // namespace dvd::cpu

@@ -1,0 +1,116 @@
+// From weights as checkpoints hold them, `[outputs, inputs, taps]`, to weights as convolutions read them,
+// `[taps, inputs, outputs]`, and back for gradients; with the power iteration of spectral normalisation.
+#pragma once
+
+#include <cmath>
+
+#include "dvd/core/random.hpp"
+#include "dvd/device/cpu/normalization.hpp"
+
+namespace dvd::cpu {
+
+/// Weight kernels of the contract; see core/device.hpp.
+struct Weights {
+  template <class T>
+  static void power_iteration(Index rows, Index columns, const T* weight, T* u, T* v, T* sigma, bool update) {
+    // v = norm(W^T u): columns are split, rows added in order.
+    parallel_chunks(columns, std::max<Index>(256, 65536 / rows), [=](Index begin, Index end) {
+      for_lanes<T>(end - begin, [&](Index c, auto lanes) {
+        using V = Vector<T, lanes>;
+        V sum{};
+        for (Index r = 0; r < rows; ++r) sum += u[r] * load<V>(weight + r * columns + begin + c);
+        store(v + begin + c, sum);
+      });
+    });
+    normalize(columns, v);
+    // W v, from which both u and sigma follow.
+    std::vector<T> product(static_cast<std::size_t>(rows));
+    parallel_chunks(rows, std::max<Index>(1, 65536 / columns), [&](Index begin, Index end) {
+      for (Index r = begin; r < end; ++r) {
+        constexpr int lanes = native_lanes<T>;
+        using V = Vector<T, lanes>;
+        const T* row = weight + r * columns;
+        V sum[4] = {};
+        Index c = 0;
+        for (; c + 4 * lanes <= columns; c += 4 * lanes)
+          unroll<4>([&](auto i) { sum[i] += load<V>(row + c + i * lanes) * load<V>(v + c + i * lanes); });
+        const V all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        double total = 0;
+        for (int lane = 0; lane < lanes; ++lane) total += static_cast<double>(all[lane]);
+        for (; c < columns; ++c) total += static_cast<double>(row[c]) * static_cast<double>(v[c]);
+        product[static_cast<std::size_t>(r)] = static_cast<T>(total);
+      }
+    });
+    if (update) {
+      std::copy(product.begin(), product.end(), u);
+      normalize(rows, u);
+    }
+    double total = 0;
+    for (Index r = 0; r < rows; ++r)
+      total += static_cast<double>(u[r]) * static_cast<double>(product[static_cast<std::size_t>(r)]);
+    *sigma = static_cast<T>(total);
+  }
+
+  template <class T>
+  static void pack_weight(Index outputs, Index inputs, Index taps, const T* weight,
+                          const std::type_identity_t<T>* sigma, T* packed) {
+    const T factor = sigma ? T{1} / *sigma : T{1};
+    by_inputs(inputs, taps * outputs, [=](Index i) {
+      for (Index o = 0; o < outputs; ++o)
+        for (Index t = 0; t < taps; ++t)
+          packed[(t * inputs + i) * outputs + o] = weight[(o * inputs + i) * taps + t] * factor;
+    });
+  }
+
+  template <class T>
+  static void unpack_weight_gradient(Index outputs, Index inputs, Index taps, const T* dpacked, const T* packed,
+                                     const std::type_identity_t<T>* sigma, const T* u, const T* v, T* dweight) {
+    // With spectral norm, d(W / sigma): u and v are constants and sigma = u^T W v, so
+    // dW = (dP - <dP, P> u v^T) / sigma, where P = W / sigma (Miyato et al. 2018, section 2.1).
+    T along = 0;
+    if (sigma) Normalization::dot(outputs * inputs * taps, dpacked, packed, &along);
+    const T factor = sigma ? T{1} / *sigma : T{1};
+    by_inputs(inputs, taps * outputs, [=](Index i) {
+      for (Index o = 0; o < outputs; ++o)
+        for (Index t = 0; t < taps; ++t) {
+          T gradient = dpacked[(t * inputs + i) * outputs + o];
+          if (sigma) gradient -= along * u[o] * v[i * taps + t];
+          dweight[(o * inputs + i) * taps + t] += gradient * factor;
+        }
+    });
+  }
+
+  template <class T>
+  static void random_normal(Index size, const Random& random, T scale, T* y) {
+    parallel_chunks(size, 1024, [=](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) y[i] = scale * static_cast<T>(random.normal(static_cast<std::uint64_t>(i)));
+    });
+  }
+
+  template <class T>
+  static void random_uniform(Index size, const Random& random, T low, T high, T* y) {
+    parallel_chunks(size, 1024, [=](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i)
+        y[i] = static_cast<T>(
+            random.uniform(static_cast<std::uint64_t>(i), static_cast<double>(low), static_cast<double>(high)));
+    });
+  }
+
+ private:
+  template <class T>
+  static void normalize(Index size, T* x) {
+    double squares = 0;
+    for (Index i = 0; i < size; ++i) squares += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    const double inverse = 1 / std::max(std::sqrt(squares), 1e-12);
+    for (Index i = 0; i < size; ++i) x[i] = static_cast<T>(static_cast<double>(x[i]) * inverse);
+  }
+
+  template <class Input>
+  static void by_inputs(Index inputs, Index work, const Input& input) {
+    parallel_chunks(inputs, std::max<Index>(1, pointwise_grain / work), [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) input(i);
+    });
+  }
+};
+
+}  // namespace dvd::cpu

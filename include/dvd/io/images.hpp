@@ -1,0 +1,132 @@
+// Clips as pictures: film strips, grids of clips playing together, PNG files.
+#pragma once
+
+#include <stb/stb_image_write.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "dvd/core/error.hpp"
+#include "dvd/data/clip.hpp"
+#include "dvd/io/atomic_file.hpp"
+
+namespace dvd {
+
+/// An RGB picture, 8 bits a channel, row-major `[height, width, 3]`.
+struct Image {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::vector<std::uint8_t> pixels;
+};
+
+namespace detail {
+
+inline constexpr std::uint8_t background = 48;  // dark grey: black and white clips both stand out
+
+// Throws ArgumentError unless the clips can be laid out together.
+inline void check_layout(std::span<const Clip> clips, int scale, int gap) {
+  constexpr std::int64_t largest = 1 << 20;  // keeps the products below within 64 bits
+  require(!clips.empty(), "no clips to show (expected at least one)");
+  require(1 <= scale && scale <= 256, "scale is ", scale, " (expected 1 to 256)");
+  require(0 <= gap && gap <= 1024, "gap is ", gap, " pixels (expected 0 to 1024)");
+  const Clip& first = clips.front();
+  for (const Clip& clip : clips) {
+    require(std::min({clip.frames, clip.height, clip.width}) >= 1 &&
+                std::max({clip.frames, clip.height, clip.width}) <= largest &&
+                clip.pixels.size() == static_cast<std::size_t>(clip.frames * clip.height * clip.width * 3),
+            "a clip says ", clip.frames, " frames of ", clip.height, "x", clip.width, " pixels and holds ",
+            clip.pixels.size(), " bytes (expected 1 to ", largest, " of each, and 3 bytes a pixel)");
+    require(clip.frames == first.frames && clip.height == first.height && clip.width == first.width, "a clip has ",
+            clip.frames, " frames of ", clip.height, "x", clip.width, " pixels (expected ", first.frames, " of ",
+            first.height, "x", first.width, " as the first clip)");
+  }
+}
+
+// Draws frame t of the clip, `scale` pixels for one, with its corner at (top, left) of an RGB canvas.
+inline void draw_frame(const Clip& clip, std::int64_t t, int scale, std::uint8_t* canvas, std::int64_t canvas_width,
+                       std::int64_t top, std::int64_t left) {
+  const std::uint8_t* source = clip.frame(t);
+  for (std::int64_t y = 0; y < clip.height; ++y) {
+    std::uint8_t* const line = canvas + ((top + y * scale) * canvas_width + left) * 3;
+    std::uint8_t* target = line;
+    for (std::int64_t x = 0; x < clip.width; ++x, source += 3)
+      for (int copy = 0; copy < scale; ++copy) target = std::copy_n(source, 3, target);
+    for (int copy = 1; copy < scale; ++copy) std::copy(line, target, line + copy * canvas_width * 3);
+  }
+}
+
+}  // namespace detail
+
+/// A picture with one row per clip, its frames from left to right, every pixel enlarged to `scale` x `scale` (1 to 256)
+/// and `gap` pixels (0 to 1024) of dark grey around every frame. ArgumentError where there is no clip, a clip is empty
+/// or malformed, or the clips differ in length or size.
+inline Image film_strips(std::span<const Clip> rows, int scale, int gap) {
+  detail::check_layout(rows, scale, gap);
+  const std::int64_t row_step = rows[0].height * scale + gap;
+  const std::int64_t column_step = rows[0].width * scale + gap;
+  Image image{gap + static_cast<std::int64_t>(rows.size()) * row_step, gap + rows[0].frames * column_step, {}};
+  image.pixels.assign(static_cast<std::size_t>(image.height * image.width * 3), detail::background);
+  std::int64_t top = gap;
+  for (const Clip& clip : rows) {
+    for (std::int64_t t = 0; t < clip.frames; ++t)
+      detail::draw_frame(clip, t, scale, image.pixels.data(), image.width, top, gap + t * column_step);
+    top += row_step;
+  }
+  return image;
+}
+
+/// A grid of clips that play together, as one clip: row by row, `columns` to a row (no more than there are clips),
+/// enlarged and spaced as in film_strips; what the last row lacks is grey. ArgumentError as for film_strips, and where
+/// `columns` is not positive.
+inline Clip tile_clips(std::span<const Clip> clips, std::int64_t columns, int scale, int gap) {
+  detail::check_layout(clips, scale, gap);
+  require(columns >= 1, "columns is ", columns, " (expected at least 1)");
+  const auto count = static_cast<std::int64_t>(clips.size());
+  columns = std::min(columns, count);
+  const std::int64_t rows = (count + columns - 1) / columns;
+  const std::int64_t row_step = clips[0].height * scale + gap;
+  const std::int64_t column_step = clips[0].width * scale + gap;
+  Clip grid(clips[0].frames, gap + rows * row_step, gap + columns * column_step);
+  std::ranges::fill(grid.pixels, detail::background);
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t t = 0; t < grid.frames; ++t)
+      detail::draw_frame(clips[static_cast<std::size_t>(i)], t, scale, grid.frame(t), grid.width,
+                         gap + i / columns * row_step, gap + i % columns * column_step);
+  return grid;
+}
+
+/// The factor by which to enlarge frames of `resolution` pixels so that they are legible at a glance, at about 128
+/// pixels: 16 -> 8, 32 -> 4, 64 -> 2, 128 and more -> 1. ArgumentError where `resolution` is not positive.
+inline int legible_scale(std::int64_t resolution) {
+  require(resolution >= 1, "resolution is ", resolution, " pixels (expected at least 1)");
+  return static_cast<int>(std::max<std::int64_t>(1, 128 / resolution));
+}
+
+/// Writes the picture as a PNG file, all or nothing (see write_file_atomically). ArgumentError where it is empty,
+/// malformed or larger than 512 MiB uncompressed; FileError where it cannot be encoded or written.
+inline void write_png(const std::filesystem::path& path, const Image& image) {
+  constexpr std::int64_t most_bytes = 512 << 20;  // the encoder counts bytes in ints and doubles its buffers
+  require(1 <= image.height && 1 <= image.width && image.width <= most_bytes / 3 - 1 &&
+              image.height <= most_bytes / (image.width * 3 + 1) &&
+              image.pixels.size() == static_cast<std::size_t>(image.height * image.width * 3),
+          "a picture says ", image.height, "x", image.width, " pixels and holds ", image.pixels.size(),
+          " bytes (expected at least 1x1, 3 bytes a pixel, and at most ", most_bytes, " bytes)");
+  std::vector<std::byte> file;
+  const auto append = [](void* context, void* data, int size) {
+    const auto* bytes = static_cast<const std::byte*>(data);
+    auto& result = *static_cast<std::vector<std::byte>*>(context);
+    result.insert(result.end(), bytes, bytes + size);
+  };
+  const int height = static_cast<int>(image.height);
+  const int width = static_cast<int>(image.width);
+  const int encoded = stbi_write_png_to_func(append, &file, width, height, 3, image.pixels.data(), width * 3);
+  if (encoded == 0) throw FileError(concat(path.string(), ": cannot encode the picture as PNG (out of memory?)"));
+  const std::span<const std::byte> bytes = file;
+  write_file_atomically(path, std::span(&bytes, 1));
+}
+
+}  // namespace dvd

@@ -1,0 +1,122 @@
+// Batch normalisation whose gain and bias come from a latent vector and a class (de Vries et al. 2017; BigGAN).
+#pragma once
+
+#include <cmath>
+
+#include "dvd/layers/linear.hpp"
+#include "dvd/layers/spectral_norm.hpp"
+
+namespace dvd {
+
+/// y = (1 + G c) * (x - mean) / sqrt(variance + 1e-5) + B c, for videos x `[T, N, H, W, C]` and a condition c `[N, D]`;
+/// then, if asked for, ReLU in the same pass over memory.
+///
+/// Mean and (biased) variance are taken over N, H, W for every frame on its own, never over T: statistics must not
+/// carry information from frame to frame (DVD-GAN, section 3.1). Running statistics `[T, C]` start at 0 and 1 and
+/// follow with the pass's momentum and the unbiased variance. G and B are spectrally normalised and have no offset.
+template <Scalar T, Device D = Cpu>
+class ClassConditionalBatchNorm {
+ public:
+  using scalar_type = T;
+  using device_type = D;
+  using Projection = SpectralNorm<Linear<T, D>>;
+
+  static constexpr T epsilon = T(1e-5);
+
+  struct Cache {
+    Tensor<T, D> x, mean, variance, gain, scale, shift;
+    typename Projection::Cache gain_projection, bias_projection;
+    bool rectify = false, batch_statistics = false;
+  };
+
+  /// Gradients of both inputs.
+  struct InputGradients {
+    Tensor<T, D> x, condition;
+  };
+
+  Projection gain, bias;
+  Buffer<T, D> running_mean, running_var;
+
+  /// Throws ArgumentError for sizes below 1.
+  ClassConditionalBatchNorm(Index frames, Index channels, Index condition, const Random& random)
+      : gain(random.stream("gain u"), condition, channels, random.stream("gain"), false),
+        bias(random.stream("bias u"), condition, channels, random.stream("bias"), false) {
+    require(frames > 0, "batch norm needs at least one frame, not ", frames);
+    running_mean.value = Tensor<T, D>::zeros(Shape{frames, channels});
+    running_var.value = Tensor<T, D>::full(Shape{frames, channels}, 1);
+  }
+
+  Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& condition, Pass pass, Cache* cache = nullptr,
+                       bool rectify = false) {
+    const Index frames = running_mean.value.extent(0), channels = running_mean.value.extent(1);
+    require(x.shape().rank() == 5 && x.extent(0) == frames && x.extent(4) == channels, "batch norm expects [", frames,
+            ", N, H, W, ", channels, "], not ", x.shape());
+    require(condition.extent(0) == x.extent(1), "batch norm got ", x.extent(1), " videos and ", condition.extent(0),
+            " conditions");
+    const Index batch = x.extent(1), rows = x.extent(2) * x.extent(3);
+
+    Tensor<T, D> mean = running_mean.value, variance = running_var.value;
+    if (pass.batch_statistics) {
+      mean = Tensor<T, D>(Shape{frames, channels});
+      variance = Tensor<T, D>(Shape{frames, channels});
+      D::moments(frames, batch * rows, channels, x.data(), mean.data(), variance.data());
+      follow(pass.momentum, batch * rows, mean, variance);
+    }
+
+    Tensor<T, D> gains = gain.forward(condition, pass, part(cache, &Cache::gain_projection));
+    const Tensor<T, D> biases = bias.forward(condition, pass, part(cache, &Cache::bias_projection));
+    Tensor<T, D> scale(Shape{frames * batch, channels}), shift(Shape{frames * batch, channels}), y(x.shape());
+    D::batch_norm_coefficients(frames, batch, channels, mean.data(), variance.data(), gains.data(), biases.data(),
+                               epsilon, scale.data(), shift.data());
+    D::scale_shift(frames * batch, rows, channels, x.data(), scale.data(), shift.data(), rectify, y.data());
+
+    if (cache) {
+      cache->x = x;
+      // Running statistics move on; a cache keeps those of its pass.
+      cache->mean = pass.batch_statistics ? mean : mean.clone();
+      cache->variance = pass.batch_statistics ? variance : variance.clone();
+      cache->gain = gains;
+      cache->scale = scale;
+      cache->shift = shift;
+      cache->rectify = rectify;
+      cache->batch_statistics = pass.batch_statistics;
+    }
+    return y;
+  }
+
+  InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+    const Index frames = dy.extent(0), batch = dy.extent(1), rows = dy.extent(2) * dy.extent(3),
+                channels = dy.extent(4);
+    Tensor<T, D> dgain(Shape{batch, channels}), dbias(Shape{batch, channels});
+    InputGradients result;
+    if (wants_inputs(gradients)) result.x = Tensor<T, D>(dy.shape());
+    D::batch_norm_backward(frames, batch, rows, channels, cache.x.data(), dy.data(), cache.mean.data(),
+                           cache.variance.data(), cache.gain.data(), cache.scale.data(), cache.shift.data(), epsilon,
+                           cache.rectify, cache.batch_statistics, dgain.data(), dbias.data(), result.x.data());
+    result.condition = gain.backward(dgain, cache.gain_projection, gradients);
+    const Tensor<T, D> from_bias = bias.backward(dbias, cache.bias_projection, gradients);
+    if (wants_inputs(gradients)) D::add(from_bias.size(), from_bias.data(), result.condition.data());
+    return result;
+  }
+
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    gain.visit(prefix + "gain.", f);
+    bias.visit(prefix + "bias.", f);
+    f(prefix + "running_mean", running_mean);
+    f(prefix + "running_var", running_var);
+  }
+
+ private:
+  void follow(double momentum, Index count, const Tensor<T, D>& mean, const Tensor<T, D>& variance) {
+    const T decay = static_cast<T>(1 - momentum);
+    D::moving_average(mean.size(), decay, mean.data(), running_mean.value.data());
+    Tensor<T, D> unbiased(variance.shape());
+    D::scale(variance.size(),
+             static_cast<T>(static_cast<double>(count) / static_cast<double>(std::max<Index>(count - 1, 1))),
+             variance.data(), unbiased.data());
+    D::moving_average(unbiased.size(), decay, unbiased.data(), running_var.value.data());
+  }
+};
+
+}  // namespace dvd

@@ -1,0 +1,244 @@
+// The convolutional gated recurrent unit (Ballas, Yao, Pal, Courville 2016) of DVD-GAN's generator.
+#pragma once
+
+#include "dvd/layers/convolution.hpp"
+#include "dvd/layers/spectral_norm.hpp"
+
+namespace dvd {
+
+/// Unrolls over the frames of x `[T, N, H, W, C]`; all convolutions 3x3 and spectrally normalised:
+///
+///     r   = sigmoid(W_r * [h_{t-1}; x_t] + b_r)
+///     u   = sigmoid(W_u * [h_{t-1}; x_t] + b_u)
+///     c   = relu   (W_c * [r . h_{t-1}; x_t] + b_c)
+///     h_t = u . h_{t-1} + (1 - u) . c
+///
+/// Returns all h_t, `[T, N, H, W, C]`. The initial state is 0 unless given as `[N, H, W, C]`. An x of one frame may
+/// stand for `frames` equal ones.
+///
+/// Computed in another order than written, which changes nothing but rounding: what x adds to the three gates does not
+/// depend on the state, so it is one convolution of 3C outputs over all frames at once (over one, if x is one frame);
+/// reset and update share their input, so the state's part is one convolution of 2C outputs.
+template <Scalar T, Device D = Cpu>
+class ConvGRU {
+ public:
+  using scalar_type = T;
+  using device_type = D;
+  using Gate = SpectralNorm<Conv2D<T, D>>;
+
+  struct Cache {
+    Tensor<T, D> x;             ///< [T or 1, N, H, W, C]
+    Tensor<T, D> state;         ///< the given initial state, or empty
+    Tensor<T, D> gates;         ///< [T, N, H, W, 3C]: r | u | c
+    Tensor<T, D> reset_states;  ///< [T, N, H, W, C]: r . h_{t-1}
+    Tensor<T, D> outputs;       ///< [T, N, H, W, C]: h_t
+    Tensor<T, D> input_weight, gates_weight, candidate_weight;
+    typename Gate::NormalizedWeight reset, update, candidate;
+  };
+
+  /// Gradients of both inputs; `state` is empty where none was given.
+  struct InputGradients {
+    Tensor<T, D> x, state;
+  };
+
+  Gate reset, update, candidate;
+
+  /// Throws ArgumentError for a width below 1.
+  ConvGRU(Index width, const Random& random)
+      : reset(random.stream("reset u"), 2 * width, width, 3, random.stream("reset")),
+        update(random.stream("update u"), 2 * width, width, 3, random.stream("update")),
+        candidate(random.stream("candidate u"), 2 * width, width, 3, random.stream("candidate")),
+        width_(width) {}
+
+  Index width() const { return width_; }
+
+  Tensor<T, D> forward(const Tensor<T, D>& x, Index frames, const Tensor<T, D>& state, Pass pass,
+                       Cache* cache = nullptr) {
+    require(x.shape().rank() == 5 && x.extent(4) == width_ && (x.extent(0) == frames || x.extent(0) == 1),
+            "a ConvGRU of width ", width_, " over ", frames, " frames expects [", frames, ", N, H, W, ", width_,
+            "], not ", x.shape());
+    require(!state || state.shape() == x.shape().tail(), "a ConvGRU expects a state of shape ", x.shape().tail(),
+            ", not ", state.shape());
+    Weights weights = normalized_weights(pass);
+    const Shape frame = x.shape().tail();
+    const Index batch = frame[0], pixels = frame.size() / width_;
+
+    Tensor<T, D> gates(Shape{frames, batch, frame[1], frame[2], 3 * width_});
+    give_inputs(x, weights.input, gates);
+
+    Tensor<T, D> outputs(Shape{frames, batch, frame[1], frame[2], width_});
+    Tensor<T, D> reset_states =
+        cache ? Tensor<T, D>(outputs.shape()) : Tensor<T, D>(Shape{1, batch, frame[1], frame[2], width_});
+    for (Index t = 0; t < frames; ++t) {
+      Tensor<T, D> gate = gates[t], output = outputs[t], reset_state = reset_states[cache ? t : 0];
+      const Tensor<T, D> before = t == 0 ? state : outputs[t - 1];
+      if (before) {
+        D::convolve(size_for(1, frame, 2 * width_), before.data(), weights.gates.data(), nullptr, gate.data(),
+                    3 * width_, true);
+        D::gru_reset(pixels, width_, gate.data(), before.data(), reset_state.data());
+        D::convolve(size_for(1, frame, width_), reset_state.data(), weights.candidate.data(), nullptr,
+                    gate.data() + 2 * width_, 3 * width_, true);
+      }
+      D::gru_output(pixels, width_, gate.data(), before.data(), output.data());
+    }
+    if (cache)
+      *cache = {x,
+                state,
+                gates,
+                reset_states,
+                outputs,
+                weights.input,
+                weights.gates,
+                weights.candidate,
+                std::move(weights.reset_norm),
+                std::move(weights.update_norm),
+                std::move(weights.candidate_norm)};
+    return outputs;
+  }
+
+  InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+    const Index frames = dy.extent(0);
+    const Shape frame = dy.shape().tail();
+    const Index pixels = frame.size() / width_;
+
+    Tensor<T, D> dgates(cache.gates.shape());
+    Tensor<T, D> dstate;  // gradient of h_{t-1} through step t
+    for (Index t = frames - 1; t >= 0; --t) {
+      const Tensor<T, D> gate = cache.gates[t], before = t == 0 ? cache.state : cache.outputs[t - 1];
+      Tensor<T, D> dgate = dgates[t];
+      Tensor<T, D> doutput = dy[t];
+      if (dstate) {
+        D::add(doutput.size(), doutput.data(), dstate.data());
+        doutput = dstate;
+      }
+      Tensor<T, D> dbefore = before ? Tensor<T, D>(frame) : Tensor<T, D>();
+      D::gru_output_backward(pixels, width_, gate.data(), before.data(), doutput.data(), dgate.data(), dbefore.data());
+      if (before) {
+        Tensor<T, D> dreset_state(frame);
+        D::convolve_backward_input(size_for(1, frame, width_), dgate.data() + 2 * width_, 3 * width_,
+                                   cache.candidate_weight.data(), dreset_state.data(), false);
+        D::gru_reset_backward(pixels, width_, gate.data(), before.data(), dreset_state.data(), dgate.data(),
+                              dbefore.data());
+        D::convolve_backward_input(size_for(1, frame, 2 * width_), dgate.data(), 3 * width_, cache.gates_weight.data(),
+                                   dbefore.data(), true);
+      }
+      dstate = dbefore;
+    }
+
+    // One frame of x stood for all: its gradient is the sum over frames.
+    Tensor<T, D> dinputs = dgates;
+    if (cache.x.extent(0) < frames) {
+      dinputs = Tensor<T, D>(Shape{1, frame[0], frame[1], frame[2], 3 * width_});
+      D::sum_rows(1, frames, dinputs.size(), dgates.data(), dinputs.size(), dinputs.data(), false);
+    }
+    if (wants_parameters(gradients)) add_parameter_gradients(cache, dgates, dinputs);
+    InputGradients result;
+    if (wants_inputs(gradients)) {
+      result.x = Tensor<T, D>(cache.x.shape());
+      D::convolve_backward_input(size_for(cache.x.extent(0), frame, 3 * width_), dinputs.data(), 3 * width_,
+                                 cache.input_weight.data(), result.x.data(), false);
+      result.state = dstate;
+    }
+    return result;
+  }
+
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    reset.visit(prefix + "reset.", f);
+    update.visit(prefix + "update.", f);
+    candidate.visit(prefix + "candidate.", f);
+  }
+
+ private:
+  struct Weights {
+    Tensor<T, D> input, gates, candidate;  ///< [3, 3, C, 3C], [3, 3, C, 2C], [3, 3, C, C]
+    typename Gate::NormalizedWeight reset_norm, update_norm, candidate_norm;
+  };
+
+  ConvolutionSize size_for(Index frames, const Shape& frame, Index outputs) const {
+    return {1, frames * frame[0], frame[1], frame[2], width_, outputs, 1, 3};
+  }
+
+  // The weight of a gate is [9, 2C, C], inputs ordered [h; x]. Its two halves take their places in weights that serve
+  // several gates: `gate_slice` is where gate number `gate` of `count` stands in such a weight.
+  void copy_half(const Tensor<T, D>& from, Index half, Tensor<T, D>& to, Index gate, Index count) const {
+    D::copy_rows(9, width_, width_, from.data() + half * width_ * width_, 2 * width_ * width_, width_,
+                 to.data() + gate * width_, count * width_ * width_, count * width_);
+  }
+  void copy_half_back(const Tensor<T, D>& from, Index gate, Index count, Tensor<T, D>& to, Index half) const {
+    D::copy_rows(9, width_, width_, from.data() + gate * width_, count * width_ * width_, count * width_,
+                 to.data() + half * width_ * width_, 2 * width_ * width_, width_);
+  }
+
+  Weights normalized_weights(Pass pass) {
+    Weights weights{Tensor<T, D>(Shape{9, width_, 3 * width_}),
+                    Tensor<T, D>(Shape{9, width_, 2 * width_}),
+                    Tensor<T, D>(Shape{9, width_, width_}),
+                    reset.normalized_weight(pass),
+                    update.normalized_weight(pass),
+                    candidate.normalized_weight(pass)};
+    copy_half(weights.reset_norm.packed, 1, weights.input, 0, 3);
+    copy_half(weights.update_norm.packed, 1, weights.input, 1, 3);
+    copy_half(weights.candidate_norm.packed, 1, weights.input, 2, 3);
+    copy_half(weights.reset_norm.packed, 0, weights.gates, 0, 2);
+    copy_half(weights.update_norm.packed, 0, weights.gates, 1, 2);
+    copy_half(weights.candidate_norm.packed, 0, weights.candidate, 0, 1);
+    return weights;
+  }
+
+  /// gates = what x and the biases contribute, for all frames.
+  void give_inputs(const Tensor<T, D>& x, const Tensor<T, D>& weight, Tensor<T, D>& gates) {
+    Tensor<T, D> bias(Shape{3 * width_});
+    const Parameter<T, D>* biases[] = {&reset.layer.bias, &update.layer.bias, &candidate.layer.bias};
+    for (Index gate = 0; gate < 3; ++gate)
+      D::copy_rows(1, 1, width_, biases[gate]->value.data(), 0, 0, bias.data() + gate * width_, 0, 0);
+    D::convolve(size_for(x.extent(0), x.shape().tail(), 3 * width_), x.data(), weight.data(), bias.data(), gates.data(),
+                3 * width_, false);
+    const Index frame = gates[0].size();
+    for (Index t = x.extent(0); t < gates.extent(0); ++t)
+      D::copy_rows(1, 1, frame, gates.data(), 0, 0, gates.data() + t * frame, 0, 0);
+  }
+
+  void add_parameter_gradients(const Cache& cache, const Tensor<T, D>& dgates, const Tensor<T, D>& dinputs) {
+    const Index frames = dgates.extent(0);
+    const Shape frame = cache.outputs.shape().tail();
+
+    Tensor<T, D> dinput(cache.input_weight.shape());
+    D::convolve_backward_weight(size_for(dinputs.extent(0), frame, 3 * width_), cache.x.data(), dinputs.data(),
+                                3 * width_, dinput.data());
+    // The state's part, for the steps that had a state: first the given one, then h_1 .. h_{T-1}.
+    Tensor<T, D> dgate_state = Tensor<T, D>::zeros(cache.gates_weight.shape());
+    Tensor<T, D> dcandidate_state = Tensor<T, D>::zeros(cache.candidate_weight.shape());
+    const auto add_steps = [&](const Tensor<T, D>& states, Index first, Index count) {
+      Tensor<T, D> some(dgate_state.shape());
+      D::convolve_backward_weight(size_for(count, frame, 2 * width_), states.data(), dgates[first].data(), 3 * width_,
+                                  some.data());
+      D::add(some.size(), some.data(), dgate_state.data());
+      Tensor<T, D> other(dcandidate_state.shape());
+      D::convolve_backward_weight(size_for(count, frame, width_), cache.reset_states[first].data(),
+                                  dgates[first].data() + 2 * width_, 3 * width_, other.data());
+      D::add(other.size(), other.data(), dcandidate_state.data());
+    };
+    if (cache.state) add_steps(cache.state, 0, 1);
+    if (frames > 1) add_steps(cache.outputs, 1, frames - 1);
+
+    Tensor<T, D> dbias(Shape{3 * width_});
+    D::sum_rows(1, dinputs.size() / (3 * width_), 3 * width_, dinputs.data(), 3 * width_, dbias.data(), false);
+    Gate* gates[] = {&reset, &update, &candidate};
+    const typename Gate::NormalizedWeight* weights[] = {&cache.reset, &cache.update, &cache.candidate};
+    for (Index gate = 0; gate < 3; ++gate) {
+      Tensor<T, D> dpacked(weights[gate]->packed.shape());
+      copy_half_back(dinput, gate, 3, dpacked, 1);
+      if (gate < 2)
+        copy_half_back(dgate_state, gate, 2, dpacked, 0);
+      else
+        copy_half_back(dcandidate_state, 0, 1, dpacked, 0);
+      gates[gate]->add_weight_gradient(dpacked, *weights[gate]);
+      D::add(width_, dbias.data() + gate * width_, gates[gate]->layer.bias.accumulator().data());
+    }
+  }
+
+  Index width_;
+};
+
+}  // namespace dvd

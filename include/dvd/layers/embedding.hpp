@@ -1,0 +1,92 @@
+// A learned vector per class.
+#pragma once
+
+#include <vector>
+
+#include "dvd/layers/initialize.hpp"
+#include "dvd/layers/layer.hpp"
+
+namespace dvd {
+
+/// Class labels on the host, each in 0 .. classes - 1.
+using Labels = std::vector<Index>;
+
+/// Looks up rows of a weight `[classes, width]`, which starts orthogonal. Maps N labels to `[N, width]`.
+/// Throws ArgumentError for sizes below 1 and labels out of range.
+template <Scalar T, Device D = Cpu>
+class Embedding {
+ public:
+  using scalar_type = T;
+  using device_type = D;
+
+  struct Cache {
+    Labels labels;
+  };
+
+  Parameter<T, D> weight;
+
+  Embedding(Index classes, Index width, const Random& random) : classes_(classes), width_(width) {
+    require(classes > 0 && width > 0, "an embedding needs at least one class and a width of at least 1, not ", classes,
+            " and ", width);
+    weight = Parameter<T, D>(Shape{classes, width});
+    initialize_orthogonal(weight, random);
+  }
+
+  Index classes() const { return classes_; }
+  Index width() const { return width_; }
+
+  Tensor<T, D> forward(const Labels& labels, Cache* cache = nullptr) const {
+    if (cache) cache->labels = labels;
+    return apply(weight.value, labels);
+  }
+
+  void backward(const Tensor<T, D>& dy, const Cache& cache) {
+    add_rows_gradient(dy, cache.labels, weight.accumulator());
+  }
+
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    f(prefix + "weight", weight);
+  }
+
+  // What spectral normalisation needs: a table is its own packed form.
+
+  Tensor<T, D> packed_weight(const Tensor<T, D>* sigma) const {
+    Tensor<T, D> packed(weight.value.shape());
+    D::pack_weight(1, weight.value.size(), 1, weight.value.data(), sigma->data(), packed.data());
+    return packed;
+  }
+
+  Tensor<T, D> apply(const Tensor<T, D>& table, const Labels& labels) const {
+    for (const Index label : labels)
+      require(label >= 0 && label < classes_, "label ", label, " is outside 0 .. ", classes_ - 1);
+    const Index count = static_cast<Index>(labels.size());
+    Tensor<T, D> y(Shape{count, width_});
+    D::gather_rows(count, width_, table.data(), labels.data(), y.data());
+    return y;
+  }
+
+  /// Adds the gradients of looked-up rows to the gradient of their table.
+  void add_rows_gradient(const Tensor<T, D>& dy, const Labels& labels, Tensor<T, D>& dtable) const {
+    D::scatter_add_rows(static_cast<Index>(labels.size()), width_, dy.data(), labels.data(), dtable.data());
+  }
+
+  void add_weight_gradient(const Tensor<T, D>& dpacked, const Tensor<T, D>& packed, const Tensor<T, D>* sigma,
+                           const Tensor<T, D>& u, const Tensor<T, D>& v) {
+    // The kernel expects packed weights transposed, as convolutions read them.
+    const Tensor<T, D> dtransposed(Shape{width_, classes_}), transposed(Shape{width_, classes_});
+    transpose(dpacked, dtransposed);
+    transpose(packed, transposed);
+    D::unpack_weight_gradient(classes_, width_, 1, dtransposed.data(), transposed.data(), sigma->data(), u.data(),
+                              v.data(), weight.accumulator().data());
+  }
+
+ private:
+  void transpose(const Tensor<T, D>& table, Tensor<T, D> result) const {
+    D::pack_weight(classes_, width_, 1, table.data(), nullptr, result.data());
+  }
+
+  Index classes_, width_;
+};
+
+}  // namespace dvd

@@ -1,0 +1,86 @@
+// Which frames of a video the spatial discriminator looks at.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <numeric>
+#include <vector>
+
+#include "dvd/layers/layer.hpp"
+
+namespace dvd {
+
+/// Frame indices `[N, k]`, row-major, ascending in every row.
+struct FrameIndices {
+  Index videos = 0;
+  Index count = 0;
+  std::vector<Index> values;
+
+  Index operator()(Index video, Index j) const { return values[static_cast<std::size_t>(video * count + j)]; }
+};
+
+/// A rule that draws `count` ascending frame indices below `frames` for every one of `videos` videos.
+template <class S>
+concept FrameSampling = requires(const Random& random, Index videos, Index frames, Index count) {
+  { S::draw(random, videos, frames, count) } -> std::same_as<FrameIndices>;
+};
+
+/// DVD-GAN's rule: uniformly without replacement, for every video on its own (section 3.2).
+struct FrameSampler {
+  static FrameIndices draw(const Random& random, Index videos, Index frames, Index count) {
+    require(count >= 1 && count <= frames, "cannot draw ", count, " of ", frames, " frames");
+    FrameIndices result{videos, count, {}};
+    std::vector<Index> order(static_cast<std::size_t>(frames));
+    for (Index video = 0; video < videos; ++video) {
+      const Random own = random.stream(static_cast<std::uint64_t>(video));
+      std::iota(order.begin(), order.end(), Index{0});
+      for (Index j = 0; j < count; ++j)  // the first `count` steps of a Fisher-Yates shuffle
+        std::swap(order[static_cast<std::size_t>(j)],
+                  order[static_cast<std::size_t>(j + own.below(static_cast<std::uint64_t>(j), frames - j))]);
+      std::sort(order.begin(), order.begin() + count);
+      result.values.insert(result.values.end(), order.begin(), order.begin() + count);
+    }
+    return result;
+  }
+};
+
+static_assert(FrameSampling<FrameSampler>);
+
+namespace detail {
+inline std::vector<Index> frame_rows(const FrameIndices& frames, Index total_frames) {
+  std::vector<Index> rows;
+  for (Index j = 0; j < frames.count; ++j)
+    for (Index n = 0; n < frames.videos; ++n) {
+      const Index t = frames(n, j);
+      require(t >= 0 && t < total_frames, "frame index ", t, " is outside 0 .. ", total_frames - 1);
+      rows.push_back(t * frames.videos + n);
+    }
+  return rows;
+}
+}  // namespace detail
+
+/// The chosen frames of videos `[T, N, H, W, C]`, as `[k, N, H, W, C]`.
+template <class T, class D>
+Tensor<T, D> select_frames(const Tensor<T, D>& video, const FrameIndices& frames) {
+  const Shape& shape = video.shape();
+  require(shape.rank() == 5 && shape[1] == frames.videos, "frames of ", frames.videos,
+          " videos cannot be selected from shape ", shape);
+  const auto rows = detail::frame_rows(frames, shape[0]);
+  Tensor<T, D> selected(Shape{frames.count, shape[1], shape[2], shape[3], shape[4]});
+  D::gather_rows(static_cast<Index>(rows.size()), shape[2] * shape[3] * shape[4], video.data(), rows.data(),
+                 selected.data());
+  return selected;
+}
+
+/// The gradient of the videos: that of the chosen frames in their places, 0 elsewhere.
+template <class T, class D>
+Tensor<T, D> select_frames_backward(const Tensor<T, D>& dselected, const FrameIndices& frames, Index total_frames) {
+  const Shape& shape = dselected.shape();
+  const auto rows = detail::frame_rows(frames, total_frames);
+  auto dvideo = Tensor<T, D>::zeros(Shape{total_frames, shape[1], shape[2], shape[3], shape[4]});
+  D::scatter_add_rows(static_cast<Index>(rows.size()), shape[2] * shape[3] * shape[4], dselected.data(), rows.data(),
+                      dvideo.data());
+  return dvideo;
+}
+
+}  // namespace dvd

@@ -1,0 +1,92 @@
+// The residual block of DVD-GAN's generator (BigGAN, figure 15b).
+#pragma once
+
+#include <optional>
+
+#include "dvd/layers/class_conditional_batch_norm.hpp"
+#include "dvd/layers/convolution.hpp"
+#include "dvd/layers/upsample.hpp"
+
+namespace dvd {
+
+/// Batch norm, ReLU, (upsample), 3x3 convolution, batch norm, ReLU, 3x3 convolution, added to a shortcut: (upsample)
+/// and 1x1 convolution, or the identity where nothing is resampled and the width stays. Maps videos `[T, N, H, W, in]`
+/// and a condition `[N, D]` to `[T, N, H, W, out]`, or to `[T, N, 2H, 2W, out]` with an upsampling.
+///
+/// The shortcut's 1x1 convolution commutes with the upsampling, whose weights sum to 1, and is done before it, at a
+/// quarter of the cost.
+template <Scalar T, Device D = Cpu>
+class GeneratorBlock {
+ public:
+  using scalar_type = T;
+  using device_type = D;
+  using Norm = ClassConditionalBatchNorm<T, D>;
+  using Conv = SpectralNorm<Conv2D<T, D>>;
+
+  struct Cache {
+    typename Norm::Cache norm1, norm2;
+    typename Conv::Cache conv1, conv2, skip;
+  };
+
+  /// Gradients of both inputs.
+  using InputGradients = typename Norm::InputGradients;
+
+  Norm norm1;
+  Conv conv1;
+  Norm norm2;
+  Conv conv2;
+  std::optional<Conv> skip;
+  std::optional<Upsample<T, D>> upsample;
+
+  /// Throws ArgumentError for sizes below 1.
+  GeneratorBlock(Index inputs, Index outputs, Index frames, Index condition, std::optional<Upsampling> upsampling,
+                 const Random& random)
+      : norm1(frames, inputs, condition, random.stream("norm1")),
+        conv1(random.stream("conv1 u"), inputs, outputs, 3, random.stream("conv1")),
+        norm2(frames, outputs, condition, random.stream("norm2")),
+        conv2(random.stream("conv2 u"), outputs, outputs, 3, random.stream("conv2")) {
+    if (upsampling) upsample.emplace(*upsampling);
+    if (upsampling || inputs != outputs)
+      skip.emplace(random.stream("skip u"), inputs, outputs, 1, random.stream("skip"));
+  }
+
+  Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& condition, Pass pass, Cache* cache = nullptr) {
+    Tensor<T, D> h = norm1.forward(x, condition, pass, part(cache, &Cache::norm1), true);
+    if (upsample) h = upsample->forward(h, pass);
+    h = conv1.forward(h, pass, part(cache, &Cache::conv1));
+    h = norm2.forward(h, condition, pass, part(cache, &Cache::norm2), true);
+    h = conv2.forward(h, pass, part(cache, &Cache::conv2));
+
+    Tensor<T, D> shortcut = skip ? skip->forward(x, pass, part(cache, &Cache::skip)) : x;
+    if (upsample) shortcut = upsample->forward(shortcut, pass);
+    D::add(h.size(), shortcut.data(), h.data());
+    return h;
+  }
+
+  InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+    // Every part's input gradient is needed by the part before it.
+    const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
+    Tensor<T, D> dh = conv2.backward(dy, cache.conv2, inner);
+    auto [dh2, dcondition] = norm2.backward(dh, cache.norm2, inner);
+    dh = conv1.backward(dh2, cache.conv1, inner);
+    if (upsample) dh = upsample->backward(dh, {}, inner);
+    auto [dx, dcondition1] = norm1.backward(dh, cache.norm1, inner);
+    D::add(dcondition.size(), dcondition1.data(), dcondition.data());
+
+    Tensor<T, D> dshortcut = upsample ? upsample->backward(dy, {}, inner) : dy;
+    if (skip) dshortcut = skip->backward(dshortcut, cache.skip, inner);
+    D::add(dx.size(), dshortcut.data(), dx.data());
+    return {dx, dcondition};
+  }
+
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    norm1.visit(prefix + "norm1.", f);
+    conv1.visit(prefix + "conv1.", f);
+    norm2.visit(prefix + "norm2.", f);
+    conv2.visit(prefix + "conv2.", f);
+    if (skip) skip->visit(prefix + "skip.", f);
+  }
+};
+
+}  // namespace dvd

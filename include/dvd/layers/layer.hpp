@@ -1,0 +1,51 @@
+// What a layer is.
+//
+// A layer holds parameters and buffers and nothing else. What its backward pass needs lies in its `Cache`, a plain
+// struct that the caller owns: one layer may run for many inputs, each with a cache of its own, and the cache of a
+// composite is the struct of its parts' caches. A forward pass without a cache keeps nothing.
+#pragma once
+
+#include "dvd/core/parameter.hpp"
+#include "dvd/core/pass.hpp"
+#include "dvd/core/tensor.hpp"
+
+namespace dvd {
+
+/// Something with parameters that can be visited; see core/parameter.hpp.
+template <class L>
+concept Visitable = requires(L& layer, const std::string& prefix,
+                             Contents<typename L::scalar_type, typename L::device_type>& visitor) {
+  layer.visit(prefix, visitor);
+};
+
+/// A map from one tensor to one tensor, with its gradient.
+template <class L>
+concept Layer = Visitable<L> && requires(L& layer, const Tensor<typename L::scalar_type, typename L::device_type>& x,
+                                         Pass pass, typename L::Cache& cache, Gradients gradients) {
+  { layer.forward(x, pass) } -> std::same_as<Tensor<typename L::scalar_type, typename L::device_type>>;
+  { layer.forward(x, pass, &cache) } -> std::same_as<Tensor<typename L::scalar_type, typename L::device_type>>;
+  { layer.backward(x, cache, gradients) } -> std::same_as<Tensor<typename L::scalar_type, typename L::device_type>>;
+};
+
+/// A layer whose weight can be replaced for a pass by another one, which is what spectral normalisation does:
+/// `packed_weight` makes the weight that kernels read, divided by `sigma` if there is one, and `add_weight_gradient`
+/// adds to the gradient of `weight` what follows from the gradient of the packed one.
+template <class L>
+concept WeightedLayer = Visitable<L> &&
+    requires(L& layer, const Tensor<typename L::scalar_type, typename L::device_type>& x) {
+  { layer.weight } -> std::same_as<Parameter<typename L::scalar_type, typename L::device_type>&>;
+  layer.packed_weight(&x);
+  layer.add_weight_gradient(x, x, &x, x, x);
+};
+
+/// A weighted layer from tensor to tensor: `apply` computes with a packed weight, `apply_backward` returns the gradient
+/// of the input (empty unless wanted) and fills in the packed weight's if a place for it is given.
+template <class L>
+concept AppliedLayer = WeightedLayer<L> &&
+    requires(L& layer, const Tensor<typename L::scalar_type, typename L::device_type>& x,
+             Tensor<typename L::scalar_type, typename L::device_type>& out, bool wanted) {
+  layer.apply(x, x);
+  layer.apply_backward(x, x, x, &out, wanted);
+};
+
+}  // namespace dvd

@@ -1,0 +1,100 @@
+// Affine maps of vectors.
+#pragma once
+
+#include "dvd/layers/convolution.hpp"
+
+namespace dvd {
+
+/// y = W x + b: maps `[N, in]` to `[N, out]`, with weight `[out, in]` and bias `[out]`. Starts orthogonal, with bias 0.
+/// Throws ArgumentError for sizes below 1.
+template <Scalar T, Device D = Cpu>
+class Linear {
+ public:
+  using scalar_type = T;
+  using device_type = D;
+
+  struct Cache {
+    Tensor<T, D> x, packed;
+  };
+
+  Parameter<T, D> weight, bias;
+
+  Linear(Index inputs, Index outputs, const Random& random, bool with_bias = true)
+      : inputs_(inputs), outputs_(outputs) {
+    require(inputs > 0 && outputs > 0, "a linear layer needs at least one input and output, not ", inputs, " and ",
+            outputs);
+    weight = Parameter<T, D>(Shape{outputs, inputs});
+    initialize_orthogonal(weight, random);
+    if (with_bias) bias = Parameter<T, D>(Shape{outputs});
+  }
+
+  Index inputs() const { return inputs_; }
+  Index outputs() const { return outputs_; }
+
+  Tensor<T, D> forward(const Tensor<T, D>& x, Pass, Cache* cache = nullptr) const {
+    const Tensor<T, D> packed = packed_weight();
+    if (cache) *cache = {x, packed};
+    return apply(packed, x);
+  }
+
+  /// The gradient of x, empty unless wanted.
+  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+    Tensor<T, D> dpacked;
+    if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.packed.shape());
+    Tensor<T, D> dx = apply_backward(cache.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients));
+    if (dpacked) add_weight_gradient(dpacked, cache.packed, nullptr, {}, {});
+    return dx;
+  }
+
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    f(prefix + "weight", weight);
+    if (bias.value) f(prefix + "bias", bias);
+  }
+
+  // What spectral normalisation needs; see AppliedLayer. A vector is a pixel, and W a 1x1 convolution.
+
+  Tensor<T, D> packed_weight(const Tensor<T, D>* sigma = nullptr) const {
+    Tensor<T, D> packed(Shape{1, inputs_, outputs_});
+    D::pack_weight(outputs_, inputs_, 1, weight.value.data(), sigma ? sigma->data() : nullptr, packed.data());
+    return packed;
+  }
+
+  Tensor<T, D> apply(const Tensor<T, D>& packed, const Tensor<T, D>& x) const {
+    Tensor<T, D> y(Shape{x.extent(0), outputs_});
+    D::convolve(size_for(x.shape()), x.data(), packed.data(), bias.value.data(), y.data(), outputs_, false);
+    return y;
+  }
+
+  Tensor<T, D> apply_backward(const Tensor<T, D>& packed, const Tensor<T, D>& x, const Tensor<T, D>& dy,
+                              Tensor<T, D>* dpacked, bool wants_dx) {
+    const ConvolutionSize size = size_for(x.shape());
+    if (dpacked) {
+      D::convolve_backward_weight(size, x.data(), dy.data(), outputs_, dpacked->data());
+      if (bias.value) D::sum_rows(1, x.extent(0), outputs_, dy.data(), outputs_, bias.accumulator().data(), true);
+    }
+    if (!wants_dx) return {};
+    Tensor<T, D> dx(x.shape());
+    D::convolve_backward_input(size, dy.data(), outputs_, packed.data(), dx.data(), false);
+    return dx;
+  }
+
+  void add_weight_gradient(const Tensor<T, D>& dpacked, const Tensor<T, D>& packed, const Tensor<T, D>* sigma,
+                           const Tensor<T, D>& u, const Tensor<T, D>& v) {
+    D::unpack_weight_gradient(outputs_, inputs_, 1, dpacked.data(), packed.data(), sigma ? sigma->data() : nullptr,
+                              u.data(), v.data(), weight.accumulator().data());
+  }
+
+ private:
+  ConvolutionSize size_for(const Shape& shape) const {
+    require(shape.rank() == 2 && shape[1] == inputs_, "a linear layer of ", inputs_, " inputs expects [N, ", inputs_,
+            "], not ", shape);
+    return {1, shape[0], 1, 1, inputs_, outputs_, 1, 1};
+  }
+
+  Index inputs_, outputs_;
+};
+
+static_assert(Layer<Linear<float>> && AppliedLayer<Linear<float>>);
+
+}  // namespace dvd

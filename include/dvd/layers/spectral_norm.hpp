@@ -1,0 +1,90 @@
+// Spectral normalisation (Miyato, Kataoka, Koyama, Yoshida, "Spectral Normalization for GANs", ICLR 2018).
+#pragma once
+
+#include <cmath>
+
+#include "dvd/layers/layer.hpp"
+
+namespace dvd {
+
+/// A layer whose weight, seen as a matrix `[out, rest]`, is divided by an estimate of its largest singular value. The
+/// estimate comes from one power iteration per training pass on the persistent vector `u` `[out]`:
+///
+///     v = norm(W^T u),  u = norm(W v),  sigma = u^T W v
+///
+/// Outside training u stays. The gradient goes through sigma, with u and v held constant. Parameters keep the names of
+/// the layer inside; `u` joins them.
+template <WeightedLayer L>
+class SpectralNorm {
+ public:
+  using scalar_type = typename L::scalar_type;
+  using device_type = typename L::device_type;
+  using T = scalar_type;
+  using D = device_type;
+
+  /// The weight of one pass, as kernels read it, and what its gradient needs.
+  struct NormalizedWeight {
+    Tensor<T, D> packed, sigma, u, v;
+  };
+
+  struct Cache {
+    Tensor<T, D> x;
+    NormalizedWeight weight;
+  };
+
+  L layer;
+  Buffer<T, D> u;
+
+  /// Constructs the layer inside from `arguments`. u starts as a random direction.
+  template <class... Arguments>
+  explicit SpectralNorm(const Random& random, Arguments&&... arguments)
+      : layer(std::forward<Arguments>(arguments)...), u{Tensor<T, D>(Shape{layer.weight.value.extent(0)})} {
+    D::random_normal(u.value.size(), random, T{1}, u.value.data());
+    const auto values = u.value.to_vector();
+    double squares = 0;
+    for (const T value : values) squares += static_cast<double>(value) * static_cast<double>(value);
+    D::scale(u.value.size(), static_cast<T>(1 / std::sqrt(squares)), u.value.data(), u.value.data());
+  }
+
+  Tensor<T, D> forward(const Tensor<T, D>& x, Pass pass, Cache* cache = nullptr) requires AppliedLayer<L> {
+    NormalizedWeight weight = normalized_weight(pass);
+    Tensor<T, D> y = layer.apply(weight.packed, x);
+    if (cache) *cache = {x, std::move(weight)};
+    return y;
+  }
+
+  /// The gradient of x, empty unless wanted.
+  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) requires AppliedLayer<L> {
+    Tensor<T, D> dpacked;
+    if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.weight.packed.shape());
+    Tensor<T, D> dx =
+        layer.apply_backward(cache.weight.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients));
+    if (dpacked) add_weight_gradient(dpacked, cache.weight);
+    return dx;
+  }
+
+  /// W / sigma for one pass over the network; a training pass advances u. Called once a pass, however often the weight
+  /// is then used.
+  NormalizedWeight normalized_weight(Pass pass) {
+    const Index rows = u.value.size(), columns = layer.weight.value.size() / rows;
+    NormalizedWeight result{{}, Tensor<T, D>(Shape{1}), {}, Tensor<T, D>(Shape{columns})};
+    D::power_iteration(rows, columns, layer.weight.value.data(), u.value.data(), result.v.data(), result.sigma.data(),
+                       pass.power_iteration);
+    result.u = u.value.clone();  // a later pass moves u before this one's gradient is asked for
+    result.packed = layer.packed_weight(&result.sigma);
+    return result;
+  }
+
+  /// Adds to the raw weight's gradient what follows from the gradient of the normalised one.
+  void add_weight_gradient(const Tensor<T, D>& dpacked, const NormalizedWeight& weight) {
+    layer.add_weight_gradient(dpacked, weight.packed, &weight.sigma, weight.u, weight.v);
+  }
+
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    layer.visit(prefix, f);
+    f(prefix + "u", u);
+  }
+};
+
+}  // namespace dvd

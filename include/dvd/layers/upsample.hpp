@@ -1,0 +1,71 @@
+// Doubling the resolution of images.
+#pragma once
+
+#include <string>
+
+#include "dvd/layers/layer.hpp"
+
+namespace dvd {
+
+/// How an image is enlarged.
+enum class Upsampling {
+  bilinear,  ///< half-pixel centres, edges repeated
+  nearest,
+};
+
+/// Maps images `[..., H, W, C]` to `[..., 2H, 2W, C]`.
+template <Scalar T, Device D = Cpu>
+class Upsample {
+ public:
+  using scalar_type = T;
+  using device_type = D;
+
+  struct Cache {};
+
+  explicit Upsample(Upsampling kind = Upsampling::bilinear) : kind_(kind) {}
+
+  Tensor<T, D> forward(const Tensor<T, D>& x, Pass, Cache* = nullptr) const {
+    const Shape& shape = x.shape();
+    require(shape.rank() >= 3, "upsampling expects images [..., H, W, C], not ", shape);
+    const Index height = shape[-3], width = shape[-2], channels = shape[-1];
+    const Index images = shape.size() / (height * width * channels);
+    Tensor<T, D> y(resized(shape, 2 * height, 2 * width));
+    if (kind_ == Upsampling::bilinear)
+      D::upsample_bilinear(images, height, width, channels, x.data(), y.data());
+    else
+      D::upsample_nearest(images, height, width, channels, x.data(), y.data());
+    return y;
+  }
+
+  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache&, Gradients gradients) const {
+    if (!wants_inputs(gradients)) return {};
+    const Shape& shape = dy.shape();
+    const Index height = shape[-3] / 2, width = shape[-2] / 2, channels = shape[-1];
+    const Index images = shape.size() / (4 * height * width * channels);
+    Tensor<T, D> dx(resized(shape, height, width));
+    if (kind_ == Upsampling::bilinear)
+      D::upsample_bilinear_backward(images, height, width, channels, dy.data(), dx.data());
+    else
+      D::upsample_nearest_backward(images, height, width, channels, dy.data(), dx.data());
+    return dx;
+  }
+
+  template <class F>
+  void visit(const std::string&, F&) {}
+
+ private:
+  static Shape resized(const Shape& shape, Index height, Index width) {
+    Shape result;
+    for (int axis = 0; axis < shape.rank() - 3; ++axis) result.append(shape[axis]);
+    result.append(height);
+    result.append(width);
+    result.append(shape[-1]);
+    return result;
+  }
+
+  Upsampling kind_;
+};
+
+static_assert(Layer<Upsample<float>>);
+
+}  // namespace dvd

@@ -1,0 +1,226 @@
+// DVD-GAN's generator (section 3.1, figure 4 of the paper).
+#pragma once
+
+#include <vector>
+
+#include "dvd/layers/activation.hpp"
+#include "dvd/layers/conv_gru.hpp"
+#include "dvd/layers/embedding.hpp"
+#include "dvd/layers/generator_block.hpp"
+#include "dvd/models/config.hpp"
+
+namespace dvd {
+
+/// A unit that carries a state from frame to frame. `U(width, random)` constructs one;
+/// `forward(x, frames, state, pass, cache)` maps x `[T or 1, N, H, W, C]` (one frame standing for T equal ones) and an
+/// initial state `[N, H, W, C]` (empty: 0) to the states after every frame, `[T, N, H, W, C]`; `backward(dy, cache,
+/// gradients)` returns the gradients `.x` and `.state`.
+template <class U>
+concept RecurrentUnit = Visitable<U> && std::constructible_from<U, Index, const Random&> &&
+    requires(U& unit, const Tensor<typename U::scalar_type, typename U::device_type>& x, Index frames, Pass pass,
+             typename U::Cache& cache, Gradients gradients) {
+  {
+    unit.forward(x, frames, x, pass, &cache)
+    } -> std::same_as<Tensor<typename U::scalar_type, typename U::device_type>>;
+  unit.backward(x, cache, gradients).x;
+  unit.backward(x, cache, gradients).state;
+};
+
+/// One resolution of the generator: a recurrent unit, a residual block, and a residual block that doubles the
+/// resolution.
+template <Scalar T, Device D, RecurrentUnit Recurrent>
+class GeneratorStage {
+ public:
+  using scalar_type = T;
+  using device_type = D;
+
+  struct Cache {
+    typename Recurrent::Cache gru;
+    typename GeneratorBlock<T, D>::Cache block0, block1;
+  };
+
+  /// Gradients of the three inputs.
+  struct InputGradients {
+    Tensor<T, D> x, condition, state;
+  };
+
+  Recurrent gru;
+  GeneratorBlock<T, D> block0, block1;
+
+  GeneratorStage(Index inputs, Index outputs, const DvdGanConfig& config, const Random& random)
+      : gru(inputs, random.stream("gru")),
+        block0(inputs, inputs, config.frames, config.condition_dim(), std::nullopt, random.stream("block 0")),
+        block1(inputs, outputs, config.frames, config.condition_dim(), config.upsample, random.stream("block 1")),
+        frames_(config.frames) {}
+
+  Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& condition, const Tensor<T, D>& state, Pass pass,
+                       Cache* cache) {
+    Tensor<T, D> h = gru.forward(x, frames_, state, pass, part(cache, &Cache::gru));
+    h = block0.forward(h, condition, pass, part(cache, &Cache::block0));
+    return block1.forward(h, condition, pass, part(cache, &Cache::block1));
+  }
+
+  InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+    auto [dh, dcondition] = block1.backward(dy, cache.block1, gradients);
+    auto [dh0, dcondition0] = block0.backward(dh, cache.block0, gradients);
+    D::add(dcondition.size(), dcondition0.data(), dcondition.data());
+    auto [dx, dstate] = gru.backward(dh0, cache.gru, gradients);
+    return {dx, dcondition, dstate};
+  }
+
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    gru.visit(prefix + "gru.", f);
+    block0.visit(prefix + "blocks.0.", f);
+    block1.visit(prefix + "blocks.1.", f);
+  }
+
+ private:
+  Index frames_;
+};
+
+/// Makes videos `[T, N, R, R, 3]` in [-1, 1] from latents z `[N, latent_dim]` and class labels:
+///
+/// 1. c = [z; e(y)], and an affine map of c to a 4x4 image, the input of the first recurrent unit at every frame;
+/// 2. stages of a recurrent unit and two residual blocks, each doubling the resolution;
+/// 3. class-conditional batch norm, ReLU, 3x3 convolution to RGB, tanh.
+template <Scalar T, Device D = Cpu, RecurrentUnit Recurrent = ConvGRU<T, D>>
+class Generator {
+ public:
+  using scalar_type = T;
+  using device_type = D;
+  using Stage = GeneratorStage<T, D, Recurrent>;
+  /// One state a stage, from the coarsest: the recurrent units' initial states, or nothing for zeros.
+  using States = std::vector<Tensor<T, D>>;
+
+  struct Cache {
+    typename Embedding<T, D>::Cache embedding;
+    typename SpectralNorm<Linear<T, D>>::Cache input;
+    std::vector<typename Stage::Cache> stages;
+    typename ClassConditionalBatchNorm<T, D>::Cache norm;
+    typename SpectralNorm<Conv2D<T, D>>::Cache conv;
+    typename Tanh<T, D>::Cache output;
+  };
+
+  /// Gradients of the inputs; a state's is empty where none was given.
+  struct InputGradients {
+    Tensor<T, D> z;
+    States states;
+  };
+
+  Embedding<T, D> embedding;
+  SpectralNorm<Linear<T, D>> input;
+  std::vector<Stage> stages;
+  ClassConditionalBatchNorm<T, D> norm;
+  SpectralNorm<Conv2D<T, D>> conv;
+
+  /// Throws ArgumentError if the configuration makes no sense.
+  Generator(const DvdGanConfig& config, const Random& random) : Generator(config, config.generator_widths(), random) {}
+
+  const DvdGanConfig& config() const { return config_; }
+
+  Tensor<T, D> forward(const Tensor<T, D>& z, const Labels& labels, Pass pass, Cache* cache = nullptr,
+                       const States& states = {}) {
+    const Index batch = static_cast<Index>(labels.size());
+    require((z.shape() == Shape{batch, config_.latent_dim}), "the generator expects ", batch, " latents of ",
+            config_.latent_dim, " for as many labels, not ", z.shape());
+    require(states.empty() || states.size() == stages.size(), "the generator expects a state for each of ",
+            stages.size(), " stages, not ", states.size());
+
+    const Tensor<T, D> condition = join(z, embedding.forward(labels, part(cache, &Cache::embedding)));
+    // The affine map's output is ordered (channel, row, column); images are (row, column, channel).
+    const Tensor<T, D> flat = input.forward(condition, pass, part(cache, &Cache::input));
+    Tensor<T, D> x(Shape{1, batch, 4, 4, width_});
+    for (Index n = 0; n < batch; ++n) D::pack_weight(width_, 1, 16, flat[n].data(), nullptr, x[0][n].data());
+
+    if (cache) cache->stages.resize(stages.size());
+    for (std::size_t i = 0; i < stages.size(); ++i)
+      x = stages[i].forward(x, condition, states.empty() ? Tensor<T, D>() : states[i], pass,
+                            cache ? &cache->stages[i] : nullptr);
+    x = norm.forward(x, condition, pass, part(cache, &Cache::norm), true);
+    x = conv.forward(x, pass, part(cache, &Cache::conv));
+    return Tanh<T, D>().forward(x, pass, part(cache, &Cache::output));
+  }
+
+  InputGradients backward(const Tensor<T, D>& dvideo, const Cache& cache, Gradients gradients) {
+    const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
+    Tensor<T, D> dx = Tanh<T, D>().backward(dvideo, cache.output, inner);
+    dx = conv.backward(dx, cache.conv, inner);
+    auto [dh, dcondition] = norm.backward(dx, cache.norm, inner);
+    dx = dh;
+    InputGradients result;
+    result.states.resize(stages.size());
+    for (std::size_t i = stages.size(); i-- > 0;) {
+      auto [dinput, from_stage, dstate] = stages[i].backward(dx, cache.stages[i], inner);
+      D::add(dcondition.size(), from_stage.data(), dcondition.data());
+      dx = dinput;
+      result.states[i] = dstate;
+    }
+
+    const Index batch = dcondition.extent(0);
+    Tensor<T, D> dflat(Shape{batch, 16 * width_});
+    for (Index n = 0; n < batch; ++n) D::pack_weight(16, 1, width_, dx[0][n].data(), nullptr, dflat[n].data());
+    const Tensor<T, D> from_input = input.backward(dflat, cache.input, inner);
+    D::add(dcondition.size(), from_input.data(), dcondition.data());
+
+    auto [dz, dembedding] = split(dcondition);
+    if (wants_parameters(gradients)) embedding.backward(dembedding, cache.embedding);
+    result.z = dz;
+    return result;
+  }
+
+  /// A generator of equal but separate parameters and buffers.
+  Generator clone() {
+    Generator copy = *this;
+    Contents<T, D> all = contents(copy);
+    for (auto& [name, parameter] : all.parameters) {
+      parameter->value = parameter->value.clone();
+      parameter->gradient = {};
+    }
+    for (auto& [name, buffer] : all.buffers) buffer->value = buffer->value.clone();
+    return copy;
+  }
+
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    embedding.visit(prefix + "embedding.", f);
+    input.visit(prefix + "input.", f);
+    for (std::size_t i = 0; i < stages.size(); ++i) stages[i].visit(prefix + "stages." + std::to_string(i) + ".", f);
+    norm.visit(prefix + "output.norm.", f);
+    conv.visit(prefix + "output.conv.", f);
+  }
+
+ private:
+  Generator(const DvdGanConfig& config, const std::vector<Index>& widths, const Random& random)
+      : embedding(config.classes, config.embed_dim, random.stream("embedding")),
+        input(random.stream("input u"), config.condition_dim(), 16 * widths.front(), random.stream("input")),
+        norm(config.frames, widths.back(), config.condition_dim(), random.stream("norm")),
+        conv(random.stream("conv u"), widths.back(), Index{3}, 3, random.stream("conv")),
+        config_(config),
+        width_(widths.front()) {
+    for (std::size_t i = 0; i + 1 < widths.size(); ++i)
+      stages.emplace_back(widths[i], widths[i + 1], config, random.stream("stage").stream(i));
+  }
+
+  /// c = [z; e]
+  Tensor<T, D> join(const Tensor<T, D>& z, const Tensor<T, D>& e) const {
+    const Index batch = z.extent(0), width = config_.condition_dim();
+    Tensor<T, D> c(Shape{batch, width});
+    D::copy_rows(1, batch, config_.latent_dim, z.data(), 0, config_.latent_dim, c.data(), 0, width);
+    D::copy_rows(1, batch, config_.embed_dim, e.data(), 0, config_.embed_dim, c.data() + config_.latent_dim, 0, width);
+    return c;
+  }
+
+  std::pair<Tensor<T, D>, Tensor<T, D>> split(const Tensor<T, D>& c) const {
+    const Index batch = c.extent(0), width = config_.condition_dim();
+    Tensor<T, D> z(Shape{batch, config_.latent_dim}), e(Shape{batch, config_.embed_dim});
+    D::copy_rows(1, batch, config_.latent_dim, c.data(), 0, width, z.data(), 0, config_.latent_dim);
+    D::copy_rows(1, batch, config_.embed_dim, c.data() + config_.latent_dim, 0, width, e.data(), 0, config_.embed_dim);
+    return {z, e};
+  }
+
+  DvdGanConfig config_;
+  Index width_;
+};
+
+}  // namespace dvd

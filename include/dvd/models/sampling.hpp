@@ -1,0 +1,61 @@
+// Latents to sample from, truncated or not, and standing statistics.
+#pragma once
+
+#include <vector>
+
+#include "dvd/core/random.hpp"
+#include "dvd/layers/embedding.hpp"
+
+namespace dvd {
+
+/// What to sample.
+struct SampleOptions {
+  Index label = 0;
+  Index count = 1;
+  std::uint64_t seed = 0;
+  double truncation = 1;  ///< z ~ N(0, truncation^2)
+  double threshold = 0;   ///< every |z_i| above it is drawn again (BigGAN); 0 means never
+};
+
+/// Latents `[count, latent_dim]`. Throws ArgumentError for a count below 1, a negative truncation or threshold, or a
+/// threshold so small that drawing would take forever.
+template <Scalar T, Device D = Cpu>
+Tensor<T, D> draw_latents(Index latent_dim, const SampleOptions& options) {
+  require(options.count >= 1, "the number of samples must be at least 1, not ", options.count);
+  require(options.truncation >= 0 && options.truncation <= 100, "truncation must be between 0 and 100, not ",
+          options.truncation);
+  require(options.threshold == 0 || options.threshold >= 0.01, "threshold must be 0 (off) or at least 0.01, not ",
+          options.threshold);
+  const Random random = Random(options.seed).stream("latents");
+  std::vector<T> values(static_cast<std::size_t>(options.count * latent_dim));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    double z = random.normal(i);
+    for (std::uint64_t attempt = 1; options.threshold > 0 && std::abs(z) > options.threshold; ++attempt)
+      z = random.stream(attempt).normal(i);
+    values[i] = static_cast<T>(options.truncation * z);
+  }
+  return Tensor<T, D>(Shape{options.count, latent_dim}, values);
+}
+
+/// Replaces the running statistics of a generator's batch norms by standing ones: plain averages of mean and unbiased
+/// variance over `batches` batches of `batch` random latents and labels. No u moves (BigGAN, section 3.1).
+template <class Generator>
+void collect_standing_statistics(Generator& generator, Index batches, Index batch, std::uint64_t seed,
+                                 double truncation = 1) {
+  using T = typename Generator::scalar_type;
+  using D = typename Generator::device_type;
+  require(batches >= 1 && batch >= 1, "standing statistics need at least one batch of one, not ", batches, " of ",
+          batch);
+  const auto& config = generator.config();
+  for (Index i = 0; i < batches; ++i) {
+    const Random random = Random(seed).stream("standing statistics").stream(static_cast<std::uint64_t>(i));
+    Tensor<T, D> z(Shape{batch, config.latent_dim});
+    D::random_normal(z.size(), random.stream("latents"), static_cast<T>(truncation), z.data());
+    Labels labels;
+    for (Index n = 0; n < batch; ++n)
+      labels.push_back(random.stream("labels").below(static_cast<std::uint64_t>(n), config.classes));
+    generator.forward(z, labels, Pass::standing(static_cast<int>(i)));
+  }
+}
+
+}  // namespace dvd

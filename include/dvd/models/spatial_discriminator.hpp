@@ -1,0 +1,69 @@
+// D_S of DVD-GAN: judges the content of single frames (section 3.2 of the paper).
+#pragma once
+
+#include <vector>
+
+#include "dvd/layers/frame_sampler.hpp"
+#include "dvd/layers/residual_block.hpp"
+#include "dvd/models/config.hpp"
+#include "dvd/models/projection_head.hpp"
+
+namespace dvd {
+
+/// Scores `[N]` of videos `[T, N, R, R, 3]` by k of their frames at full resolution, each judged on its own.
+template <Scalar T, Device D = Cpu>
+class SpatialDiscriminator {
+ public:
+  using scalar_type = T;
+  using device_type = D;
+
+  struct Cache {
+    FrameIndices frames;
+    Index total_frames;
+    std::vector<typename ResBlock2D<T, D>::Cache> blocks;
+    typename ProjectionHead<T, D>::Cache head;
+  };
+
+  std::vector<ResBlock2D<T, D>> blocks;
+  ProjectionHead<T, D> head;
+
+  /// Throws ArgumentError if the configuration makes no sense.
+  SpatialDiscriminator(const DvdGanConfig& config, const Random& random)
+      : head(config.discriminator_widths().back(), config.classes, random.stream("head")) {
+    Index inputs = 3;
+    const auto widths = config.discriminator_widths();
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      blocks.emplace_back(inputs, widths[i], i == 0, i + 1 < widths.size(), random.stream("block").stream(i));
+      inputs = widths[i];
+    }
+  }
+
+  Tensor<T, D> forward(const Tensor<T, D>& video, const Labels& labels, const FrameIndices& frames, Pass pass,
+                       Cache* cache = nullptr) {
+    Tensor<T, D> x = select_frames(video, frames);
+    if (cache) {
+      cache->frames = frames;
+      cache->total_frames = video.extent(0);
+      cache->blocks.resize(blocks.size());
+    }
+    for (std::size_t i = 0; i < blocks.size(); ++i) x = blocks[i].forward(x, pass, cache ? &cache->blocks[i] : nullptr);
+    return head.forward(x, labels, pass, part(cache, &Cache::head));
+  }
+
+  /// The gradient of the videos, empty unless wanted.
+  Tensor<T, D> backward(const Tensor<T, D>& dscores, const Cache& cache, Gradients gradients) {
+    const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
+    Tensor<T, D> dx = head.backward(dscores, cache.head, inner);
+    for (std::size_t i = blocks.size(); i-- > 0;)
+      dx = blocks[i].backward(dx, cache.blocks[i], i > 0 ? inner : gradients);
+    return wants_inputs(gradients) ? select_frames_backward(dx, cache.frames, cache.total_frames) : Tensor<T, D>();
+  }
+
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i].visit(prefix + "blocks." + std::to_string(i) + ".", f);
+    head.visit(prefix, f);
+  }
+};
+
+}  // namespace dvd

@@ -1,0 +1,84 @@
+// D_T of DVD-GAN: judges the movement of the whole video at a lower resolution (section 3.2 of the paper).
+#pragma once
+
+#include <vector>
+
+#include "dvd/layers/residual_block.hpp"
+#include "dvd/layers/temporal_downsampler.hpp"
+#include "dvd/models/config.hpp"
+#include "dvd/models/projection_head.hpp"
+
+namespace dvd {
+
+/// Scores `[N]` of videos `[T, N, R, R, 3]` after a TemporalDownsampler. The first two blocks are three-dimensional and
+/// halve time while they can; the frames that remain are judged by the other blocks one by one.
+template <Scalar T, Device D = Cpu, TemporalDownsampling Downsampler = TemporalDownsampler<T, D>>
+class TemporalDiscriminator {
+ public:
+  using scalar_type = T;
+  using device_type = D;
+
+  static constexpr std::size_t volumetric_blocks = 2;
+
+  struct Cache {
+    typename Downsampler::Cache downsampler;
+    std::vector<typename ResBlock3D<T, D>::Cache> video_blocks;
+    std::vector<typename ResBlock2D<T, D>::Cache> frame_blocks;
+    typename ProjectionHead<T, D>::Cache head;
+  };
+
+  Downsampler downsampler;
+  std::vector<ResBlock3D<T, D>> video_blocks;
+  std::vector<ResBlock2D<T, D>> frame_blocks;
+  ProjectionHead<T, D> head;
+
+  /// Throws ArgumentError if the configuration makes no sense.
+  TemporalDiscriminator(const DvdGanConfig& config, const Random& random)
+      : head(config.discriminator_widths().back(), config.classes, random.stream("head")) {
+    Index inputs = 3;
+    const auto widths = config.discriminator_widths();
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      const bool down = i + 1 < widths.size();
+      const Random own = random.stream("block").stream(i);
+      if (i < volumetric_blocks)
+        video_blocks.emplace_back(inputs, widths[i], i == 0, down, own);
+      else
+        frame_blocks.emplace_back(inputs, widths[i], false, down, own);
+      inputs = widths[i];
+    }
+  }
+
+  Tensor<T, D> forward(const Tensor<T, D>& video, const Labels& labels, Pass pass, Cache* cache = nullptr) {
+    if (cache) {
+      cache->video_blocks.resize(video_blocks.size());
+      cache->frame_blocks.resize(frame_blocks.size());
+    }
+    Tensor<T, D> x = downsampler.forward(video, pass, part(cache, &Cache::downsampler));
+    for (std::size_t i = 0; i < video_blocks.size(); ++i)
+      x = video_blocks[i].forward(x, pass, cache ? &cache->video_blocks[i] : nullptr);
+    for (std::size_t i = 0; i < frame_blocks.size(); ++i)
+      x = frame_blocks[i].forward(x, pass, cache ? &cache->frame_blocks[i] : nullptr);
+    return head.forward(x, labels, pass, part(cache, &Cache::head));
+  }
+
+  /// The gradient of the videos, empty unless wanted.
+  Tensor<T, D> backward(const Tensor<T, D>& dscores, const Cache& cache, Gradients gradients) {
+    const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
+    Tensor<T, D> dx = head.backward(dscores, cache.head, inner);
+    for (std::size_t i = frame_blocks.size(); i-- > 0;) dx = frame_blocks[i].backward(dx, cache.frame_blocks[i], inner);
+    for (std::size_t i = video_blocks.size(); i-- > 0;)
+      dx = video_blocks[i].backward(dx, cache.video_blocks[i], i > 0 ? inner : gradients);
+    return wants_inputs(gradients) ? downsampler.backward(dx, cache.downsampler, gradients) : Tensor<T, D>();
+  }
+
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    for (std::size_t i = 0; i < video_blocks.size(); ++i)
+      video_blocks[i].visit(prefix + "blocks." + std::to_string(i) + ".", f);
+    for (std::size_t i = 0; i < frame_blocks.size(); ++i)
+      frame_blocks[i].visit(prefix + "blocks." + std::to_string(volumetric_blocks + i) + ".", f);
+    head.visit(prefix, f);
+  }
+};
+
+}  // namespace dvd

@@ -1,0 +1,74 @@
+// The optimizer.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "dvd/core/parameter.hpp"
+
+namespace dvd {
+
+/// Settings of Adam; the defaults are DVD-GAN's for the generator.
+struct AdamOptions {
+  double learning_rate = 1e-4;
+  double beta1 = 0;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+};
+
+/// Adam with bias-corrected moments and epsilon outside the square root (Kingma and Ba 2015):
+///
+///     m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
+///     w -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+template <Scalar T, Device D = Cpu>
+class Adam {
+ public:
+  using Options = AdamOptions;
+
+  /// The running moments of one parameter, both of its shape.
+  struct Moments {
+    Tensor<T, D> average, average_square;
+  };
+
+  /// An optimizer of these parameters, which must stay where they are.
+  Adam(const Contents<T, D>& contents, const Options& options) : options_(options), parameters_(contents.parameters) {
+    require(options.learning_rate >= 0 && std::isfinite(options.learning_rate),
+            "a learning rate must not be negative, as ", options.learning_rate, " is");
+    require(options.beta1 >= 0 && options.beta1 < 1 && options.beta2 >= 0 && options.beta2 < 1,
+            "Adam's betas must be at least 0 and below 1, not ", options.beta1, " and ", options.beta2);
+    require(options.epsilon > 0, "Adam's epsilon must be positive, not ", options.epsilon);
+    for (const auto& [name, parameter] : parameters_)
+      moments_.push_back(
+          {Tensor<T, D>::zeros(parameter->value.shape()), Tensor<T, D>::zeros(parameter->value.shape())});
+  }
+
+  /// One update from the parameters' gradients; a parameter without one counts as having gradient 0.
+  void step() {
+    ++steps_;
+    const double correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_));
+    const double correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_));
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      Parameter<T, D>& parameter = *parameters_[i].parameter;
+      D::adam(parameter.value.size(), static_cast<T>(options_.learning_rate), static_cast<T>(options_.beta1),
+              static_cast<T>(options_.beta2), static_cast<T>(options_.epsilon), static_cast<T>(correction1),
+              static_cast<T>(correction2), parameter.accumulator().data(), parameter.value.data(),
+              moments_[i].average.data(), moments_[i].average_square.data());
+    }
+  }
+
+  /// Updates so far.
+  Index steps() const { return steps_; }
+  void set_steps(Index steps) { steps_ = steps; }
+
+  const std::vector<NamedParameter<T, D>>& parameters() const { return parameters_; }
+  /// One entry a parameter, in their order.
+  std::vector<Moments>& moments() { return moments_; }
+
+ private:
+  Options options_;
+  std::vector<NamedParameter<T, D>> parameters_;
+  std::vector<Moments> moments_;
+  Index steps_ = 0;
+};
+
+}  // namespace dvd

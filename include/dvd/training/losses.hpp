@@ -1,0 +1,96 @@
+// GAN losses. Each is a function of one score, averaged over a batch; with its derivative.
+#pragma once
+
+#include <cmath>
+#include <utility>
+
+#include "dvd/core/tensor.hpp"
+
+namespace dvd {
+
+/// A GAN loss: what discriminator and generator minimise, per score. Each function returns (value, derivative).
+/// `real` and `fake` are the discriminator's terms for scores of real and generated videos, `generator` is the
+/// generator's term for scores of its videos.
+template <class L>
+concept GanLoss = requires(float score) {
+  { L::real(score) } -> std::same_as<std::pair<float, float>>;
+  { L::fake(score) } -> std::same_as<std::pair<float, float>>;
+  { L::generator(score) } -> std::same_as<std::pair<float, float>>;
+};
+
+/// min E[relu(1 - D(x))] + E[relu(1 + D(G(z)))], min -E[D(G(z))]: DVD-GAN's loss (Lim and Ye 2017).
+struct HingeLoss {
+  template <Scalar T>
+  static std::pair<T, T> real(T score) {
+    return score < 1 ? std::pair<T, T>(1 - score, -1) : std::pair<T, T>(0, 0);
+  }
+  template <Scalar T>
+  static std::pair<T, T> fake(T score) {
+    return score > -1 ? std::pair<T, T>(1 + score, 1) : std::pair<T, T>(0, 0);
+  }
+  template <Scalar T>
+  static std::pair<T, T> generator(T score) {
+    return {-score, -1};
+  }
+};
+
+/// min E[softplus(-D(x))] + E[softplus(D(G(z)))], min E[softplus(-D(G(z)))] (Goodfellow et al. 2014).
+struct NonSaturatingLoss {
+  template <Scalar T>
+  static std::pair<T, T> real(T score) {
+    const auto [value, slope] = softplus(-score);
+    return {value, -slope};
+  }
+  template <Scalar T>
+  static std::pair<T, T> fake(T score) {
+    return softplus(score);
+  }
+  template <Scalar T>
+  static std::pair<T, T> generator(T score) {
+    return real(score);
+  }
+
+ private:
+  // log(1 + exp(x)) without overflow, and its derivative.
+  template <Scalar T>
+  static std::pair<T, T> softplus(T x) {
+    return {std::max(x, T{0}) + std::log1p(std::exp(-std::abs(x))), 1 / (1 + std::exp(-x))};
+  }
+};
+
+/// min 0.5 E[(D(x) - 1)^2] + 0.5 E[D(G(z))^2], min 0.5 E[(D(G(z)) - 1)^2] (Mao et al. 2017).
+struct LeastSquaresLoss {
+  template <Scalar T>
+  static std::pair<T, T> real(T score) {
+    return {(score - 1) * (score - 1) / 2, score - 1};
+  }
+  template <Scalar T>
+  static std::pair<T, T> fake(T score) {
+    return {score * score / 2, score};
+  }
+  template <Scalar T>
+  static std::pair<T, T> generator(T score) {
+    return real(score);
+  }
+};
+
+/// min E[D(G(z))] - E[D(x)], min -E[D(G(z))] (Arjovsky, Chintala, Bottou 2017).
+struct WassersteinLoss {
+  template <Scalar T>
+  static std::pair<T, T> real(T score) {
+    return {-score, -1};
+  }
+  template <Scalar T>
+  static std::pair<T, T> fake(T score) {
+    return {score, 1};
+  }
+  template <Scalar T>
+  static std::pair<T, T> generator(T score) {
+    return {-score, -1};
+  }
+};
+
+static_assert(GanLoss<HingeLoss> && GanLoss<NonSaturatingLoss> && GanLoss<LeastSquaresLoss> &&
+              GanLoss<WassersteinLoss>);
+
+}  // namespace dvd

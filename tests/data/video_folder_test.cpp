@@ -1,0 +1,282 @@
+// Folders of class folders: what is found, how it is labelled, what is skipped, and that draws depend on Random alone.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "dvd/data/video_folder.hpp"
+
+#include <doctest/doctest.h>
+#include <tbb/global_control.h>
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "dvd/core/error.hpp"
+#include "dvd/core/random.hpp"
+#include "support/video_fixtures.hpp"
+
+using namespace dvd::testing;
+using dvd::LabelledClip;
+using dvd::Random;
+using dvd::VideoFolder;
+using dvd::VideoFolderOptions;
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+// Where `warn` puts what it is told, and options that use it.
+struct Warnings {
+  std::vector<std::string> lines;
+  VideoFolderOptions options(std::int64_t frames = 4, std::int64_t stride = 1) {
+    return {.frames = frames, .resolution = 16, .stride = stride, .split = {}, .warn = [this](const std::string& line) {
+              lines.push_back(line);
+            }};
+  }
+  std::ptrdiff_t about(const std::string& what) const {
+    return std::count_if(lines.begin(), lines.end(),
+                         [&](const std::string& line) { return line.find(what) != std::string::npos; });
+  }
+};
+
+// A clip of one shade, so that the video it was drawn from can be told.
+void make_shade(const std::filesystem::path& path, int shade, std::int64_t frames = 10) {
+  dvd::Clip clip(frames, 24, 32);
+  std::fill(clip.pixels.begin(), clip.pixels.end(), static_cast<std::uint8_t>(shade));
+  encode_clip(path, clip, "-c:v mpeg4 -q:v 2 -g 4");
+}
+
+int shade_of(const LabelledClip& drawn) { return (drawn.clip.pixels.front() + 10) / 20 * 20; }
+
+// The labels under which each shade is drawn in many draws.
+std::map<int, std::set<std::int64_t>> labels_of_shades(const VideoFolder& videos) {
+  std::map<int, std::set<std::int64_t>> labels;
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    const LabelledClip drawn = videos.draw(Random(3).stream(i));
+    labels[shade_of(drawn)].insert(drawn.label);
+  }
+  return labels;
+}
+
+// UCF-101 in small: three classes named out of order of their numbers, one of them without videos.
+void make_ucf(const TemporaryFolder& folder) {
+  make_shade(folder / "UCF-101/Bowling/v_Bowling_g01_c01.avi", 40);
+  make_shade(folder / "UCF-101/Bowling/v_Bowling_g08_c01.avi", 80);
+  make_shade(folder / "UCF-101/Archery/v_Archery_g01_c01.avi", 120);
+  make_shade(folder / "UCF-101/Archery/v_Archery_g08_c01.avi", 160);
+  write_bytes(folder / "ucfTrainTestlist/classInd.txt", "1 Bowling\r\n2 Archery\r\n3 YoYo\r\n");
+  write_bytes(folder / "ucfTrainTestlist/trainlist01.txt",
+              "Bowling/v_Bowling_g08_c01.avi 1\r\nArchery/v_Archery_g08_c01.avi 2  \r\n\r\n"
+              "Archery/v_Archery_g09_c01.avi 2\r\n");
+  write_bytes(folder / "ucfTrainTestlist/testlist01.txt",
+              "Bowling/v_Bowling_g01_c01.avi\nArchery/v_Archery_g01_c01.avi\n");
+}
+
+}  // namespace
+
+TEST_CASE("any folder of class folders: classes in the order of their names") {
+  const TemporaryFolder folder;
+  make_shade(folder / "walk/a.avi", 40);
+  make_shade(folder / "walk/b.mkv", 80);
+  make_shade(folder / "run/c.mp4", 120);
+  write_bytes(folder / "walk/.hidden.avi", "hidden");
+  write_bytes(folder / ".cache/d.avi", "hidden");
+  write_bytes(folder / "README", "not a class");
+  Warnings warnings;
+  const VideoFolder videos(folder.path(), warnings.options());
+  CHECK(videos.class_names() == Names{"run", "walk"});
+  CHECK(videos.classes() == 2);
+  CHECK(videos.size() == 3);
+  CHECK(videos.skipped() == 0);
+  CHECK(warnings.lines.empty());
+  CHECK(labels_of_shades(videos) == std::map<int, std::set<std::int64_t>>{{40, {1}}, {80, {1}}, {120, {0}}});
+  const LabelledClip drawn = videos.draw(Random(1));
+  CHECK(drawn.clip.frames == 4);
+  CHECK(drawn.clip.height == 16);
+  CHECK(drawn.clip.width == 16);
+}
+
+TEST_CASE("UCF-101 by either folder, with and without a split") {
+  const TemporaryFolder folder;
+  make_ucf(folder);
+  for (const std::filesystem::path& root :
+       {folder.path(), folder.path() / "UCF-101", std::filesystem::path((folder.path() / "UCF-101").string() + "/")}) {
+    CAPTURE(root.string());
+    Warnings warnings;
+    VideoFolderOptions options = warnings.options();
+    const VideoFolder all(root, options);
+    CHECK(all.class_names() == Names{"Bowling", "Archery", "YoYo"});
+    CHECK(all.size() == 4);
+    CHECK(all.skipped() == 0);
+    CHECK(warnings.about("YoYo") == 1);
+
+    options.split = "testlist01.txt";
+    CHECK(labels_of_shades(VideoFolder(root, options)) == std::map<int, std::set<std::int64_t>>{{40, {0}}, {120, {1}}});
+
+    warnings.lines.clear();
+    options.split = "trainlist01.txt";
+    const VideoFolder train(root, options);
+    CHECK(labels_of_shades(train) == std::map<int, std::set<std::int64_t>>{{80, {0}}, {160, {1}}});
+    CHECK(train.class_names() == Names{"Bowling", "Archery", "YoYo"});
+    CHECK(train.skipped() == 1);
+    CHECK(warnings.about("v_Archery_g09_c01.avi") == 1);
+  }
+}
+
+TEST_CASE("a split may be a path, and its files may have names with blanks") {
+  const TemporaryFolder folder;
+  make_shade(folder / "videos/a b/one two.avi", 40);
+  make_shade(folder / "videos/a b/three.avi", 80);
+  write_bytes(folder / "list.txt", "a b/one two.avi\na b/one two.avi\nc/four.avi 7\n");
+  Warnings warnings;
+  VideoFolderOptions options = warnings.options();
+  options.split = folder / "list.txt";
+  const VideoFolder videos(folder.path() / "videos", options);
+  CHECK(videos.size() == 1);
+  CHECK(videos.skipped() == 1);
+  CHECK(warnings.about("c/four.avi") == 1);
+}
+
+TEST_CASE("lists of another data set beside the folder are ignored; a folder they do not name comes last") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "ucfTrainTestlist/classInd.txt", "1 Bowling\n2 Archery\n");
+  make_shade(folder / "mine/b/a.avi", 40);
+  make_shade(folder / "mine/a/a.avi", 80);
+  CHECK(VideoFolder(folder.path() / "mine", {.frames = 4}).class_names() == Names{"a", "b"});
+  make_shade(folder / "mine/Archery/a.avi", 120);
+  CHECK(VideoFolder(folder.path() / "mine", {.frames = 4}).class_names() == Names{"Bowling", "Archery", "a", "b"});
+  write_bytes(folder / "ucfTrainTestlist/classInd.txt", "1 Bowling\nArchery\n");
+  CHECK_THROWS_AS(VideoFolder(folder.path() / "mine"), dvd::FileError);
+}
+
+TEST_CASE("files that cannot serve are named once, counted and skipped") {
+  const TemporaryFolder folder;
+  make_shade(folder / "a/good.avi", 40, 13);
+  make_shade(folder / "a/short.avi", 80, 12);
+  write_bytes(folder / "a/empty.avi", "");
+  write_bytes(folder / "a/text.avi", "no video\n");
+  write_bytes(folder / "a/notes.txt", "no video either, and hardly a terminal\n");
+  ffmpeg("-f lavfi -i sine=duration=0.2 -c:a pcm_s16le", folder / "a/sound.avi");
+  write_bytes(folder / "b/broken.mp4", read_bytes(folder / "a/good.avi").substr(0, 300));
+  Warnings warnings;
+  const VideoFolder videos(folder.path(), warnings.options(5, 3));  // over 13 frames
+  CHECK(videos.size() == 1);
+  CHECK(videos.skipped() == 6);
+  CHECK(videos.class_names() == Names{"a", "b"});
+  CHECK(warnings.lines.size() == 7);
+  CHECK(warnings.about("a/short.avi: has 12 frames, a clip needs 13; skipped") == 1);
+  CHECK(warnings.about("a/empty.avi: is empty; skipped") == 1);
+  for (const char* name : {"text.avi", "notes.txt", "sound.avi", "broken.mp4", "class b has no usable video"})
+    CHECK(warnings.about(name) == 1);
+  CHECK(videos.draw(Random(1)).label == 0);
+  CHECK(VideoFolder(folder.path(), {.frames = 5, .stride = 3}).skipped() == 6);  // without anyone to tell
+}
+
+TEST_CASE("a folder without anything to draw is an error that says so") {
+  const TemporaryFolder folder;
+  CHECK_THROWS_AS(VideoFolder(folder.path() / "missing"), dvd::FileError);
+  CHECK_THROWS_AS(VideoFolder(folder.path()), dvd::FileError);
+  write_bytes(folder / "a/text.avi", "no video\n");
+  CHECK_THROWS_AS(VideoFolder(folder / "a/text.avi"), dvd::FileError);
+  CHECK_THROWS_WITH_AS(VideoFolder(folder.path(), {.frames = 8, .stride = 2}),
+                       (folder.path().string() + ": no usable video in 1 class folders, 1 files skipped; expected "
+                                                 "videos of at least 15 frames")
+                           .c_str(),
+                       dvd::FileError);
+  CHECK_THROWS_AS(VideoFolder(folder.path(), {.split = "trainlist01.txt"}), dvd::FileError);
+  CHECK_THROWS_AS(VideoFolder(folder.path(), {.frames = 0}), dvd::ArgumentError);
+  CHECK_THROWS_AS(VideoFolder(folder.path(), {.resolution = 0}), dvd::ArgumentError);
+  CHECK_THROWS_AS(VideoFolder(folder.path(), {.stride = 0}), dvd::ArgumentError);
+}
+
+TEST_CASE("draws depend on Random alone: not on threads, order or earlier draws") {
+  const TemporaryFolder folder;
+  make_video(folder / "a/a.avi", 20, "48x32", "-c:v mpeg4 -bf 2");
+  make_video(folder / "a/b.mp4", 30, "32x48", "-c:v mpeg4");
+  make_video(folder / "b/c.mkv", 9, "40x40", "-c:v ffv1");
+  write_bytes(folder / "b/d.avi", "no video\n");
+  std::vector<LabelledClip> expected(40);
+  {
+    const tbb::global_control one_thread(tbb::global_control::max_allowed_parallelism, 1);
+    Warnings warnings;
+    const VideoFolder videos(folder.path(), warnings.options());
+    for (std::size_t i = 0; i < expected.size(); ++i) expected[i] = videos.draw(Random(5).stream(i));
+  }
+  Warnings warnings;
+  const VideoFolder videos(folder.path(), warnings.options());
+  std::vector<LabelledClip> drawn(expected.size());
+  tbb::parallel_for(std::size_t{0}, drawn.size(), [&](std::size_t i) {
+    const std::size_t reversed = drawn.size() - 1 - i;
+    drawn[reversed] = videos.draw(Random(5).stream(reversed));
+  });
+  std::set<std::vector<std::uint8_t>> different;
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    CHECK(drawn[i].label == expected[i].label);
+    CHECK(drawn[i].clip.pixels == expected[i].clip.pixels);
+    different.insert(drawn[i].clip.pixels);
+  }
+  CHECK(different.size() > 30);
+}
+
+TEST_CASE("windows start anywhere they fit, at the stride") {
+  const TemporaryFolder folder;
+  encode_clip(folder / "a/numbers.mkv", numbered_clip(12), "-c:v ffv1 -vf scale=64:64:flags=neighbor -pix_fmt bgr0");
+  const VideoFolder videos(folder.path(), {.frames = 3, .resolution = 64, .stride = 4});
+  std::map<std::int64_t, int> starts;
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    const dvd::Clip clip = videos.draw(Random(9).stream(i)).clip;
+    const std::int64_t first = number_shown(clip, 0);
+    CHECK(numbers_shown(clip) == std::vector<std::int64_t>{first, first + 4, first + 8});
+    ++starts[first];
+  }
+  CHECK(starts.size() == 4);  // 0 to 3
+  for (const auto& [first, count] : starts) CHECK(count > 25);
+}
+
+TEST_CASE("crops are squares of the full shorter side, at random places or in the middle") {
+  const TemporaryFolder folder;
+  dvd::Clip ramp(4, 16, 116);  // brightness tells the column
+  for (std::size_t i = 0; i < ramp.pixels.size(); ++i) ramp.pixels[i] = static_cast<std::uint8_t>(i / 3 % 116 * 2);
+  encode_clip(folder / "a/ramp.mkv", ramp, "-c:v ffv1 -pix_fmt bgr0");
+  const auto left_edges = [&](bool random_crop) {
+    const VideoFolder videos(folder.path(), {.frames = 4, .resolution = 16, .random_crop = random_crop});
+    std::set<int> edges;
+    for (std::uint64_t i = 0; i < 150; ++i) {
+      const dvd::Clip clip = videos.draw(Random(2).stream(i)).clip;
+      CHECK(clip.pixels[15 * 3] - clip.pixels[0] == 30);  // 15 columns further
+      CHECK(clip.frame(3)[0] == clip.pixels[0]);          // the same place in every frame
+      edges.insert(clip.pixels[0] / 2);
+    }
+    return edges;
+  };
+  CHECK(left_edges(false) == std::set<int>{50});
+  const std::set<int> edges = left_edges(true);
+  CHECK(edges.size() > 50);
+  CHECK(*edges.begin() < 10);
+  CHECK(*edges.rbegin() > 90);
+}
+
+TEST_CASE("a video that breaks later is named once and others are drawn; with none left that is an error") {
+  const TemporaryFolder folder;
+  make_shade(folder / "a/a.avi", 40);
+  make_shade(folder / "a/b.avi", 80);
+  make_shade(folder / "b/c.avi", 120);
+  Warnings warnings;
+  const VideoFolder videos(folder.path(), warnings.options());
+  std::filesystem::remove(folder / "a/a.avi");
+  write_bytes(folder / "a/b.avi", "broken");
+  tbb::parallel_for(std::uint64_t{0}, std::uint64_t{50}, [&](std::uint64_t i) {
+    if (shade_of(videos.draw(Random(4).stream(i))) != 120) throw std::runtime_error("drew a broken video");
+  });
+  CHECK(videos.skipped() == 2);
+  CHECK(warnings.lines.size() == 2);
+  CHECK(warnings.about("a/a.avi: no such file; skipped") == 1);
+  CHECK(warnings.about("a/b.avi") == 1);
+  std::filesystem::remove(folder / "b/c.avi");
+  CHECK_THROWS_AS(videos.draw(Random(4)), dvd::FileError);
+  CHECK(videos.skipped() == 3);
+}

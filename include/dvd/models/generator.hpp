@@ -124,10 +124,18 @@ class Generator {
     const Index batch = static_cast<Index>(labels.size());
     require((z.shape() == Shape{batch, config_.latent_dim}), "the generator expects ", batch, " latents of ",
             config_.latent_dim, " for as many labels, not ", z.shape());
+    return forward_condition(join(z, embedding.forward(labels, part(cache, &Cache::embedding))), pass, cache, states);
+  }
+
+  /// The same from conditions c = [z; e] `[N, latent_dim + embed_dim]`, whose e need not be the embedding of a class:
+  /// for interpolating between classes.
+  Tensor<T, D> forward_condition(const Tensor<T, D>& condition, Pass pass, Cache* cache = nullptr,
+                                 const States& states = {}) {
+    const Index batch = condition.extent(0);
+    require((condition.shape() == Shape{batch, config_.condition_dim()}), "the generator expects conditions [N, ",
+            config_.condition_dim(), "], not ", condition.shape());
     require(states.empty() || states.size() == stages.size(), "the generator expects a state for each of ",
             stages.size(), " stages, not ", states.size());
-
-    const Tensor<T, D> condition = join(z, embedding.forward(labels, part(cache, &Cache::embedding)));
     // The affine map's output is ordered (channel, row, column); images are (row, column, channel).
     const Tensor<T, D> flat = input.forward(condition, pass, part(cache, &Cache::input));
     Tensor<T, D> x(Shape{1, batch, 4, 4, width_});

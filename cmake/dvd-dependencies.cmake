@@ -1,0 +1,27 @@
+# What the library needs from elsewhere, found alike by the build and by the installed package.
+#
+# Both functions look for packages without a word and append what is missing to the list variable `missing`, a line each
+# for a person: the package, what it is for, where Debian and Ubuntu have it.
+
+function(dvd_find missing package purpose debian)
+  list(APPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_FUNCTION_LIST_DIR}")
+  find_package(${package} QUIET ${ARGN})
+  if(NOT ${package}_FOUND)
+    list(APPEND ${missing} "${package}: ${purpose} (Debian, Ubuntu: apt-get install ${debian})")
+    set(${missing} "${${missing}}" PARENT_SCOPE)
+  endif()
+endfunction()
+
+# The needs of dvd::dvd.
+macro(dvd_find_library_dependencies missing)
+  dvd_find(${missing} Eigen3 "matrix products" libeigen3-dev 3.4 CONFIG)
+  dvd_find(${missing} TBB "threads" libtbb-dev CONFIG)
+  dvd_find(${missing} nlohmann_json "headers of checkpoints" nlohmann-json3-dev 3.9 CONFIG)
+  dvd_find(${missing} Stb "PNG files" libstb-dev MODULE)
+endmacro()
+
+# The needs of dvd::video beyond those of dvd::dvd.
+macro(dvd_find_video_dependencies missing)
+  dvd_find(${missing} FFmpeg "video files"
+           "libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libavfilter-dev" MODULE)
+endmacro()

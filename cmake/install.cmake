@@ -1,0 +1,19 @@
+# What `cmake --install` puts in place: the headers, and a package that find_package(dvd) finds.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+set(package_dir "${CMAKE_INSTALL_DATADIR}/cmake/dvd")
+
+install(DIRECTORY include/dvd DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
+
+install(TARGETS dvd EXPORT dvd-targets INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(EXPORT dvd-targets NAMESPACE dvd:: DESTINATION "${package_dir}")
+if(TARGET dvd_video)
+  install(TARGETS dvd_video EXPORT dvd-video-targets)
+  install(EXPORT dvd-video-targets NAMESPACE dvd:: DESTINATION "${package_dir}")
+endif()
+
+configure_package_config_file(cmake/dvd-config.cmake.in dvd-config.cmake INSTALL_DESTINATION "${package_dir}"
+                              NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+write_basic_package_version_file(dvd-config-version.cmake COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
+install(FILES "${PROJECT_BINARY_DIR}/dvd-config.cmake" "${PROJECT_BINARY_DIR}/dvd-config-version.cmake"
+              cmake/dvd-dependencies.cmake cmake/FindStb.cmake cmake/FindFFmpeg.cmake DESTINATION "${package_dir}")

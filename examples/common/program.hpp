@@ -1,0 +1,69 @@
+// What all example programs share: options that every one has, and how a program fails.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <dvd/core/error.hpp>
+#include <dvd/device/cpu/parallel.hpp>
+#include <dvd/version.hpp>
+#include <functional>
+#include <string>
+
+namespace examples {
+
+/// Options of every program.
+struct CommonOptions {
+  std::string out;
+  std::uint64_t seed = 0;
+  std::int64_t threads = 0;
+  std::string device = "cpu";
+  bool quiet = false;
+
+  void add_to(CLI::App& app) {
+    app.add_option("--out", out, "folder to write to")->capture_default_str();
+    app.add_option("--seed", seed, "seed of all random choices")->capture_default_str();
+    app.add_option("--threads", threads, "threads to compute on; 0 means all cores")
+        ->check(CLI::Range(0, 4096))
+        ->capture_default_str();
+    app.add_option("--device", device, "cpu; cuda[:i] needs a build with CUDA")->capture_default_str();
+    app.add_flag("--quiet", quiet, "print nothing but errors");
+    app.set_version_flag("--version", std::string(dvd::version));
+  }
+
+  /// Throws ArgumentError if the device is not to be had.
+  void check_device() const {
+    dvd::require(device == "cpu", "--device ", device,
+                 ": this build of dvd computes on the CPU only; use --device cpu");
+  }
+};
+
+/// Whether anything has been begun that can fail while running (status 1) rather than be asked for wrongly (status 2).
+inline bool running = false;
+
+/// Parses the command line and calls `body`. Whatever goes wrong becomes one line on the error output: status 2 if it
+/// is found before the work begins, 1 after.
+inline int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  const auto fail = [&](std::string message, int status) {
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    fmt::print(stderr, "{}: {}\n", app.get_name(), message);
+    return status;
+  };
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return fail(std::string(error.what()) + " (see --help)", 2);
+  }
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory; use a smaller batch, fewer channels or a lower resolution", running ? 1 : 2);
+  } catch (const std::exception& error) {
+    return fail(error.what(), running ? 1 : 2);
+  }
+}
+
+}  // namespace examples

@@ -1,0 +1,154 @@
+// What a training run is asked for: presets, flags, and the JSON form that config.json keeps.
+#pragma once
+
+#include <dvd/models/config_json.hpp>
+#include <dvd/training/trainer.hpp>
+
+#include "../common/program.hpp"
+
+namespace examples {
+
+/// Everything that a run depends on, with the values of `--preset small`.
+struct TrainOptions {
+  CommonOptions common;
+  std::string preset = "small";
+
+  std::string data;   ///< empty: moving shapes
+  std::string split;  ///< a split list of UCF-101
+  dvd::Index stride = 1;
+  bool center_crop = false;
+
+  dvd::DvdGanConfig model = {.frames = 8, .resolution = 32, .channels = 8};
+  dvd::TrainerOptions trainer = {.batch = 8};
+  dvd::Index steps = 2000;
+  double truncation = 1;
+
+  dvd::Index checkpoint_every = 500, sample_every = 500, log_every = 10, keep = 3;
+  bool resume = false;
+  std::string resume_from;
+  bool dry_run = false;
+};
+
+/// Applies a preset: the values that flags then override. Throws ArgumentError for a name that is none.
+inline void apply_preset(TrainOptions& options, const std::string& name) {
+  options.preset = name;
+  if (name == "small") return;
+  if (name == "demo") {
+    // Shapes that one recognises after a few minutes on two cores.
+    options.model = {.frames = 8, .resolution = 32, .channels = 4, .spatial_frames = 2};
+    options.trainer = {.batch = 16,
+                       .generator_optimizer = {.learning_rate = 5e-4},
+                       .discriminator_optimizer = {.learning_rate = 5e-4},
+                       .average = {.decay = 0.99, .start = 50}};
+    options.steps = 1000;
+    options.checkpoint_every = options.sample_every = 200;
+  } else if (name == "paper-64" || name == "paper-128") {
+    // Section 4.1 and appendix A of the paper, for Kinetics-600.
+    const bool large = name == "paper-128";
+    options.model = {.frames = 12, .resolution = large ? 128 : 64, .channels = large ? 96 : 128};
+    options.trainer = {.batch = 512};
+    options.stride = 2;
+    options.steps = 300'000;
+    options.checkpoint_every = options.sample_every = 1000;
+  } else {
+    throw dvd::ArgumentError(dvd::concat("--preset ", name, " is none of demo, small, paper-64, paper-128"));
+  }
+}
+
+/// Declares all flags on `app`. Their defaults are whatever `options` holds.
+inline void add_options(CLI::App& app, TrainOptions& options) {
+  options.common.add_to(app);
+  app.add_option("--preset", options.preset, "defaults to start from: demo, small, paper-64 or paper-128")
+      ->capture_default_str();
+  auto* data = app.add_option_group("data");
+  data->add_option("--data", options.data,
+                   "UCF-101 folder, or any folder of class folders of videos; without it, moving shapes");
+  data->add_option("--split", options.split, "split list of UCF-101, such as trainlist01.txt")->needs("--data");
+  data->add_option("--frames", options.model.frames, "frames of a clip")->capture_default_str();
+  data->add_option("--resolution", options.model.resolution, "pixels: 16, 32, 64, 128 or 256")->capture_default_str();
+  data->add_option("--stride", options.stride, "take every K-th frame of a video")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  data->add_flag("--center-crop", options.center_crop, "crop the middle of a video instead of a random square");
+
+  auto* model = app.add_option_group("model");
+  model->add_option("--channels", options.model.channels, "width multiplier ch")->capture_default_str();
+  model->add_option("--spatial-frames", options.model.spatial_frames, "frames of a video that D_S sees")
+      ->capture_default_str();
+  model->add_option("--latent-dim", options.model.latent_dim, "length of the latent vector")->capture_default_str();
+  model->add_option("--embed-dim", options.model.embed_dim, "length of a class embedding")->capture_default_str();
+  model->add_option("--upsample", options.model.upsample, "bilinear or nearest")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, dvd::Upsampling>{
+          {"bilinear", dvd::Upsampling::bilinear}, {"nearest", dvd::Upsampling::nearest}}))
+      ->default_str("bilinear");
+
+  auto* training = app.add_option_group("training");
+  training->add_option("--batch", options.trainer.batch, "videos in a batch")->capture_default_str();
+  training->add_option("--steps", options.steps, "steps of the whole run")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
+  training->add_option("--d-steps", options.trainer.d_steps, "updates of the discriminators in a step")
+      ->capture_default_str();
+  auto& g = options.trainer.generator_optimizer;
+  auto& d = options.trainer.discriminator_optimizer;
+  training->add_option("--lr-g", g.learning_rate, "learning rate of the generator")->capture_default_str();
+  training->add_option("--lr-d", d.learning_rate, "learning rate of the discriminators")->capture_default_str();
+  training->add_option("--beta1", g.beta1, "Adam's beta1, for both")->capture_default_str();
+  training->add_option("--beta2", g.beta2, "Adam's beta2, for both")->capture_default_str();
+  training->add_option("--ema-decay", options.trainer.average.decay, "decay of the moving average")
+      ->capture_default_str();
+  training->add_option("--ema-start", options.trainer.average.start, "step from which on the average is one")
+      ->capture_default_str();
+
+  auto* run = app.add_option_group("run");
+  run->add_option("--checkpoint-every", options.checkpoint_every, "steps between checkpoints")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
+  run->add_option("--sample-every", options.sample_every, "steps between pictures")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
+  run->add_option("--log-every", options.log_every, "steps between lines of log.jsonl")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
+  run->add_option("--keep", options.keep, "newest checkpoints to keep; 0 keeps all")
+      ->check(CLI::Range(0, 1'000'000'000))
+      ->capture_default_str();
+  run->add_option("--truncation", options.truncation, "scale of the latents of the pictures")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  run->add_option("--resume", options.resume_from, "go on from a checkpoint, or from the newest of a run folder")
+      ->expected(0, 1)
+      ->each([&](const std::string&) { options.resume = true; });
+  run->add_flag("--dry-run", options.dry_run, "check everything, print the configuration, write nothing");
+}
+
+/// All that is needed to repeat the run.
+inline dvd::Json to_json(const TrainOptions& options, const std::vector<std::string>& class_names) {
+  dvd::Json json = dvd::to_json(options.model);
+  const auto& g = options.trainer.generator_optimizer;
+  json.update({{"preset", options.preset},
+               {"data", options.data.empty() ? "moving shapes" : options.data},
+               {"split", options.split},
+               {"stride", options.stride},
+               {"center_crop", options.center_crop},
+               {"batch", options.trainer.batch},
+               {"steps", options.steps},
+               {"d_steps", options.trainer.d_steps},
+               {"lr_g", g.learning_rate},
+               {"lr_d", options.trainer.discriminator_optimizer.learning_rate},
+               {"beta1", g.beta1},
+               {"beta2", g.beta2},
+               {"ema_decay", options.trainer.average.decay},
+               {"ema_start", options.trainer.average.start},
+               {"checkpoint_every", options.checkpoint_every},
+               {"sample_every", options.sample_every},
+               {"log_every", options.log_every},
+               {"keep", options.keep},
+               {"truncation", options.truncation},
+               {"seed", options.common.seed},
+               {"class_names", class_names},
+               {"version", dvd::version}});
+  return json;
+}
+
+}  // namespace examples

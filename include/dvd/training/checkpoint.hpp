@@ -1,0 +1,157 @@
+// Checkpoints: safetensors files with weights as PyTorch lays them out, readable by any program that knows the names.
+//
+//     generator.…  spatial.…  temporal.…          parameters (raw, not divided by sigma) and buffers
+//     ema.generator.…                             the moving average
+//     optimizer.NAME.{exp_avg,exp_avg_sq}         Adam's moments of every parameter
+//     optimizer.{generator,discriminator}.step    updates so far, I64, shape []
+//
+// The metadata holds the configuration as JSON under "config"; other keys are the program's.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "dvd/io/safetensors.hpp"
+#include "dvd/models/config_json.hpp"
+#include "dvd/training/trainer.hpp"
+
+namespace dvd {
+
+namespace detail {
+
+inline std::vector<std::int64_t> file_shape(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+/// Every tensor of a checkpoint under its name, as `f(name, tensor)`.
+template <class Gan, class F>
+void visit_tensors(Trainer<Gan>& trainer, F&& f) {
+  auto all = contents(trainer.gan());
+  for (auto& [name, parameter] : all.parameters) f(name, parameter->value);
+  for (auto& [name, buffer] : all.buffers) f(name, buffer->value);
+  for (auto* optimizer : {&trainer.generator_optimizer(), &trainer.discriminator_optimizer()})
+    for (std::size_t i = 0; i < optimizer->parameters().size(); ++i) {
+      const std::string name = "optimizer." + optimizer->parameters()[i].name;
+      f(name + ".exp_avg", optimizer->moments()[i].average);
+      f(name + ".exp_avg_sq", optimizer->moments()[i].average_square);
+    }
+}
+
+/// Throws FileError unless the file holds floating-point values of this shape under this name.
+inline void check_tensor(const SafetensorsFile& file, const std::filesystem::path& path, const std::string& name,
+                         const Shape& shape) {
+  if (!file.contains(name)) throw FileError(concat(path.string(), ": ", name, " is missing"));
+  if (file.shape(name) != file_shape(shape)) {
+    Shape found;
+    if (file.shape(name).size() <= Shape::max_rank)
+      for (const auto extent : file.shape(name)) found.append(extent);
+    throw FileError(
+        concat(path.string(), ": ", name, " has shape ", found, ", but the configuration asks for ", shape));
+  }
+  const DataType type = file.type(name);
+  if (type != DataType::F32 && type != DataType::F64 && type != DataType::F16 && type != DataType::BF16)
+    throw FileError(concat(path.string(), ": ", name, " holds ", name_of(type), ", not floating-point values"));
+}
+
+template <class T, class D>
+void read_tensor(const SafetensorsFile& file, const std::string& name, Tensor<T, D>& tensor) {
+  tensor.assign(file.read<T>(name));
+}
+
+inline Index read_count(const SafetensorsFile& file, const std::filesystem::path& path, const std::string& name) {
+  if (!file.contains(name)) throw FileError(concat(path.string(), ": ", name, " is missing"));
+  const auto values = file.read<std::int64_t>(name);
+  if (values.size() != 1 || values[0] < 0 || values[0] > (std::int64_t{1} << 53))
+    throw FileError(concat(path.string(), ": ", name, " is not a count"));
+  return values[0];
+}
+
+}  // namespace detail
+
+/// Saves all that a run needs to go on: models, average, optimizer and counts. The file appears whole or not at all.
+/// `metadata` joins the configuration. Throws FileError if it cannot be written; the previous file then stays.
+template <class Gan>
+void save_checkpoint(const std::filesystem::path& path, Trainer<Gan>& trainer,
+                     const std::map<std::string, std::string>& metadata = {}) {
+  using T = typename Gan::scalar_type;
+  SafetensorsWriter writer;
+  std::vector<std::vector<T>> values;  // the writer refers to what it is given
+  std::vector<std::pair<std::string, Shape>> entries;
+  detail::visit_tensors(trainer, [&](const std::string& name, const auto& tensor) {
+    values.push_back(tensor.to_vector());
+    entries.emplace_back(name, tensor.shape());
+  });
+  for (std::size_t i = 0; i < values.size(); ++i)
+    writer.add<T>(entries[i].first, detail::file_shape(entries[i].second), values[i]);
+  const std::int64_t steps[] = {trainer.generator_optimizer().steps(), trainer.discriminator_optimizer().steps()};
+  writer.add<std::int64_t>("optimizer.generator.step", {}, std::span(steps, 1));
+  writer.add<std::int64_t>("optimizer.discriminator.step", {}, std::span(steps + 1, 1));
+  writer.set_metadata("config", to_json(trainer.gan().config()).dump());
+  for (const auto& [key, value] : metadata) writer.set_metadata(key, value);
+  writer.write(path);
+}
+
+/// The configuration of the model in a checkpoint, checked against the sizes of its tensors, so that a damaged one
+/// cannot ask for more memory than the file has. Throws FileError.
+inline DvdGanConfig read_config(const SafetensorsFile& file, const std::filesystem::path& path) {
+  const auto found = file.metadata().find("config");
+  if (found == file.metadata().end())
+    throw FileError(concat(path.string(), ": no configuration in the metadata; not a checkpoint of a DVD-GAN"));
+  const Json json = Json::parse(found->second, nullptr, false);
+  try {
+    const DvdGanConfig config = config_from_json(json);
+    const auto widths = config.generator_widths();
+    detail::check_tensor(file, path, "generator.embedding.weight", {config.classes, config.embed_dim});
+    detail::check_tensor(file, path, "generator.input.weight", {16 * widths.front(), config.condition_dim()});
+    detail::check_tensor(file, path, "generator.output.norm.running_mean", {config.frames, widths.back()});
+    return config;
+  } catch (const ArgumentError& error) {
+    throw FileError(concat(path.string(), ": ", error.what()));
+  }
+}
+
+/// Loads one network, for example a generator from the names below "ema.generator.". All names and shapes are checked
+/// before the first value is taken. Throws FileError if one is missing, unknown or of another shape; the network is
+/// then unchanged.
+template <class Network>
+void load_network(const SafetensorsFile& file, const std::filesystem::path& path, Network& network,
+                  const std::string& prefix) {
+  auto all = contents(network, prefix);
+  std::set<std::string> known;
+  const auto check = [&](const std::string& name, const Shape& shape) {
+    detail::check_tensor(file, path, name, shape);
+    known.insert(name);
+  };
+  for (const auto& [name, parameter] : all.parameters) check(name, parameter->value.shape());
+  for (const auto& [name, buffer] : all.buffers) check(name, buffer->value.shape());
+  for (const std::string& name : file.names())
+    if (name.starts_with(prefix) && !known.contains(name))
+      throw FileError(concat(path.string(), ": ", name, " is not part of a DVD-GAN of this configuration"));
+  for (auto& [name, parameter] : all.parameters) detail::read_tensor(file, name, parameter->value);
+  for (auto& [name, buffer] : all.buffers) detail::read_tensor(file, name, buffer->value);
+}
+
+/// Loads all that `save_checkpoint` saved, so that training goes on as if it had never stopped. Everything is checked
+/// before the first value is taken. Throws FileError if the file is malformed, incomplete or of another configuration;
+/// the trainer is then unchanged.
+template <class Gan>
+void load_checkpoint(const std::filesystem::path& path, Trainer<Gan>& trainer) {
+  const SafetensorsFile file(path);
+  const DvdGanConfig config = read_config(file, path);
+  if (!(config == trainer.gan().config()))
+    throw FileError(concat(path.string(), ": was made by a model of another configuration: ", to_json(config).dump(),
+                           " instead of ", to_json(trainer.gan().config()).dump()));
+  detail::visit_tensors(trainer, [&](const std::string& name, const auto& tensor) {
+    detail::check_tensor(file, path, name, tensor.shape());
+  });
+  const Index generator_steps = detail::read_count(file, path, "optimizer.generator.step");
+  const Index discriminator_steps = detail::read_count(file, path, "optimizer.discriminator.step");
+  detail::visit_tensors(trainer,
+                        [&](const std::string& name, auto& tensor) { detail::read_tensor(file, name, tensor); });
+  trainer.generator_optimizer().set_steps(generator_steps);
+  trainer.discriminator_optimizer().set_steps(discriminator_steps);
+  trainer.set_steps(generator_steps);
+}
+
+}  // namespace dvd

@@ -1,0 +1,187 @@
+// Losses, optimizer, moving average and two whole training steps against reference values of another implementation.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include "dvd/device/cpu.hpp"
+#include "dvd/training/trainer.hpp"
+#include "support/parity.hpp"
+
+namespace {
+
+using namespace dvd;
+using dvd::testing::Reference;
+
+// Value and gradient of the mean of a loss's terms.
+template <class T, class Term>
+T mean(const Tensor<T>& scores, Term term, Tensor<T>& dscores) {
+  auto loss = Tensor<T>::zeros(Shape{1});
+  dscores = Tensor<T>(scores.shape());
+  Cpu::mean_loss(scores.size(), scores.data(), term, loss.data(), dscores.data());
+  return loss.item();
+}
+
+template <class Loss, class T>
+void check_loss(Reference<T>& reference, const std::string& name) {
+  const Tensor<T> real = reference.tensor("in.real"), fake = reference.tensor("in.fake");
+  Tensor<T> dreal, dfake, dgenerator;
+  const T of_real = mean(real, [](T score) { return Loss::real(score); }, dreal);
+  const T of_fake = mean(fake, [](T score) { return Loss::fake(score); }, dfake);
+  const T of_generator = mean(fake, [](T score) { return Loss::generator(score); }, dgenerator);
+  reference.check(name + ".out.d", static_cast<double>(of_real + of_fake));
+  reference.check(name + ".out.g", static_cast<double>(of_generator));
+  reference.check(name + ".grad.d.real", dreal);
+  reference.check(name + ".grad.d.fake", dfake);
+  reference.check(name + ".grad.g.fake", dgenerator);
+}
+
+TEST_CASE_TEMPLATE("losses", T, double, float) {
+  Reference<T> reference("losses");
+  check_loss<HingeLoss>(reference, "hinge");
+  check_loss<NonSaturatingLoss>(reference, "non_saturating");
+  check_loss<LeastSquaresLoss>(reference, "least_squares");
+  check_loss<WassersteinLoss>(reference, "wasserstein");
+  reference.finish();
+}
+
+// One parameter, as contents.
+template <class T>
+Contents<T> alone(Parameter<T>& parameter) {
+  Contents<T> result;
+  result("w", parameter);
+  return result;
+}
+
+TEST_CASE_TEMPLATE("Adam", T, double, float) {
+  Reference<T> reference("adam");
+  const Tensor<T> gradients = reference.tensor("in.grad");
+  for (const auto& [name, options] : reference.attributes().at("runs").items()) {
+    Parameter<T> parameter(Shape{gradients.extent(1)});
+    parameter.value.copy_from(reference.tensor("in.w"));
+    Adam<T> adam(alone(parameter), {options.at("lr"), options.at("beta1"), options.at("beta2"), options.at("eps")});
+    Tensor<T> w(gradients.shape()), average(gradients.shape()), average_square(gradients.shape());
+    for (Index i = 0; i < gradients.extent(0); ++i) {
+      parameter.accumulator().copy_from(gradients[i]);
+      adam.step();
+      w[i].copy_from(parameter.value);
+      average[i].copy_from(adam.moments()[0].average);
+      average_square[i].copy_from(adam.moments()[0].average_square);
+    }
+    CHECK(adam.steps() == gradients.extent(0));
+    reference.check(name + ".out.w", w);
+    reference.check(name + ".out.exp_avg", average);
+    reference.check(name + ".out.exp_avg_sq", average_square);
+  }
+  reference.finish();
+}
+
+TEST_CASE_TEMPLATE("moving average", T, double, float) {
+  Reference<T> reference("ema");
+  const Tensor<T> weights = reference.tensor("in.w");
+  for (const auto& [name, options] : reference.attributes().at("runs").items()) {
+    const Shape shape{weights.extent(1)};
+    Parameter<T> live(shape), average(shape);
+    average.value.copy_from(reference.tensor("in.initial"));
+    Tensor<T> averages(weights.shape());
+    for (Index i = 0; i < weights.extent(0); ++i) {
+      live.value.copy_from(weights[i]);
+      update_moving_average(alone(live), alone(average), i + 1, {options.at("decay"), options.at("start")});
+      averages[i].copy_from(average.value);
+    }
+    reference.check(name + ".out.average", averages);
+  }
+  reference.finish();
+}
+
+// The three networks that are trained, without the average.
+template <class T>
+Contents<T> trained(DvdGan<T>& gan) {
+  Contents<T> result;
+  gan.generator.visit("generator.", result);
+  gan.spatial.visit("spatial.", result);
+  gan.temporal.visit("temporal.", result);
+  return result;
+}
+
+// A weight after some steps, in float. Adam divides a gradient by its own size, so rounding noise in a tiny one moves a
+// weight by up to the learning rate at every update: no weight may be further off than all its updates together could
+// move it one way and the reference another, and where gradients are not zero in truth next to none may be off at all.
+template <class T>
+struct SteppedWeights {
+  Index elements = 0, beyond = 0;
+
+  void check(Reference<T>& reference, const std::string& tensor, const std::string& parameter, const Tensor<T>& actual,
+             Index step) {
+    const auto& attributes = reference.attributes();
+    const double rate = parameter.starts_with("generator.") ? attributes.at("lr_g").template get<double>()
+                                                            : 2 * attributes.at("lr_d").template get<double>();
+    const auto [expected, difference] = reference.difference_of(tensor, actual);
+    CHECK_MESSAGE(difference <= 2 * static_cast<double>(step) * rate, tensor);
+    if (reference.has_zero_gradient(parameter)) return;
+    double largest = 0;
+    for (const double value : expected) largest = std::max(largest, std::abs(value));
+    const std::vector<T> values = actual.to_vector();
+    for (std::size_t i = 0; i < values.size(); ++i)
+      beyond += std::abs(static_cast<double>(values[i]) - expected[i]) > reference.tolerance() * largest;
+    elements += actual.size();
+  }
+};
+
+TEST_CASE_TEMPLATE("two training steps", T, double, float) {
+  constexpr bool single = sizeof(T) == 4;
+  constexpr double mean_slack = 10;  // in float, batch means follow biases that move on rounding noise
+
+  Reference<T> reference("train_step");
+  const auto& attributes = reference.attributes();
+  REQUIRE(attributes.at("loss") == "hinge");
+  DvdGan<T> gan(reference.config());
+  reference.load(trained(gan), "before.", "before.");
+  const auto adam = [&](const char* rate) {
+    return AdamOptions{attributes.at(rate), attributes.at("beta1"), attributes.at("beta2"), attributes.at("eps")};
+  };
+  TrainerOptions options;
+  options.generator_optimizer = adam("lr_g");
+  options.discriminator_optimizer = adam("lr_d");
+  Trainer trainer(gan, options);
+  SteppedWeights<T> stepped;
+
+  for (Index step = 1; step <= reference.size("steps"); ++step) {
+    for (const char* update : {"d1", "d2", "g"}) {
+      const std::string at = concat("step", step, ".", update, ".");
+      StepReport report;
+      const Tensor<T> z = reference.tensor(at + "in.z");
+      const Labels labels = reference.labels(at + "in.labels");
+      const FrameIndices frames = reference.frames(at + "in.frames");
+      if (update == std::string("g")) {
+        trainer.generator_update({z, labels, frames}, report);
+        reference.check(at + "out.loss", report.generator_loss);
+        if (step == 1) reference.check_gradients(at + "grad.", contents(gan.generator, "generator."));
+      } else {
+        trainer.discriminator_update(
+            {reference.tensor(at + "in.real", dvd::testing::videos_layout), reference.labels(at + "in.real_labels"), z,
+             labels, reference.frames(at + "in.real_frames"), frames},
+            report);
+        reference.check(at + "out.loss_spatial", report.spatial.loss);
+        reference.check(at + "out.loss_temporal", report.temporal.loss);
+        if (at == "step1.d1.") {
+          reference.check_gradients(at + "grad.", contents(gan.spatial, "spatial."));
+          reference.check_gradients(at + "grad.", contents(gan.temporal, "temporal."));
+        }
+      }
+    }
+
+    const std::string after = concat("step", step, ".after.");
+    const Contents<T> now = trained(gan);
+    for (const auto& [name, parameter] : now.parameters)
+      if (single)
+        stepped.check(reference, after + name, name, parameter->value, step);
+      else
+        reference.check(after + name, parameter->value);
+    for (const auto& [name, buffer] : now.buffers)
+      reference.check(after + name, buffer->value, dvd::testing::as_stored,
+                      single && name.ends_with("running_mean") ? mean_slack : 1);
+  }
+  CHECK(stepped.beyond <= stepped.elements / 1000);
+  reference.finish();
+}
+
+}  // namespace

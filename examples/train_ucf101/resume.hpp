@@ -28,10 +28,10 @@ inline ResumePoint newest_whole_checkpoint(const std::filesystem::path& run) {
       result.message += "going on from " + entry->path.string();
       return result;
     } catch (const dvd::FileError& error) {
-      result.message += concat("passed over (", error.what(), "); ");
+      result.message += dvd::concat("passed over (", error.what(), "); ");
     }
   }
-  result.message += concat(run.string(), " has no whole checkpoint yet; starting afresh");
+  result.message += dvd::concat(run.string(), " has no whole checkpoint yet; starting afresh");
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include "dvd/core/parameter.hpp"
 #include "dvd/core/pass.hpp"
 #include "dvd/core/tensor.hpp"
+#include "dvd/device/cpu.hpp"  // the default device
 
 namespace dvd {
 

@@ -70,8 +70,11 @@ class ProjectionHead {
       auto dtable = Tensor<T, D>::zeros(cache.embedding.packed.shape());
       embedding.layer.add_rows_gradient(ddirection, cache.labels, dtable);
       embedding.add_weight_gradient(dtable, cache.embedding);
+      // While the hinge is open for every score, this sum is 0; rounding noise in its place would be a whole step to
+      // Adam, so it is the kernel that sums in double.
       Tensor<T, D> dbias(Shape{1});
-      D::sum_rows(1, batch, 1, dscores.data(), 1, dbias.data(), false);
+      const auto ones = Tensor<T, D>::full(Shape{batch}, 1);
+      D::row_dots(1, batch, dscores.data(), ones.data(), dbias.data());
       D::scale(1, static_cast<T>(frames), dbias.data(), dbias.data());
       D::add(1, dbias.data(), linear.layer.bias.accumulator().data());
     }

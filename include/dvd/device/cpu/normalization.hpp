@@ -158,21 +158,26 @@ struct Normalization {
   template <class T>
   static void sum_rows(Index groups, Index rows, Index channels, const T* x, Index x_row, T* y, bool accumulate) {
     const Index length = chunk_rows(channels), chunks = (rows + length - 1) / length;
-    const Temporary<T> parts(groups * chunks * channels);
+    const Temporary<double> parts(groups * chunks * channels);
     parallel_for(groups * chunks, [&](Index i) {
       const Index first = i % chunks * length, count = std::min(length, rows - first);
       const T* from = x + (i / chunks * rows + first) * x_row;
-      for_lanes<T>(channels, [&](Index c, auto lanes) {
+      // Double throughout: a bias whose gradients cancel gets 0 and not rounding noise, of which Adam makes whole steps.
+      for_lanes<T, native_lanes<double>>(channels, [&](Index c, auto lanes) {
         using V = Vector<T, lanes>;
-        V sum{};
-        for (Index r = 0; r < count; ++r) sum += load<V>(from + r * x_row + c);
-        store(parts.data() + i * channels + c, sum);
+        using W = Vector<double, lanes>;
+        W sum[4] = {};  // four at a time, or the loop would wait for its additions
+        Index r = 0;
+        for (; r + 4 <= count; r += 4)
+          unroll<4>([&](auto k) { sum[k] += __builtin_convertvector(load<V>(from + (r + k) * x_row + c), W); });
+        for (; r < count; ++r) sum[0] += __builtin_convertvector(load<V>(from + r * x_row + c), W);
+        store(parts.data() + i * channels + c, (sum[0] + sum[1]) + (sum[2] + sum[3]));
       });
     });
     for (Index g = 0; g < groups; ++g)
       for (Index c = 0; c < channels; ++c) {
         double sum = accumulate ? static_cast<double>(y[g * channels + c]) : 0;
-        for (Index k = 0; k < chunks; ++k) sum += static_cast<double>(parts.data()[(g * chunks + k) * channels + c]);
+        for (Index k = 0; k < chunks; ++k) sum += parts.data()[(g * chunks + k) * channels + c];
         y[g * channels + c] = static_cast<T>(sum);
       }
   }

@@ -1,0 +1,19 @@
+// A device policy without the kernels that resample.
+// expect: Device
+// expect: upsample_nearest
+#include "dvd/device/cpu.hpp"
+#include "dvd/layers/linear.hpp"
+
+struct MyDevice : dvd::cpu::Memory,
+                  dvd::cpu::Pointwise,
+                  dvd::cpu::Convolution,
+                  dvd::cpu::Normalization,
+#ifdef LEGAL
+                  dvd::cpu::Resampling,
+#endif
+                  dvd::cpu::Gathering,
+                  dvd::cpu::Weights {
+  static constexpr const char* name = "mine";
+};
+
+using Layer = dvd::Linear<float, MyDevice>;

@@ -1,0 +1,17 @@
+// A device policy that computes in float, asked for double.
+// expect: DeviceFor
+// expect: adam
+#include "dvd/device/cpu.hpp"
+#include "dvd/models/dvd_gan.hpp"
+
+struct Single : dvd::Cpu {
+  using dvd::Cpu::adam;
+  static void adam(dvd::Index, double, double, double, double, double, double, const double*, double*, double*,
+                   double*) = delete;
+};
+
+#ifdef LEGAL
+using Gan = dvd::DvdGan<float, Single>;
+#else
+using Gan = dvd::DvdGan<double, Single>;
+#endif

@@ -1,0 +1,31 @@
+// A recurrent unit without a backward pass.
+// expect: RecurrentUnit
+// expect: backward
+#include "dvd/device/cpu.hpp"
+#include "dvd/models/generator.hpp"
+
+// Carries nothing from frame to frame.
+class Forgetful {
+ public:
+  using scalar_type = float;
+  using device_type = dvd::Cpu;
+  struct Cache {};
+  struct InputGradients {
+    dvd::Tensor<float> x, state;
+  };
+
+  Forgetful(dvd::Index, const dvd::Random&) {}
+
+  dvd::Tensor<float> forward(const dvd::Tensor<float>& x, dvd::Index, const dvd::Tensor<float>&, dvd::Pass,
+                             Cache* = nullptr) {
+    return x;
+  }
+#ifdef LEGAL
+  InputGradients backward(const dvd::Tensor<float>& dy, const Cache&, dvd::Gradients) { return {dy, {}}; }
+#endif
+
+  template <class F>
+  void visit(const std::string&, F&) {}
+};
+
+using Generator = dvd::Generator<float, dvd::Cpu, Forgetful>;

@@ -1,0 +1,70 @@
+// A checkpoint of the independent implementation: its videos come out of our generator, live and averaged.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+#include "dvd/device/cpu.hpp"
+#include "dvd/io/videos.hpp"
+#include "dvd/training/checkpoint.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace {
+
+// Largest absolute difference over largest absolute value, in float and in double against float files.
+template <class T>
+constexpr double tolerance = sizeof(T) == 4 ? 1e-4 : 1e-6;
+
+std::filesystem::path parity_folder() {
+  const char* given = std::getenv("DVD_PARITY_DIR");
+  return given ? given : DVD_TEST_DATA "/parity";
+}
+
+template <class T>
+double difference(const std::vector<T>& values, const std::vector<T>& expected) {
+  REQUIRE(values.size() == expected.size());
+  double largest = 0, worst = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    largest = std::max(largest, static_cast<double>(std::abs(expected[i])));
+    worst = std::max(worst, static_cast<double>(std::abs(values[i] - expected[i])));
+  }
+  return worst / largest;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("parity: checkpoint_sample", T, float, double) {
+  const auto path = parity_folder() / "checkpoint.safetensors";
+  const dvd::SafetensorsFile file(path), sample(parity_folder() / "checkpoint_sample.safetensors");
+  const dvd::DvdGanConfig config = dvd::read_config(file, path);
+  const auto labels = sample.read<std::int64_t>("in.labels");
+  const dvd::Tensor<T> z(dvd::Shape{static_cast<dvd::Index>(labels.size()), config.latent_dim}, sample.read<T>("in.z"));
+
+  dvd::Generator<T> generator(config, dvd::Random(1));
+  for (const auto& [prefix, expected] :
+       {std::pair("generator.", "live.out.y"), std::pair("ema.generator.", "ema.out.y")}) {
+    dvd::load_network(file, path, generator, prefix);
+    const auto videos = dvd::to_file_order(generator.forward(z, labels, dvd::Pass::evaluate()));
+    CHECK(difference(videos, sample.read<T>(expected)) < tolerance<T>);
+  }
+}
+
+TEST_CASE("parity: a checkpoint read and written again holds the same values under the same names") {
+  const auto path = parity_folder() / "checkpoint.safetensors";
+  const dvd::SafetensorsFile theirs(path);
+  dvd::DvdGan<float> gan(dvd::read_config(theirs, path));
+  dvd::Trainer trainer(gan);
+  dvd::load_checkpoint(path, trainer);
+  const TemporaryFolder folder;
+  dvd::save_checkpoint(folder.path() / "ours", trainer);
+  const dvd::SafetensorsFile ours(folder.path() / "ours");
+  REQUIRE(ours.names() == theirs.names());
+  for (const std::string& name : ours.names()) {
+    CAPTURE(name);
+    REQUIRE(ours.shape(name) == theirs.shape(name));
+    if (theirs.type(name) == dvd::DataType::I64)
+      CHECK(ours.read<std::int64_t>(name) == theirs.read<std::int64_t>(name));
+    else
+      CHECK(ours.read<float>(name) == theirs.read<float>(name));
+  }
+}

@@ -117,8 +117,7 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
   run->add_option("--resume", options.resume_from, "go on from a checkpoint, or from the newest of a run folder")
-      ->expected(0, 1)
-      ->each([&](const std::string&) { options.resume = true; });
+      ->expected(0, 1);
   run->add_flag("--dry-run", options.dry_run, "check everything, print the configuration, write nothing");
 }
 

@@ -106,9 +106,11 @@ inline int run_with_defaults(CLI::App& app, int argc, char** argv, TrainOptions&
   };
   try {
     if (const auto preset = value_of("--preset")) apply_preset(options, *preset);
-    if (const auto from = value_of("--resume"))
+    if (const auto from = value_of("--resume")) {
+      options.resume = true;  // also without an argument, which the parser does not tell
       take_config(options,
                   std::filesystem::is_directory(*from) ? *from : value_of("--out").value_or(options.common.out));
+    }
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}: {}\n", app.get_name(), error.what());
     return 2;

@@ -162,7 +162,8 @@ struct Normalization {
     parallel_for(groups * chunks, [&](Index i) {
       const Index first = i % chunks * length, count = std::min(length, rows - first);
       const T* from = x + (i / chunks * rows + first) * x_row;
-      // Double throughout: a bias whose gradients cancel gets 0 and not rounding noise, of which Adam makes whole steps.
+      // In double throughout: a bias whose gradients cancel gets 0, not rounding noise, of which Adam makes whole
+      // steps.
       for_lanes<T, native_lanes<double>>(channels, [&](Index c, auto lanes) {
         using V = Vector<T, lanes>;
         using W = Vector<double, lanes>;

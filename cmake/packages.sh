@@ -1,0 +1,71 @@
+# The Debian and Ubuntu packages that this project needs, and how its scripts install them. To be sourced by bash.
+
+library_packages=(
+  g++ cmake ninja-build                       # compiler and build
+  libeigen3-dev                               # matrix products
+  libtbb-dev                                  # threads
+  nlohmann-json3-dev                          # headers of checkpoints, configurations, logs
+  libstb-dev                                  # PNG files
+)
+program_packages=(
+  libcli11-dev libfmt-dev                     # command lines, text
+  libavformat-dev libavcodec-dev              # video files: containers, codecs,
+  libavutil-dev libswscale-dev                # pixel formats, resizing,
+  libavfilter-dev                             # palettes of GIF files
+)
+test_packages=(
+  doctest-dev                                 # the tests
+  ffmpeg                                      # makes the video files that tests read
+  libbenchmark-dev                            # benchmarks of kernels
+)
+
+# Ends the script with a reason in one line.
+fail() {
+  echo "${0##*/}: $*" >&2
+  exit 1
+}
+
+# Installs those of the packages that are missing. Needs neither rights nor network if none is.
+install_packages() {
+  if ! command -v apt-get dpkg-query >/dev/null; then
+    echo "No apt-get here, so nothing is installed; CMake will name what is missing."
+    return
+  fi
+  local package missing=()
+  for package in "$@"; do
+    dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+      missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+
+  local root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "please install as root: apt-get install ${missing[*]}"
+    root=(sudo)
+    [ -t 0 ] || root=(sudo --non-interactive)  # nobody is there to type a password
+  fi
+  echo "Installing ${missing[*]}"
+  "${root[@]}" apt-get update --quiet=2 || fail "apt-get update failed, and these are not installed: ${missing[*]}"
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends \
+    "${missing[@]}" >/dev/null || fail "apt-get could not install: ${missing[*]}"
+}
+
+# How many compilers may run at a time: one a core, and one for every 2 GB of memory.
+build_jobs() {
+  local cores gigabytes
+  cores=$(nproc)
+  gigabytes=$(awk '/^MemAvailable/ {print int($2 / 2000000)}' /proc/meminfo)
+  [ "$gigabytes" -ge 1 ] || gigabytes=1
+  echo $((cores < gigabytes ? cores : gigabytes))
+}
+
+# configure_and_build PRESET [TARGET...]: in build/PRESET, with Ninja where it is, quietly as long as all goes well.
+configure_and_build() {
+  local preset=$1 generator=()
+  shift
+  if [ ! -e "build/$preset/CMakeCache.txt" ] && command -v ninja >/dev/null; then
+    generator=(-G Ninja)
+  fi
+  cmake --preset "$preset" "${generator[@]}" >/dev/null || fail "CMake could not configure build/$preset"
+  cmake --build "build/$preset" --parallel "$(build_jobs)" ${1:+--target "$@"} || fail "the build failed"
+}

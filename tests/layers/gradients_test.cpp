@@ -1,0 +1,202 @@
+// The gradient of every layer against central differences.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include "dvd/device/cpu.hpp"
+#include "dvd/layers/activation.hpp"
+#include "dvd/layers/avg_pool.hpp"
+#include "dvd/layers/conv_gru.hpp"
+#include "dvd/layers/embedding.hpp"
+#include "dvd/layers/frame_sampler.hpp"
+#include "dvd/layers/generator_block.hpp"
+#include "dvd/layers/residual_block.hpp"
+#include "dvd/layers/sequential.hpp"
+#include "dvd/layers/temporal_downsampler.hpp"
+#include "support/gradient_check.hpp"
+
+namespace {
+
+using namespace dvd;
+using dvd::testing::check_gradients;
+using dvd::testing::Differentiable;
+using dvd::testing::differentiable;
+using dvd::testing::Doubles;
+using dvd::testing::random_tensor;
+
+const Random random_weights(1);
+
+Doubles input(Shape shape) { return random_tensor(shape, Random(2)); }
+
+template <class L>
+void check_layer(const std::string& name, L layer, Shape shape) {
+  check_gradients(name, differentiable(layer, input(shape)));
+}
+
+TEST_CASE("linear maps and convolutions") {
+  check_layer("linear", Linear<double>(5, 3, random_weights), {4, 5});
+  check_layer("linear without bias", Linear<double>(2, 7, random_weights, false), {3, 2});
+  check_layer("1x1", Conv2D<double>(5, 3, 1, random_weights), {2, 3, 4, 5});
+  check_layer("3x3", Conv2D<double>(3, 5, 3, random_weights), {2, 4, 5, 3});
+  check_layer("3x3 of many images", Conv2D<double>(2, 9, 3, random_weights), {2, 3, 2, 3, 2});
+  check_layer("3x3 without bias", Conv2D<double>(1, 2, 3, random_weights, false), {1, 1, 1, 1});
+  check_layer("1x1x1", Conv3D<double>(3, 4, 1, random_weights), {3, 2, 2, 3, 3});
+  check_layer("3x3x3", Conv3D<double>(3, 4, 3, random_weights), {3, 2, 4, 3, 3});
+  check_layer("3x3x3 of one frame", Conv3D<double>(2, 3, 3, random_weights), {1, 2, 3, 3, 2});
+  check_layer("3x3x3 of two frames", Conv3D<double>(2, 3, 3, random_weights), {2, 1, 3, 2, 2});
+}
+
+TEST_CASE("spectral normalisation") {
+  const Random u(4);
+  check_layer("spectral linear", SpectralNorm<Linear<double>>(u, 5, 3, random_weights), {4, 5});
+  check_layer("spectral 3x3", SpectralNorm<Conv2D<double>>(u, 3, 5, 3, random_weights), {2, 4, 5, 3});
+  check_layer("spectral 1x1", SpectralNorm<Conv2D<double>>(u, 6, 2, 1, random_weights), {2, 2, 2, 6});
+  check_layer("spectral 3x3x3", SpectralNorm<Conv3D<double>>(u, 3, 4, 3, random_weights), {3, 1, 3, 3, 3});
+  check_layer("spectral, one output", SpectralNorm<Linear<double>>(u, 5, 1, random_weights), {4, 5});
+}
+
+TEST_CASE("activations") {
+  check_layer("relu", ReLU<double>(), {3, 4, 7});
+  check_layer("sigmoid", Sigmoid<double>(), {3, 4, 7});
+  check_layer("tanh", Tanh<double>(), {3, 4, 7});
+}
+
+TEST_CASE("resampling") {
+  for (const Upsampling kind : {Upsampling::bilinear, Upsampling::nearest}) {
+    check_layer("upsample", Upsample<double>(kind), {2, 3, 4, 5, 3});
+    check_layer("upsample one pixel", Upsample<double>(kind), {1, 1, 2});
+    check_layer("upsample a row", Upsample<double>(kind), {2, 1, 3, 2});
+  }
+  check_layer("pool", AvgPool<double>(), {2, 4, 6, 3});
+  check_layer("pool, odd image", AvgPool<double>(), {2, 5, 3, 3});
+  check_layer("pool over time", AvgPool<double>(true), {4, 2, 4, 2, 3});
+  check_layer("pool over time, all odd", AvgPool<double>(true), {5, 2, 3, 5, 3});
+  check_layer("pool over time, one frame", AvgPool<double>(true), {1, 2, 4, 4, 3});
+  check_layer("temporal downsampler", TemporalDownsampler<double>(), {3, 2, 4, 6, 3});
+}
+
+TEST_CASE("sequential") {
+  check_layer("sequential",
+              Sequential(Conv2D<double>(3, 4, 3, random_weights), ReLU<double>(),
+                         SpectralNorm<Conv2D<double>>(random_weights, 4, 2, 3, random_weights), AvgPool<double>(),
+                         Upsample<double>(), Tanh<double>()),
+              {2, 4, 4, 3});
+  check_layer("sequential of one", Sequential(Linear<double>(3, 2, random_weights)), {2, 3});
+  check_layer("nested sequential",
+              Sequential(Sequential(Linear<double>(3, 2, random_weights), Sigmoid<double>()),
+                         Linear<double>(2, 3, random_weights)),
+              {2, 3});
+}
+
+TEST_CASE("embedding") {
+  Embedding<double> embedding(4, 3, random_weights);
+  const Labels labels{2, 0, 2, 2};  // a label twice and one never
+  Embedding<double>::Cache cache;
+  check_gradients("embedding", {{},
+                                contents(embedding),
+                                [&](Pass, bool keep) { return embedding.forward(labels, keep ? &cache : nullptr); },
+                                [&](const Doubles& dy, Gradients gradients) {
+                                  if (wants_parameters(gradients)) embedding.backward(dy, cache);
+                                  return std::vector<Doubles>{};
+                                }});
+}
+
+TEST_CASE("frames selected from videos") {
+  const Doubles video = input({4, 2, 2, 3, 3});
+  const FrameIndices frames{2, 3, {0, 2, 3, 1, 1, 3}};  // one of them twice
+  check_gradients("select_frames", {{video},
+                                    {},
+                                    [&](Pass, bool) { return select_frames(video, frames); },
+                                    [&](const Doubles& dy, Gradients gradients) {
+                                      return std::vector{wants_inputs(gradients) ? select_frames_backward(dy, frames, 4)
+                                                                                 : Doubles()};
+                                    }});
+}
+
+// A map of a video x and a condition c.
+template <class L, class Forward>
+Differentiable conditioned(L& layer, Shape shape, Index condition, const Forward& forward) {
+  const Doubles x = input(shape), c = random_tensor(Shape{shape[1], condition}, Random(6));
+  const auto cache = std::make_shared<typename L::Cache>();
+  return {{x, c},
+          contents(layer),
+          [&layer, cache, x, c, forward](Pass pass, bool keep) {
+            return forward(layer, x, c, pass, keep ? cache.get() : nullptr);
+          },
+          [&layer, cache](const Doubles& dy, Gradients gradients) {
+            const auto result = layer.backward(dy, *cache, gradients);
+            return std::vector{result.x, result.condition};
+          }};
+}
+
+TEST_CASE("class-conditional batch norm") {
+  for (const bool rectify : {false, true}) {
+    const auto forward = [=](auto& layer, const Doubles& x, const Doubles& c, Pass pass, auto* cache) {
+      return layer.forward(x, c, pass, cache, rectify);
+    };
+    ClassConditionalBatchNorm<double> layer(3, 5, 4, random_weights);
+    check_gradients("batch norm", conditioned(layer, {3, 2, 2, 3, 5}, 4, forward));
+    ClassConditionalBatchNorm<double> single(1, 2, 3, random_weights);
+    check_gradients("batch norm of one frame", conditioned(single, {1, 1, 3, 3, 2}, 3, forward));
+    dvd::testing::GradientCheck("batch norm, standing", conditioned(layer, {3, 2, 2, 3, 5}, 4, forward),
+                                Pass::standing(1));
+  }
+}
+
+TEST_CASE("the generator's residual block") {
+  const auto forward = [](auto& layer, const Doubles& x, const Doubles& c, Pass pass, auto* cache) {
+    return layer.forward(x, c, pass, cache);
+  };
+  struct Variant {
+    Index inputs, outputs;
+    std::optional<Upsampling> upsampling;
+  };
+  for (const Variant& variant : {Variant{3, 3, std::nullopt}, Variant{3, 4, std::nullopt},
+                                 Variant{4, 3, Upsampling::bilinear}, Variant{3, 3, Upsampling::nearest}}) {
+    GeneratorBlock<double> layer(variant.inputs, variant.outputs, 2, 4, variant.upsampling, random_weights);
+    Differentiable network = conditioned(layer, {2, 2, 3, 2, variant.inputs}, 4, forward);
+    network.empty_unless_wanted = false;
+    check_gradients("generator block", network);
+  }
+}
+
+TEST_CASE("the discriminators' residual blocks") {
+  for (const bool first : {false, true})
+    for (const bool down : {false, true})
+      for (const Index outputs : {3, 4}) {
+        check_layer("2-D block", ResBlock2D<double>(3, outputs, first, down, random_weights), {2, 4, 5, 3});
+        check_layer("3-D block", ResBlock3D<double>(3, outputs, first, down, random_weights), {3, 2, 2, 4, 3});
+      }
+  check_layer("3-D block of one frame", ResBlock3D<double>(3, 4, false, true, random_weights), {1, 2, 4, 4, 3});
+}
+
+// The unit over `frames` frames, x holding `given` of them.
+void check_conv_gru(const std::string& name, Index frames, Index given, bool with_state) {
+  constexpr Index width = 3;
+  ConvGRU<double> layer(width, random_weights);
+  const Doubles x = input({given, 2, 3, 2, width});
+  const Doubles state = with_state ? random_tensor({2, 3, 2, width}, Random(8)) : Doubles();
+  ConvGRU<double>::Cache cache;
+  std::vector<Doubles> inputs{x};
+  if (with_state) inputs.push_back(state);
+  check_gradients(name, {inputs,
+                         contents(layer),
+                         [&](Pass pass, bool keep) {
+                           return layer.forward(x, frames, state, pass, keep ? &cache : nullptr);
+                         },
+                         [&](const Doubles& dy, Gradients gradients) {
+                           const auto result = layer.backward(dy, cache, gradients);
+                           CHECK((with_state || !result.state));
+                           return with_state ? std::vector{result.x, result.state} : std::vector{result.x};
+                         }});
+}
+
+TEST_CASE("ConvGRU") {
+  check_conv_gru("from zero", 3, 3, false);
+  check_conv_gru("from a state", 3, 3, true);
+  check_conv_gru("one frame for all, from zero", 4, 1, false);
+  check_conv_gru("one frame for all, from a state", 3, 1, true);
+  check_conv_gru("one step from zero", 1, 1, false);
+  check_conv_gru("one step from a state", 1, 1, true);
+}
+
+}  // namespace

@@ -1,0 +1,119 @@
+// The gradients of the whole networks against central differences.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include "dvd/device/cpu.hpp"
+#include "dvd/models/generator.hpp"
+#include "dvd/models/spatial_discriminator.hpp"
+#include "dvd/models/temporal_discriminator.hpp"
+#include "support/gradient_check.hpp"
+
+namespace {
+
+using namespace dvd;
+using dvd::testing::check_gradients;
+using dvd::testing::Doubles;
+using dvd::testing::random_tensor;
+
+const Random random_weights(1);
+constexpr int samples = 3;  // elements of every tensor; a network has some fifty
+
+DvdGanConfig small(Index frames) {
+  return {.frames = frames,
+          .resolution = 16,
+          .channels = 1,
+          .classes = 3,
+          .latent_dim = 4,
+          .embed_dim = 3,
+          .spatial_frames = 2};
+}
+
+TEST_CASE("projection head") {
+  for (const Index classes : {1, 4}) {
+    ProjectionHead<double> head(5, classes, random_weights);
+    const Doubles x = random_tensor({3, 4, 2, 3, 5}, Random(2));
+    const Labels labels = classes == 1 ? Labels{0, 0, 0, 0} : Labels{3, 1, 1, 0};
+    ProjectionHead<double>::Cache cache;
+    check_gradients("projection head",
+                    {{x},
+                     contents(head),
+                     [&](Pass pass, bool keep) { return head.forward(x, labels, pass, keep ? &cache : nullptr); },
+                     [&](const Doubles& dy, Gradients gradients) {
+                       return std::vector{head.backward(dy, cache, gradients)};
+                     }});
+  }
+}
+
+void check_generator(const DvdGanConfig& config, bool with_states) {
+  Generator<double> network(config, random_weights);
+  const Doubles z = random_tensor({2, config.latent_dim}, Random(2));
+  const Labels labels{2, 0};
+  Generator<double>::States states;
+  if (with_states)
+    for (std::size_t i = 0; i < network.stages.size(); ++i) {
+      const Index size = Index{4} << i;
+      states.push_back(random_tensor({2, size, size, config.generator_widths()[i]}, Random(3).stream(i)));
+    }
+  std::vector<Doubles> inputs{z};
+  inputs.insert(inputs.end(), states.begin(), states.end());
+  Generator<double>::Cache cache;
+  check_gradients("generator",
+                  {inputs, contents(network),
+                   [&](Pass pass, bool keep) {
+                     return network.forward(z, labels, pass, keep ? &cache : nullptr, states);
+                   },
+                   [&](const Doubles& dy, Gradients gradients) {
+                     const auto result = network.backward(dy, cache, gradients);
+                     std::vector<Doubles> all{result.z};
+                     if (with_states) all.insert(all.end(), result.states.begin(), result.states.end());
+                     return all;
+                   },
+                   false},
+                  samples);
+}
+
+TEST_CASE("generator") {
+  check_generator(small(2), false);
+  DvdGanConfig nearest = small(2);
+  nearest.upsample = Upsampling::nearest;
+  check_generator(nearest, true);
+}
+
+TEST_CASE("spatial discriminator") {
+  SpatialDiscriminator<double> network(small(3), random_weights);
+  const Doubles video = random_tensor({3, 2, 16, 16, 3}, Random(2), 0.5);
+  const Labels labels{1, 2};
+  const FrameIndices frames{2, 2, {0, 2, 1, 2}};
+  SpatialDiscriminator<double>::Cache cache;
+  check_gradients("spatial discriminator",
+                  {{video},
+                   contents(network),
+                   [&](Pass pass, bool keep) {
+                     return network.forward(video, labels, frames, pass, keep ? &cache : nullptr);
+                   },
+                   [&](const Doubles& dy, Gradients gradients) {
+                     return std::vector{network.backward(dy, cache, gradients)};
+                   }},
+                  samples);
+}
+
+TEST_CASE("temporal discriminator") {
+  for (const Index frames : {1, 5, 8}) {  // of which remain one, one and two
+    TemporalDiscriminator<double> network(small(frames), random_weights);
+    const Doubles video = random_tensor({frames, 2, 16, 16, 3}, Random(2), 0.5);
+    const Labels labels{1, 2};
+    TemporalDiscriminator<double>::Cache cache;
+    check_gradients("temporal discriminator",
+                    {{video},
+                     contents(network),
+                     [&](Pass pass, bool keep) {
+                       return network.forward(video, labels, pass, keep ? &cache : nullptr);
+                     },
+                     [&](const Doubles& dy, Gradients gradients) {
+                       return std::vector{network.backward(dy, cache, gradients)};
+                     }},
+                    samples);
+  }
+}
+
+}  // namespace

@@ -1,0 +1,167 @@
+// train_ucf101 as a user meets it: a run's folder, going on, the same bits on any number of threads, bad input.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "support/run_program.hpp"
+
+namespace {
+
+const std::string tiny =
+    "--resolution 16 --frames 3 --channels 1 --batch 2 --latent-dim 6 --embed-dim 5 --spatial-frames 2 --log-every 1 ";
+
+ProgramResult train(const TemporaryFolder& folder, const std::string& arguments) {
+  return run_program(folder.path(), "train_ucf101", arguments);
+}
+
+}  // namespace
+
+TEST_CASE("a run leaves its configuration, log, samples and checkpoints") {
+  const TemporaryFolder folder;
+  const auto result = train(folder, tiny + "--steps 4 --checkpoint-every 2 --sample-every 2 --keep 1 --out run");
+  CAPTURE(result.errors);
+  REQUIRE(result.status == 0);
+  const auto run = folder.path() / "run";
+
+  const auto config = nlohmann::json::parse(read_text(run / "config.json"));
+  CHECK(config["resolution"] == 16);
+  CHECK(config["classes"] == 12);
+  CHECK(config["class_names"][3] == "disc-down");
+  std::istringstream log(read_text(run / "log.jsonl"));
+  int lines = 0;
+  for (std::string line; std::getline(log, line);) {
+    const auto entry = nlohmann::json::parse(line);
+    CHECK(entry["step"] == ++lines);
+    for (const char* field :
+         {"seconds", "loss_spatial", "loss_temporal", "loss_generator", "score_spatial_real", "gradient_norm_generator",
+          "lr_g", "lr_d", "steps_per_second", "clips_per_second", "memory_mib"})
+      CHECK(entry[field].is_number());
+  }
+  CHECK(lines == 4);
+  for (const char* name : {"samples/step-00000002.png", "samples/step-00000004.gif"})
+    CHECK(std::filesystem::file_size(run / name) > 100);
+  CHECK_FALSE(std::filesystem::exists(run / "checkpoints/step-00000002.safetensors"));
+  CHECK(std::filesystem::exists(run / "checkpoints/step-00000004.safetensors"));
+  CHECK(result.output.find("step 4/4") != std::string::npos);
+  CHECK(result.output.find('\r') == std::string::npos);  // no terminal, plain lines
+
+  SUBCASE("which is never overwritten by another run") {
+    const std::string before = read_text(run / "checkpoints/step-00000004.safetensors");
+    CHECK(failed_with(train(folder, tiny + "--steps 2 --out run"), 2, "--resume"));
+    CHECK(read_text(run / "checkpoints/step-00000004.safetensors") == before);
+  }
+  SUBCASE("and is complete when asked to go on") {
+    CHECK(train(folder, "--out run --resume").output.find("complete") != std::string::npos);
+  }
+}
+
+TEST_CASE("the same seed gives the same checkpoint on one thread, on two, and over a stop") {
+  const TemporaryFolder folder;
+  REQUIRE(train(folder, tiny + "--steps 4 --seed 5 --threads 1 --out one").status == 0);
+  REQUIRE(train(folder, tiny + "--steps 4 --seed 5 --threads 2 --out two").status == 0);
+  REQUIRE(train(folder, tiny + "--steps 2 --seed 5 --threads 2 --out parts").status == 0);
+  const auto rest = train(folder, "--out parts --resume --steps 4 --threads 1");
+  CAPTURE(rest.errors);
+  REQUIRE(rest.status == 0);
+  const std::string name = "checkpoints/step-00000004.safetensors";
+  const std::string one = read_text(folder.path() / "one" / name);
+  REQUIRE(one.size() > 1000);
+  CHECK(one == read_text(folder.path() / "two" / name));
+  CHECK(one == read_text(folder.path() / "parts" / name));
+
+  REQUIRE(train(folder, tiny + "--steps 4 --seed 6 --out other").status == 0);
+  CHECK(one != read_text(folder.path() / "other" / name));
+}
+
+TEST_CASE("going on passes over a damaged checkpoint, and starts afresh where there is none") {
+  const TemporaryFolder folder;
+  REQUIRE(train(folder, tiny + "--steps 2 --checkpoint-every 1 --out run").status == 0);
+  std::filesystem::resize_file(folder.path() / "run/checkpoints/step-00000002.safetensors", 1000);
+  const auto result = train(folder, "--out run --resume --steps 3");
+  CHECK(result.status == 0);
+  CHECK(result.output.find("step-00000001.safetensors") != std::string::npos);
+
+  const auto fresh = train(folder, tiny + "--steps 1 --out new --resume");
+  CHECK(fresh.status == 0);
+  CHECK(fresh.output.find("afresh") != std::string::npos);
+}
+
+TEST_CASE("wrong requests end with one line and status 2, and touch nothing") {
+  const TemporaryFolder folder;
+  const std::pair<std::string, std::string> wrong[] = {
+      {"--nonsense", "--nonsense"},
+      {"--resolution 48", "resolution"},
+      {"--resolution many", "resolution"},
+      {"--frames 0", "frames"},
+      {"--frames -3", "frames"},
+      {"--channels 999999", "channels"},
+      {"--batch 0", "batch"},
+      {"--steps 0", "steps"},
+      {"--lr-g -1", "learning rate"},
+      {"--lr-d nan", "learning rate"},
+      {"--ema-decay 2", "decay"},
+      {"--beta1 1", "beta"},
+      {"--preset enormous", "preset"},
+      {"--device cuda", "--device"},
+      {"--device abacus", "--device"},
+      {"--threads -1", "threads"},
+      {"--data missing-folder", "missing-folder"},
+      {"--split trainlist01.txt", "--data"},
+      {"--resume missing-file", "missing-file"},
+      {"--upsample cubic", "upsample"},
+  };
+  for (const auto& [arguments, text] : wrong) {
+    CAPTURE(arguments);
+    const auto result = train(folder, "--out run " + arguments);
+    CAPTURE(result.errors);
+    CHECK(failed_with(result, 2, text));
+  }
+  CHECK(std::filesystem::is_empty(folder.path()));
+  CHECK(train(folder, "--help").status == 0);
+  CHECK(train(folder, "--version").output.find("0.") == 0);
+  CHECK(train(folder, "--dry-run --preset paper-64 --channels 1 --out run").status == 0);
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
+
+TEST_CASE("an output folder that cannot be made is one line and no crash") {
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "file") << "in the way";
+  const auto result = train(folder, tiny + "--steps 1 --out file/run");
+  CHECK(failed_with(result, 2, "cannot create"));
+}
+
+TEST_CASE("training on videos: a folder like UCF-101, with broken files among good ones") {
+  const TemporaryFolder folder;
+  const auto make = [&](const std::string& name, const std::string& source) {
+    std::filesystem::create_directories((folder.path() / name).parent_path());
+    const std::string command = "ffmpeg -nostdin -loglevel error -y -f lavfi -i " + source + " -c:v mpeg4 '" +
+                                (folder.path() / name).string() + "'";
+    REQUIRE_MESSAGE(std::system(command.c_str()) == 0, "the ffmpeg program is needed: apt-get install ffmpeg");
+  };
+  make("data/UCF-101/Archery/v_Archery_g01_c01.avi", "testsrc2=size=64x48:rate=10:duration=1");
+  make("data/UCF-101/Archery/v_Archery_g02_c01.avi", "testsrc2=size=33x27:rate=10:duration=1");
+  make("data/UCF-101/Biking/v_Biking_g01_c01.avi", "mandelbrot=size=48x64:rate=10:end_pts=10 -t 1");
+  make("data/UCF-101/Biking/v_Biking_g01_c02.avi", "testsrc2=size=64x48:rate=10:duration=0.1");
+  std::ofstream(folder.path() / "data/UCF-101/Biking/v_Biking_g02_c01.avi") << "this is not a video";
+  std::ofstream(folder.path() / "data/UCF-101/Biking/v_Biking_g03_c01.avi");
+  std::filesystem::create_directories(folder.path() / "data/ucfTrainTestlist");
+  std::ofstream(folder.path() / "data/ucfTrainTestlist/classInd.txt") << "1 Archery\r\n2 Biking\r\n";
+  std::ofstream(folder.path() / "data/ucfTrainTestlist/trainlist01.txt")
+      << "Archery/v_Archery_g01_c01.avi 1\nArchery/v_Archery_g02_c01.avi 1\nBiking/v_Biking_g01_c01.avi 2\n"
+         "Biking/v_Biking_g01_c02.avi 2\nBiking/v_Biking_g02_c01.avi 2\nBiking/v_Biking_g03_c01.avi 2\n"
+         "Biking/v_Biking_g09_c01.avi 2\n";
+
+  const auto result = train(folder, tiny + "--data data --split trainlist01.txt --stride 2 --steps 2 --out run");
+  CAPTURE(result.errors);
+  CHECK(result.status == 0);
+  CHECK(result.output.find("2 classes, 3 videos, 4 skipped") != std::string::npos);
+  for (const char* name : {"g01_c02", "g02_c01.avi", "g03_c01", "g09_c01"})
+    CHECK(result.errors.find(name) != std::string::npos);
+  CHECK(nlohmann::json::parse(read_text(folder.path() / "run/config.json"))["class_names"][1] == "Biking");
+
+  const auto nothing = train(folder, tiny + "--data data/UCF-101/Biking --steps 1 --out none");
+  CHECK(nothing.status == 2);
+  CHECK_FALSE(std::filesystem::exists(folder.path() / "none"));
+}

@@ -1,0 +1,49 @@
+#!/bin/bash
+# Installs what is missing, builds everything, runs all tests. Its last line is "N passed, N failed".
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage="usage: bash tests/run.sh [--asan] [--no-install]
+  --asan         under the address and undefined-behaviour sanitizers
+  --no-install   do not install missing packages"
+preset=release
+install=yes
+for option in "$@"; do
+  case $option in
+    --asan) preset=asan ;;
+    --no-install) install=no ;;
+    --help | -h) echo "$usage" && exit 0 ;;
+    *) echo "run.sh: unknown option $option" >&2 && echo "$usage" >&2 && exit 2 ;;
+  esac
+done
+source cmake/packages.sh
+
+# Whatever ends this script, its last line is the count. What keeps the tests from being run is one failure.
+passed=0
+failed=1
+trap 'status=$?; echo "total time: $SECONDS s"; echo "$passed passed, $failed failed"; exit $status' EXIT
+trap 'exit 130' INT TERM
+
+if [ $install = yes ]; then
+  install_packages "${library_packages[@]}" "${program_packages[@]}" "${test_packages[@]}"
+fi
+configure_and_build $preset
+
+# TBB's threads outlive main, so what they hold is no leak.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+results=$PWD/build/$preset/test-results.xml
+rm -f "$results"
+ctest --test-dir "build/$preset" --parallel "$(build_jobs)" --output-on-failure --no-tests=error \
+  --output-junit "$results"
+status=$?
+
+# <testsuite name="..." tests="12" failures="1" disabled="0" skipped="0" ...>
+count() { sed -n "s/.*\b$1=\"\([0-9]*\)\".*/\1/p;/<testcase/q" "$results" | head -n 1; }
+[ -s "$results" ] || fail "ctest has not written its results"
+failed=$(count failures)
+skipped=$(($(count skipped) + $(count disabled)))
+passed=$(($(count tests) - failed - skipped))
+[ $skipped -eq 0 ] || echo "$skipped not run"
+[ $status -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+exit $status

@@ -1,0 +1,42 @@
+// Running one of the project's programs and looking at what it leaves.
+#pragma once
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "support/temporary_folder.hpp"
+
+/// What a program did: its exit status (128 + n for signal n) and what it printed.
+struct ProgramResult {
+  int status = 0;
+  std::string output, errors;
+};
+
+inline std::string read_text(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Runs `name` with `arguments` (as a shell reads them) in `folder`.
+inline ProgramResult run_program(const std::filesystem::path& folder, const std::string& name,
+                                 const std::string& arguments) {
+  const TemporaryFolder captured;
+  const std::string command = "cd '" + folder.string() + "' && '" DVD_TEST_PROGRAMS "/" + name + "' " + arguments +
+                              " </dev/null >'" + (captured.path() / "output").string() + "' 2>'" +
+                              (captured.path() / "errors").string() + "'";
+  const int status = std::system(command.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(captured.path() / "output"),
+          read_text(captured.path() / "errors")};
+}
+
+/// Whether a program failed as one should: this status, and one line that holds `text`.
+inline bool failed_with(const ProgramResult& result, int status, const std::string& text) {
+  return result.status == status && result.errors.find(text) != std::string::npos &&
+         std::count(result.errors.begin(), result.errors.end(), '\n') == 1;
+}

@@ -5,7 +5,6 @@
 
 int main() {
   const dvd::Clip clip = dvd::MovingShapes({.frames = 4, .resolution = 32}).draw(dvd::Random(1)).clip;
-  dvd::write_gif("shape.gif", clip);
-  dvd::VideoFile file("shape.gif");
-  return file.frames() == 4 ? 0 : 1;
+  dvd::write_gif("shape.gif", clip, 8);
+  return dvd::VideoFile("shape.gif").read(0, 4).frames == 4 ? 0 : 1;
 }

@@ -20,17 +20,6 @@ namespace dvd::cpu {
 
 namespace detail {
 
-/// A temporary array from the pool.
-template <class T>
-class Scratch {
- public:
-  explicit Scratch(Index size) : memory_(Memory::allocate(static_cast<std::size_t>(size) * sizeof(T))) {}
-  T* data() const { return static_cast<T*>(memory_.get()); }
-
- private:
-  std::shared_ptr<void> memory_;
-};
-
 /// Copies images `[count, height, width, channels]` (pixels `x_pixel` elements apart) into images with a border of one
 /// zero pixel all around.
 template <class T>
@@ -161,7 +150,7 @@ struct Convolution {
   static void convolve_backward_input(const ConvolutionSize& size, const T* dy, Index dy_pixel, const T* weight, T* dx,
                                       bool accumulate) {
     const Index taps = size.taps();
-    const detail::Scratch<T> mirrored(taps * size.inputs * size.outputs);
+    const Scratch<T> mirrored(taps * size.inputs * size.outputs);
     detail::mirror_weight(taps, size.inputs, size.outputs, weight, mirrored.data());
     ConvolutionSize back = size;
     std::swap(back.inputs, back.outputs);
@@ -249,7 +238,7 @@ struct Convolution {
       parallel_for(parts, [&](Index part) { task(0, part, result); });
       return;
     }
-    const detail::Scratch<T> sums(pieces * size);
+    const Scratch<T> sums(pieces * size);
     parallel_for(pieces * parts, [&](Index i) { task(i / parts, i % parts, sums.data() + i / parts * size); });
     parallel_chunks(size, 4096, [&](Index begin, Index end) {
       std::copy(sums.data() + begin, sums.data() + end, result + begin);

@@ -4,6 +4,7 @@
 // than filling them (every page is cleared when it returns), so freed buffers wait in lists by size.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "dvd/core/error.hpp"
+#include "dvd/core/shape.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
 namespace dvd::cpu {
@@ -99,6 +101,17 @@ struct Memory {
   static void download(const void* device, void* host, std::size_t bytes) { std::memcpy(host, device, bytes); }
 
   static std::size_t peak_memory() { return BufferPool::instance().peak(); }
+};
+
+/// A temporary array from the pool; its values are undefined at first.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(Index size) : memory_(Memory::allocate(static_cast<std::size_t>(size) * sizeof(T))) {}
+  T* data() const { return static_cast<T*>(memory_.get()); }
+
+ private:
+  std::shared_ptr<void> memory_;
 };
 
 }  // namespace dvd::cpu

@@ -19,7 +19,7 @@ struct Normalization {
   static void moments(Index groups, Index rows, Index channels, const T* x, T* mean, T* variance) {
     const Index length = chunk_rows(channels), chunks = (rows + length - 1) / length;
     // Per chunk its mean and the sum of squared distances from it; a chunk fits the cache, so two passes read it once.
-    const Temporary<T> parts(groups * chunks * 2 * channels);
+    const Scratch<T> parts(groups * chunks * 2 * channels);
     parallel_for(groups * chunks, [&](Index i) {
       const Index first = i % chunks * length, count = std::min(length, rows - first);
       const T* from = x + (i / chunks * rows + first) * channels;
@@ -88,7 +88,7 @@ struct Normalization {
                                   T epsilon, bool rectify, bool batch_statistics, T* dgain, T* dbias, T* dx) {
     // Sums over the pixels of every image of dy and of dy * (x - mean).
     const Index images = frames * batch;
-    const Temporary<T> sums(images * 2 * channels);
+    const Scratch<T> sums(images * 2 * channels);
     parallel_for(images, [&](Index image) {
       const T* center = mean + image / batch * channels;
       T* sum = sums.data() + image * 2 * channels;
@@ -116,7 +116,7 @@ struct Normalization {
     });
 
     // dx = a * dy - k * (x - mean) - l, with k and l per frame.
-    const Temporary<T> terms(frames * 2 * channels);
+    const Scratch<T> terms(frames * 2 * channels);
     const double count = static_cast<double>(batch * rows);
     std::fill(dgain, dgain + batch * channels, T{0});
     std::fill(dbias, dbias + batch * channels, T{0});
@@ -158,7 +158,7 @@ struct Normalization {
   template <class T>
   static void sum_rows(Index groups, Index rows, Index channels, const T* x, Index x_row, T* y, bool accumulate) {
     const Index length = chunk_rows(channels), chunks = (rows + length - 1) / length;
-    const Temporary<double> parts(groups * chunks * channels);
+    const Scratch<double> parts(groups * chunks * channels);
     parallel_for(groups * chunks, [&](Index i) {
       const Index first = i % chunks * length, count = std::min(length, rows - first);
       const T* from = x + (i / chunks * rows + first) * x_row;
@@ -208,17 +208,6 @@ struct Normalization {
   }
 
  private:
-  /// A temporary array from the pool.
-  template <class T>
-  class Temporary {
-   public:
-    explicit Temporary(Index size) : memory_(Memory::allocate(static_cast<std::size_t>(size) * sizeof(T))) {}
-    T* data() const { return static_cast<T*>(memory_.get()); }
-
-   private:
-    std::shared_ptr<void> memory_;
-  };
-
   // 16 KiB of floats a chunk: half of a first-level cache.
   static Index chunk_rows(Index channels) { return std::clamp<Index>(4096 / channels, 16, 256); }
 

@@ -1,0 +1,219 @@
+// Speed of the kernels on shapes of a DVD-GAN. Counters: GFLOP/s (or GB/s) and its fraction of what this machine
+// reaches in a loop of fused multiply-adds on as many threads (or in a copy of memory), measured at the start.
+//
+//     kernels --benchmark_filter=convolve --benchmark_min_time=0.5
+
+#include <benchmark/benchmark.h>
+
+#include <dvd/device/cpu.hpp>
+
+namespace {
+
+using dvd::ConvolutionSize;
+using dvd::Cpu;
+using dvd::Index;
+using Tensor = dvd::Tensor<float, Cpu>;
+
+template <class Work>
+double best_seconds(const Work& work) {
+  double best = 1e9;
+  for (int repeat = 0; repeat < 10; ++repeat) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
+/// Multiply-adds of registers alone, on all threads.
+double peak_gflops() {
+  static const double peak = [] {
+    constexpr int lanes = dvd::cpu::native_lanes<float>, chains = 12, rounds = 200'000;
+    using V = dvd::cpu::Vector<float, lanes>;
+    const Index tasks =
+        4 * static_cast<Index>(tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism));
+    const double seconds = best_seconds([&] {
+      dvd::cpu::parallel_for(tasks, [](Index task) {
+        V sum[chains];  // different at first, or the compiler would see one chain
+        dvd::cpu::unroll<chains>([&](auto i) { sum[i] = V{} + static_cast<float>(i); });
+        const V factor = V{} + (1 - 1e-6f * static_cast<float>(task)), value = V{} + 1e-3f;
+        for (int round = 0; round < rounds; ++round)
+          dvd::cpu::unroll<chains>([&](auto i) { sum[i] = sum[i] * factor + value; });
+        V total{};
+        for (const V& chain : sum) total += chain;
+        benchmark::DoNotOptimize(total);
+      });
+    });
+    return 2e-9 * lanes * chains * rounds * static_cast<double>(tasks) / seconds;
+  }();
+  return peak;
+}
+
+/// A copy of an array that no cache holds, reads and writes counted.
+double peak_gigabytes() {
+  static const double peak = [] {
+    const Index size = Index{1} << 25;
+    const Tensor from = Tensor::zeros(dvd::Shape{size});
+    Tensor to = Tensor::zeros(dvd::Shape{size});
+    return 8e-9 * static_cast<double>(size) / best_seconds([&] { to.copy_from(from); });
+  }();
+  return peak;
+}
+
+Tensor random_tensor(dvd::Shape shape) {
+  Tensor result(shape);
+  Cpu::random_normal(result.size(), dvd::Random(1), 1.0f, result.data());
+  return result;
+}
+
+/// Runs `work`, which does `amount` of something, and reports its rate in units of 1e9 and as a fraction of `peak`.
+template <class Work>
+void measure(benchmark::State& state, const char* unit, double amount, const char* fraction, double peak,
+             const Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  for (auto _ : state) work();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double rate = amount * 1e-9 * static_cast<double>(state.iterations()) / seconds;
+  state.counters[unit] = rate;
+  state.counters[fraction] = rate / peak;
+}
+
+template <class Work>
+void measure_flops(benchmark::State& state, double flops, const Work& work) {
+  measure(state, "GFLOP/s", flops, "of_peak", peak_gflops(), work);
+}
+
+template <class Work>
+void measure_bytes(benchmark::State& state, double bytes, const Work& work) {
+  measure(state, "GB/s", bytes, "of_copy", peak_gigabytes(), work);
+}
+
+// Arguments: frames, batch, side, inputs, outputs, kernel frames, kernel.
+struct Convolution {
+  ConvolutionSize size;
+  Tensor x, weight, y;
+
+  explicit Convolution(const benchmark::State& state)
+      : size{state.range(0), state.range(1), state.range(2), state.range(2),
+             state.range(3), state.range(4), state.range(5), state.range(6)},
+        x(random_tensor({size.positions(), size.inputs})),
+        weight(random_tensor({size.taps(), size.inputs, size.outputs})),
+        y(random_tensor({size.positions(), size.outputs})) {}
+
+  double flops() const {
+    return 2.0 * static_cast<double>(size.positions()) * static_cast<double>(size.taps() * size.inputs * size.outputs);
+  }
+};
+
+void convolve(benchmark::State& state) {
+  Convolution c(state);
+  measure_flops(state, c.flops(), [&] {
+    Cpu::convolve(c.size, c.x.data(), c.weight.data(), nullptr, c.y.data(), c.size.outputs, false);
+  });
+}
+
+void convolve_backward_input(benchmark::State& state) {
+  Convolution c(state);
+  measure_flops(state, c.flops(), [&] {
+    Cpu::convolve_backward_input(c.size, c.y.data(), c.size.outputs, c.weight.data(), c.x.data(), false);
+  });
+}
+
+void convolve_backward_weight(benchmark::State& state) {
+  Convolution c(state);
+  measure_flops(state, c.flops(), [&] {
+    Cpu::convolve_backward_weight(c.size, c.x.data(), c.y.data(), c.size.outputs, c.weight.data());
+  });
+}
+
+void shapes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->UseRealTime()->Unit(benchmark::kMicrosecond)->ArgNames({"T", "N", "R", "in", "out", "kt", "k"});
+  benchmark
+      ->Args({1, 128, 32, 8, 8, 1, 3})   // generator, last stage at ch 4
+      ->Args({1, 128, 32, 3, 8, 1, 3})   // D_S, first convolution
+      ->Args({1, 128, 32, 8, 3, 1, 3})   // generator, to RGB
+      ->Args({1, 64, 32, 16, 16, 1, 3})  // generator, last stage at ch 8
+      ->Args({1, 64, 16, 32, 32, 1, 3})  //
+      ->Args({1, 64, 8, 64, 64, 1, 3})   //
+      ->Args({1, 96, 16, 64, 64, 1, 3})  //
+      ->Args({1, 8, 4, 64, 192, 1, 3})   // ConvGRU, one frame
+      ->Args({1, 8, 4, 512, 512, 1, 3})  // wide and small
+      ->Args({1, 64, 32, 16, 16, 1, 1})  // shortcut
+      ->Args({8, 16, 16, 8, 8, 3, 3})    // D_T, first block
+      ->Args({12, 2, 32, 32, 64, 3, 3});
+}
+BENCHMARK(convolve)->Apply(shapes);
+BENCHMARK(convolve_backward_input)->Apply(shapes);
+BENCHMARK(convolve_backward_weight)->Apply(shapes);
+
+// The rest is bound by memory. Arguments: images, side, channels.
+
+void batch_moments(benchmark::State& state) {
+  const Index frames = 8, rows = state.range(0) / frames * state.range(1) * state.range(1), channels = state.range(2);
+  const Tensor x = random_tensor({frames, rows, channels});
+  Tensor mean(dvd::Shape{frames, channels}), variance(mean.shape());
+  measure_bytes(state, 4.0 * static_cast<double>(x.size()),
+                [&] { Cpu::moments(frames, rows, channels, x.data(), mean.data(), variance.data()); });
+}
+
+void scale_shift_relu(benchmark::State& state) {
+  const Index images = state.range(0), rows = state.range(1) * state.range(1), channels = state.range(2);
+  const Tensor x = random_tensor({images, rows, channels}), scale = random_tensor({images, channels});
+  Tensor y(x.shape());
+  measure_bytes(state, 8.0 * static_cast<double>(x.size()), [&] {
+    Cpu::scale_shift(images, rows, channels, x.data(), scale.data(), scale.data(), true, y.data());
+  });
+}
+
+void upsample_bilinear(benchmark::State& state) {
+  const Index images = state.range(0), side = state.range(1), channels = state.range(2);
+  const Tensor x = random_tensor({images, side, side, channels});
+  Tensor y(dvd::Shape{images, 2 * side, 2 * side, channels});
+  measure_bytes(state, 4.0 * static_cast<double>(x.size() + y.size()),
+                [&] { Cpu::upsample_bilinear(images, side, side, channels, x.data(), y.data()); });
+}
+
+void average_pool(benchmark::State& state) {
+  const Index images = state.range(0), side = state.range(1), channels = state.range(2);
+  const Tensor x = random_tensor({images, side, side, channels});
+  Tensor y(dvd::Shape{images, side / 2, side / 2, channels});
+  measure_bytes(state, 4.0 * static_cast<double>(x.size() + y.size()),
+                [&] { Cpu::average_pool(1, images, side, side, channels, 1, x.data(), y.data()); });
+}
+
+void relu(benchmark::State& state) {
+  const Tensor x = random_tensor({state.range(0), state.range(1), state.range(1), state.range(2)});
+  Tensor y(x.shape());
+  measure_bytes(state, 8.0 * static_cast<double>(x.size()), [&] { Cpu::relu(x.size(), x.data(), y.data()); });
+}
+
+void adam(benchmark::State& state) {
+  const Index size = state.range(0) * state.range(1) * state.range(1) * state.range(2);
+  const Tensor gradient = random_tensor({size});
+  Tensor weight = random_tensor({size}), average = Tensor::zeros({size}), square = Tensor::zeros({size});
+  measure_bytes(state, 28.0 * static_cast<double>(size), [&] {
+    Cpu::adam(size, 1e-4f, 0.0f, 0.999f, 1e-8f, 1.0f, 0.1f, gradient.data(), weight.data(), average.data(),
+              square.data());
+  });
+}
+
+void images(benchmark::internal::Benchmark* benchmark) {
+  benchmark->UseRealTime()->Unit(benchmark::kMicrosecond)->ArgNames({"images", "R", "C"});
+  benchmark->Args({128, 32, 8})->Args({96, 64, 16})->Args({96, 16, 64});
+}
+BENCHMARK(batch_moments)->Apply(images);
+BENCHMARK(scale_shift_relu)->Apply(images);
+BENCHMARK(upsample_bilinear)->Apply(images);
+BENCHMARK(average_pool)->Apply(images);
+BENCHMARK(relu)->Apply(images);
+BENCHMARK(adam)->Apply(images);
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  std::printf("peak of fused multiply-adds: %.1f GFLOP/s, of copying memory: %.1f GB/s\n", peak_gflops(),
+              peak_gigabytes());
+  benchmark::RunSpecifiedBenchmarks();
+}

@@ -1,0 +1,31 @@
+#!/bin/bash
+# Trains a small DVD-GAN on the embedded data set and samples from it: a few minutes on two cores, from a bare machine.
+# Installs what is missing, builds, trains, and says which files to look at. A second run continues where the first one
+# stopped, and is quick where that was the end.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source cmake/packages.sh
+
+case ${1:-} in
+  "") ;;
+  --help | -h) echo "usage: bash examples/demo.sh [--no-install]" && exit 0 ;;
+  --no-install) ;;
+  *) fail "unknown option $1 (expected none, or --no-install)" ;;
+esac
+run=runs/demo
+
+[ "${1:-}" = --no-install ] || install_packages "${library_packages[@]}" "${program_packages[@]}"
+echo "Building in build/release"
+configure_and_build release train_ucf101 sample_videos
+
+build/release/bin/train_ucf101 --preset demo --out $run --resume
+newest=$(find $run/checkpoints -name 'step-*.safetensors' | sort | tail -n 1)
+[ -n "$newest" ] || fail "the training has left no checkpoint in $run/checkpoints"
+build/release/bin/sample_videos --checkpoint "$newest" --out $run/videos --format gif
+
+picture=$(find $run/samples -name 'step-*.png' | sort | tail -n 1)
+echo
+echo "Done in $SECONDS s. Look at"
+for file in "$picture" "${picture%.png}.gif" $run/videos/*.gif $run/report.html; do
+  [ ! -e "$file" ] || echo "  $PWD/$file"
+done

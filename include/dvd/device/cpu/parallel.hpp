@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "dvd/core/shape.hpp"
+#include "dvd/device/cpu/denormals.hpp"
 
 namespace dvd {
 
@@ -33,6 +34,7 @@ namespace detail {
 // One instantiation of the scheduler's templates for all callers: compile time.
 inline void run(Index count, void (*call)(const void*, Index), const void* task) {
   tbb::parallel_for(tbb::blocked_range<Index>(0, count), [=](const tbb::blocked_range<Index>& range) {
+    const FlushDenormals flush;
     for (Index i = range.begin(); i < range.end(); ++i) call(task, i);
   });
 }
@@ -42,6 +44,7 @@ inline void run(Index count, void (*call)(const void*, Index), const void* task)
 template <class Task>
 void parallel_for(Index count, const Task& task) {
   if (count <= 1) {
+    const FlushDenormals flush;
     if (count == 1) task(Index{0});
     return;
   }

@@ -3,6 +3,7 @@
 // expect: generator
 #include "dvd/device/cpu.hpp"
 #include "dvd/models/dvd_gan.hpp"
+#include "dvd/training/trainer.hpp"
 
 struct Loss {
   template <class T>
@@ -21,8 +22,4 @@ struct Loss {
 #endif
 };
 
-struct Parts : dvd::DvdGanParts<float> {
-  using Loss = ::Loss;
-};
-
-using Gan = dvd::DvdGan<float, dvd::Cpu, Parts>;
+using Trainer = dvd::Trainer<dvd::DvdGan<float>, Loss>;

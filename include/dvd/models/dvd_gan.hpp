@@ -5,8 +5,6 @@
 #include "dvd/models/sampling.hpp"
 #include "dvd/models/spatial_discriminator.hpp"
 #include "dvd/models/temporal_discriminator.hpp"
-#include "dvd/training/adam.hpp"
-#include "dvd/training/losses.hpp"
 
 namespace dvd {
 
@@ -14,7 +12,6 @@ namespace dvd {
 ///
 ///     struct MyParts : dvd::DvdGanParts<float> {
 ///       using Recurrent = MyUnit;
-///       using Loss = dvd::WassersteinLoss;
 ///     };
 ///     dvd::DvdGan<float, dvd::Cpu, MyParts> gan({...});
 template <Scalar T, Device D = Cpu>
@@ -22,15 +19,13 @@ struct DvdGanParts {
   using Recurrent = ConvGRU<T, D>;                ///< a RecurrentUnit
   using Sampler = FrameSampler;                   ///< a FrameSampling
   using Downsampler = TemporalDownsampler<T, D>;  ///< a TemporalDownsampling
-  using Loss = HingeLoss;                         ///< a GanLoss
-  using Optimizer = Adam<T, D>;
 };
 
 /// A DVD-GAN: everything that training changes, and sampling. Weights start random, a function of the seed alone.
 ///
 ///     dvd::DvdGan<float> gan({.frames = 8, .resolution = 32, .channels = 8, .classes = 12});
 template <Scalar T, Device D = Cpu, class PartsType = DvdGanParts<T, D>>
-requires DeviceFor<D, T> && FrameSampling<typename PartsType::Sampler> && GanLoss<typename PartsType::Loss>
+requires DeviceFor<D, T> && FrameSampling<typename PartsType::Sampler>
 class DvdGan {
  public:
   using scalar_type = T;

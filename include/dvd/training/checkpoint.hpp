@@ -25,8 +25,8 @@ namespace detail {
 inline std::vector<std::int64_t> file_shape(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
 /// Every tensor of a checkpoint under its name, as `f(name, tensor)`.
-template <class Gan, class F>
-void visit_tensors(Trainer<Gan>& trainer, F&& f) {
+template <class TrainerType, class F>
+void visit_tensors(TrainerType& trainer, F&& f) {
   auto all = contents(trainer.gan());
   for (auto& [name, parameter] : all.parameters) f(name, parameter->value);
   for (auto& [name, buffer] : all.buffers) f(name, buffer->value);
@@ -71,10 +71,10 @@ inline Index read_count(const SafetensorsFile& file, const std::filesystem::path
 
 /// Saves all that a run needs to go on: models, average, optimizer and counts. The file appears whole or not at all.
 /// `metadata` joins the configuration. Throws FileError if it cannot be written; the previous file then stays.
-template <class Gan>
-void save_checkpoint(const std::filesystem::path& path, Trainer<Gan>& trainer,
+template <class... Types>
+void save_checkpoint(const std::filesystem::path& path, Trainer<Types...>& trainer,
                      const std::map<std::string, std::string>& metadata = {}) {
-  using T = typename Gan::scalar_type;
+  using T = typename Trainer<Types...>::T;
   SafetensorsWriter writer;
   std::vector<std::vector<T>> values;  // the writer refers to what it is given
   std::vector<std::pair<std::string, Shape>> entries;
@@ -135,8 +135,8 @@ void load_network(const SafetensorsFile& file, const std::filesystem::path& path
 /// Loads all that `save_checkpoint` saved, so that training goes on as if it had never stopped. Everything is checked
 /// before the first value is taken. Throws FileError if the file is malformed, incomplete or of another configuration;
 /// the trainer is then unchanged.
-template <class Gan>
-void load_checkpoint(const std::filesystem::path& path, Trainer<Gan>& trainer) {
+template <class... Types>
+void load_checkpoint(const std::filesystem::path& path, Trainer<Types...>& trainer) {
   const SafetensorsFile file(path);
   const DvdGanConfig config = read_config(file, path);
   if (!(config == trainer.gan().config()))

@@ -6,6 +6,8 @@
 
 #include "dvd/data/clip_source.hpp"
 #include "dvd/models/dvd_gan.hpp"
+#include "dvd/training/adam.hpp"
+#include "dvd/training/losses.hpp"
 #include "dvd/training/moving_average.hpp"
 
 namespace dvd {
@@ -68,14 +70,17 @@ struct StepReport {
 ///
 ///     dvd::Trainer trainer(gan, {.batch = 8, .seed = 1});
 ///     for (int step = 0; step < 100; ++step) trainer.step(data);
-template <class Gan>
+///
+/// Another loss or optimizer is named as a type: `dvd::Trainer<Gan, dvd::WassersteinLoss> trainer(gan, {...})`.
+template <class Gan, GanLoss Loss = HingeLoss,
+          class OptimizerType = Adam<typename Gan::scalar_type, typename Gan::device_type>>
 class Trainer {
  public:
+  using GanType = Gan;
   using T = typename Gan::scalar_type;
   using D = typename Gan::device_type;
-  using Optimizer = typename Gan::Parts::Optimizer;
+  using Optimizer = OptimizerType;
   using Sampler = typename Gan::Parts::Sampler;
-  using Loss = typename Gan::Parts::Loss;
 
   /// Trains `gan`, which must outlive the trainer. Throws ArgumentError for settings that make no sense.
   explicit Trainer(Gan& gan, const TrainerOptions& options = {})

@@ -66,6 +66,7 @@ void describe(Gan& gan, const TrainOptions& options, const DataSet& data) {
 
 int train(TrainOptions options) {
   options.common.check_device();
+  check_variants(options);
   const dvd::ThreadLimit threads(options.common.threads);
   options.trainer.seed = options.common.seed;
   options.trainer.discriminator_optimizer.beta1 = options.trainer.generator_optimizer.beta1;

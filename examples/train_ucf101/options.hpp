@@ -16,10 +16,12 @@ struct TrainOptions {
   std::string data;   ///< empty: moving shapes
   std::string split;  ///< a split list of UCF-101
   dvd::Index stride = 1;
+  std::string recurrent = "convgru";
+  dvd::Index condition_frames = 0;
   bool center_crop = false;
 
   dvd::DvdGanConfig model = {.frames = 8, .resolution = 32, .channels = 8};
-  dvd::TrainerOptions trainer = {.batch = 8};
+  dvd::TrainerOptions trainer = {.batch = 8, .average = {.decay = 0.999, .start = 200}};
   dvd::Index steps = 2000;
   double truncation = 1;
 
@@ -55,6 +57,14 @@ inline void apply_preset(TrainOptions& options, const std::string& name) {
   }
 }
 
+/// Throws ArgumentError for what the programs know of but cannot do.
+inline void check_variants(const TrainOptions& options) {
+  dvd::require(options.recurrent == "convgru", "--recurrent ", options.recurrent,
+               ": this version has one recurrent unit, convgru");
+  dvd::require(options.condition_frames == 0, "--condition-frames ", options.condition_frames,
+               ": this version has no model that predicts; use 0");
+}
+
 /// Declares all flags on `app`. Their defaults are whatever `options` holds.
 inline void add_options(CLI::App& app, TrainOptions& options) {
   options.common.add_to(app);
@@ -73,6 +83,11 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
 
   auto* model = app.add_option_group("model");
   model->add_option("--channels", options.model.channels, "width multiplier ch")->capture_default_str();
+  model->add_option("--recurrent", options.recurrent, "recurrent unit of the generator: convgru")
+      ->capture_default_str();
+  model
+      ->add_option("--condition-frames", options.condition_frames, "frames given to a model that predicts; 0: none are")
+      ->capture_default_str();
   model->add_option("--spatial-frames", options.model.spatial_frames, "frames of a video that D_S sees")
       ->capture_default_str();
   model->add_option("--latent-dim", options.model.latent_dim, "length of the latent vector")->capture_default_str();

@@ -111,6 +111,8 @@ TEST_CASE("wrong requests end with one line and status 2, and touch nothing") {
       {"--split trainlist01.txt", "--data"},
       {"--resume missing-file", "missing-file"},
       {"--upsample cubic", "upsample"},
+      {"--recurrent lstm", "--recurrent"},
+      {"--condition-frames 5", "--condition-frames"},
   };
   for (const auto& [arguments, text] : wrong) {
     CAPTURE(arguments);

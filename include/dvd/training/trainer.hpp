@@ -9,6 +9,7 @@
 #include "dvd/training/adam.hpp"
 #include "dvd/training/losses.hpp"
 #include "dvd/training/moving_average.hpp"
+#include "dvd/training/optimizer.hpp"
 
 namespace dvd {
 
@@ -73,7 +74,8 @@ struct StepReport {
 ///
 /// Another loss or optimizer is named as a type: `dvd::Trainer<Gan, dvd::WassersteinLoss> trainer(gan, {...})`.
 template <class Gan, GanLoss Loss = HingeLoss,
-          class OptimizerType = Adam<typename Gan::scalar_type, typename Gan::device_type>>
+          OptimizerFor<typename Gan::scalar_type, typename Gan::device_type> OptimizerType =
+              Adam<typename Gan::scalar_type, typename Gan::device_type>>
 class Trainer {
  public:
   using GanType = Gan;

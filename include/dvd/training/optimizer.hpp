@@ -1,0 +1,25 @@
+// What training asks of an optimizer.
+#pragma once
+
+#include <concepts>
+
+#include "dvd/core/parameter.hpp"
+
+namespace dvd {
+
+/// An optimizer of the parameters of a network: `O(contents, options)` constructs one, `step()` updates the parameters
+/// from their gradients, `steps()` counts updates. For checkpoints, `parameters()` lists what it updates and
+/// `moments()` holds, in that order, a pair of tensors `average` and `average_square` for each.
+template <class O, class T, class D>
+concept OptimizerFor = std::constructible_from < O,
+        const Contents<T, D>
+&, const typename O::Options& > &&requires(O& optimizer, Index steps) {
+  { optimizer.step() } -> std::same_as<void>;
+  { optimizer.steps() } -> std::same_as<Index>;
+  optimizer.set_steps(steps);
+  { optimizer.parameters()[0].name } -> std::convertible_to<std::string>;
+  { optimizer.moments()[0].average } -> std::convertible_to<Tensor<T, D>>;
+  { optimizer.moments()[0].average_square } -> std::convertible_to<Tensor<T, D>>;
+};
+
+}  // namespace dvd

@@ -103,13 +103,13 @@ TEST_CASE("embedding") {
 TEST_CASE("frames selected from videos") {
   const Doubles video = input({4, 2, 2, 3, 3});
   const FrameIndices frames{2, 3, {0, 2, 3, 1, 1, 3}};  // one of them twice
-  check_gradients("select_frames", {{video},
-                                    {},
-                                    [&](Pass, bool) { return select_frames(video, frames); },
-                                    [&](const Doubles& dy, Gradients gradients) {
-                                      return std::vector{wants_inputs(gradients) ? select_frames_backward(dy, frames, 4)
-                                                                                 : Doubles()};
-                                    }});
+  check_gradients("select_frames",
+                  {{video},
+                   {},
+                   [&](Pass, bool) { return select_frames(video, frames); },
+                   [&](const Doubles& dy, Gradients gradients) {
+                     return std::vector{wants_inputs(gradients) ? select_frames_backward(dy, frames, 4) : Doubles()};
+                   }});
 }
 
 // A map of a video x and a condition c.
@@ -178,16 +178,14 @@ void check_conv_gru(const std::string& name, Index frames, Index given, bool wit
   ConvGRU<double>::Cache cache;
   std::vector<Doubles> inputs{x};
   if (with_state) inputs.push_back(state);
-  check_gradients(name, {inputs,
-                         contents(layer),
-                         [&](Pass pass, bool keep) {
-                           return layer.forward(x, frames, state, pass, keep ? &cache : nullptr);
-                         },
-                         [&](const Doubles& dy, Gradients gradients) {
-                           const auto result = layer.backward(dy, cache, gradients);
-                           CHECK((with_state || !result.state));
-                           return with_state ? std::vector{result.x, result.state} : std::vector{result.x};
-                         }});
+  check_gradients(name,
+                  {inputs, contents(layer),
+                   [&](Pass pass, bool keep) { return layer.forward(x, frames, state, pass, keep ? &cache : nullptr); },
+                   [&](const Doubles& dy, Gradients gradients) {
+                     const auto result = layer.backward(dy, cache, gradients);
+                     CHECK((with_state || !result.state));
+                     return with_state ? std::vector{result.x, result.state} : std::vector{result.x};
+                   }});
 }
 
 TEST_CASE("ConvGRU") {

@@ -98,8 +98,7 @@ TEST_CASE_TEMPLATE("ConvGRU", T, double, float) {
     ConvGRU<T> layer(reference.size("width"), random_weights);
     reference.load(contents(layer));
     typename ConvGRU<T>::Cache cache;
-    const Tensor<T> state =
-        run.with_state ? reference.tensor("in.state", dvd::testing::frames_layout) : Tensor<T>();
+    const Tensor<T> state = run.with_state ? reference.tensor("in.state", dvd::testing::frames_layout) : Tensor<T>();
     const Tensor<T> y =
         layer.forward(reference.tensor("in.x", layout), reference.size("frames"), state, run.pass, &cache);
     reference.check(name + ".out.y", y, layout);
@@ -134,13 +133,12 @@ void check_discriminator_block(const char* name) {
   ResBlock<Dimensions, T> layer(reference.size("inputs"), reference.size("outputs"),
                                 reference.attributes().at("first").template get<bool>(),
                                 reference.attributes().at("down").template get<bool>(), random_weights);
-  check_train_and_eval(reference, layer,
-                       Dimensions == 2 ? dvd::testing::frames_layout : dvd::testing::volumes_layout);
+  check_train_and_eval(reference, layer, Dimensions == 2 ? dvd::testing::frames_layout : dvd::testing::volumes_layout);
 }
 
 TEST_CASE_TEMPLATE("the discriminators' residual blocks", T, double, float) {
-  for (const char* name : {"disc_resblock2d_first", "disc_resblock2d_mid", "disc_resblock2d_last",
-                           "disc_resblock2d_last_widen"})
+  for (const char* name :
+       {"disc_resblock2d_first", "disc_resblock2d_mid", "disc_resblock2d_last", "disc_resblock2d_last_widen"})
     check_discriminator_block<2, T>(name);
   for (const char* name : {"disc_resblock3d_first", "disc_resblock3d_odd", "disc_resblock3d_single"})
     check_discriminator_block<3, T>(name);

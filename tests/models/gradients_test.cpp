@@ -16,7 +16,7 @@ using dvd::testing::Doubles;
 using dvd::testing::random_tensor;
 
 const Random random_weights(1);
-constexpr int samples = 3;  // elements of every tensor; a network has some fifty
+constexpr int samples = 8;  // elements of every tensor; a network has some fifty
 
 DvdGanConfig small(Index frames) {
   return {.frames = frames,
@@ -34,13 +34,12 @@ TEST_CASE("projection head") {
     const Doubles x = random_tensor({3, 4, 2, 3, 5}, Random(2));
     const Labels labels = classes == 1 ? Labels{0, 0, 0, 0} : Labels{3, 1, 1, 0};
     ProjectionHead<double>::Cache cache;
-    check_gradients("projection head",
-                    {{x},
-                     contents(head),
-                     [&](Pass pass, bool keep) { return head.forward(x, labels, pass, keep ? &cache : nullptr); },
-                     [&](const Doubles& dy, Gradients gradients) {
-                       return std::vector{head.backward(dy, cache, gradients)};
-                     }});
+    check_gradients(
+        "projection head",
+        {{x},
+         contents(head),
+         [&](Pass pass, bool keep) { return head.forward(x, labels, pass, keep ? &cache : nullptr); },
+         [&](const Doubles& dy, Gradients gradients) { return std::vector{head.backward(dy, cache, gradients)}; }});
   }
 }
 
@@ -57,19 +56,18 @@ void check_generator(const DvdGanConfig& config, bool with_states) {
   std::vector<Doubles> inputs{z};
   inputs.insert(inputs.end(), states.begin(), states.end());
   Generator<double>::Cache cache;
-  check_gradients("generator",
-                  {inputs, contents(network),
-                   [&](Pass pass, bool keep) {
-                     return network.forward(z, labels, pass, keep ? &cache : nullptr, states);
-                   },
-                   [&](const Doubles& dy, Gradients gradients) {
-                     const auto result = network.backward(dy, cache, gradients);
-                     std::vector<Doubles> all{result.z};
-                     if (with_states) all.insert(all.end(), result.states.begin(), result.states.end());
-                     return all;
-                   },
-                   false},
-                  samples);
+  check_gradients(
+      "generator",
+      {inputs, contents(network),
+       [&](Pass pass, bool keep) { return network.forward(z, labels, pass, keep ? &cache : nullptr, states); },
+       [&](const Doubles& dy, Gradients gradients) {
+         const auto result = network.backward(dy, cache, gradients);
+         std::vector<Doubles> all{result.z};
+         if (with_states) all.insert(all.end(), result.states.begin(), result.states.end());
+         return all;
+       },
+       false},
+      samples);
 }
 
 TEST_CASE("generator") {
@@ -85,16 +83,13 @@ TEST_CASE("spatial discriminator") {
   const Labels labels{1, 2};
   const FrameIndices frames{2, 2, {0, 2, 1, 2}};
   SpatialDiscriminator<double>::Cache cache;
-  check_gradients("spatial discriminator",
-                  {{video},
-                   contents(network),
-                   [&](Pass pass, bool keep) {
-                     return network.forward(video, labels, frames, pass, keep ? &cache : nullptr);
-                   },
-                   [&](const Doubles& dy, Gradients gradients) {
-                     return std::vector{network.backward(dy, cache, gradients)};
-                   }},
-                  samples);
+  check_gradients(
+      "spatial discriminator",
+      {{video},
+       contents(network),
+       [&](Pass pass, bool keep) { return network.forward(video, labels, frames, pass, keep ? &cache : nullptr); },
+       [&](const Doubles& dy, Gradients gradients) { return std::vector{network.backward(dy, cache, gradients)}; }},
+      samples);
 }
 
 TEST_CASE("temporal discriminator") {
@@ -103,16 +98,13 @@ TEST_CASE("temporal discriminator") {
     const Doubles video = random_tensor({frames, 2, 16, 16, 3}, Random(2), 0.5);
     const Labels labels{1, 2};
     TemporalDiscriminator<double>::Cache cache;
-    check_gradients("temporal discriminator",
-                    {{video},
-                     contents(network),
-                     [&](Pass pass, bool keep) {
-                       return network.forward(video, labels, pass, keep ? &cache : nullptr);
-                     },
-                     [&](const Doubles& dy, Gradients gradients) {
-                       return std::vector{network.backward(dy, cache, gradients)};
-                     }},
-                    samples);
+    check_gradients(
+        "temporal discriminator",
+        {{video},
+         contents(network),
+         [&](Pass pass, bool keep) { return network.forward(video, labels, pass, keep ? &cache : nullptr); },
+         [&](const Doubles& dy, Gradients gradients) { return std::vector{network.backward(dy, cache, gradients)}; }},
+        samples);
   }
 }
 

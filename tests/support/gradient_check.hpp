@@ -65,7 +65,7 @@ inline void randomize(Contents<double>& contents, const Random& random) {
 // gradient where sigma is stationary in them, and for a pass that moves u this means at the singular vectors.
 inline void converge(Contents<double>& contents) {
   for (auto& [name, buffer] : contents.buffers) {
-    if (!name.ends_with("u") || name.ends_with("running_mean")) continue;
+    if (!name.ends_with("u")) continue;
     const std::string weight_name = name.substr(0, name.size() - 1) + "weight";
     for (auto& [other, parameter] : contents.parameters) {
       if (other != weight_name) continue;
@@ -76,8 +76,7 @@ inline void converge(Contents<double>& contents) {
         const Doubles before = buffer->value.clone();
         Cpu::power_iteration(rows, columns, weight.data(), buffer->value.data(), v.data(), sigma.data(), true);
         double moved = 0;
-        for (Index k = 0; k < rows; ++k)
-          moved = std::max(moved, std::abs(before.data()[k] - buffer->value.data()[k]));
+        for (Index k = 0; k < rows; ++k) moved = std::max(moved, std::abs(before.data()[k] - buffer->value.data()[k]));
         if (moved < 1e-14) break;
       }
     }
@@ -102,7 +101,7 @@ class GradientCheck {
   // Of the largest gradient of the tensor (or a thousandth of the largest at all: some gradients are 0).
   static constexpr double tolerance = 2e-7;
 
-  GradientCheck(std::string name, Differentiable network, Pass pass, int samples = 12)
+  GradientCheck(std::string name, Differentiable network, Pass pass, int samples = 24)
       : name_(std::move(name)), network_(std::move(network)), pass_(pass), samples_(samples) {
     for (auto& [buffer_name, buffer] : network_.contents.buffers) buffers_.push_back(buffer->value.clone());
     for (auto& [parameter_name, parameter] : network_.contents.parameters) parameter->gradient = {};
@@ -159,8 +158,8 @@ class GradientCheck {
       const Doubles& sum = parameters[i].parameter->gradient;
       double difference = 0;
       for (Index k = 0; k < sum.size(); ++k)
-        difference = std::max(difference,
-                              std::abs(sum.data()[k] - priors[i].data()[k] - parameter_gradients_[i].data()[k]));
+        difference =
+            std::max(difference, std::abs(sum.data()[k] - priors[i].data()[k] - parameter_gradients_[i].data()[k]));
       CHECK_MESSAGE(difference <= 1e-12 * (largest(priors[i]) + largest(parameter_gradients_[i])), name_,
                     ": gradient of ", parameters[i].name, " is not added");
     }
@@ -229,7 +228,7 @@ class GradientCheck {
 };
 
 // Both kinds of passes of a network with generic weights.
-inline void check_gradients(const std::string& name, Differentiable network, int samples = 12) {
+inline void check_gradients(const std::string& name, Differentiable network, int samples = 24) {
   randomize(network.contents, Random(3));
   GradientCheck(name + ", evaluating", network, Pass::evaluate(), samples);
   converge(network.contents);

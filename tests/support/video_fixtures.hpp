@@ -13,7 +13,7 @@
 #include <system_error>
 #include <vector>
 
-#include "dvd/data/clip.hpp"
+#include "dvd/io/clip.hpp"
 
 namespace dvd::testing {
 

@@ -24,9 +24,12 @@ template <class Loss, class T>
 void check_loss(Reference<T>& reference, const std::string& name) {
   const Tensor<T> real = reference.tensor("in.real"), fake = reference.tensor("in.fake");
   Tensor<T> dreal, dfake, dgenerator;
-  const T of_real = mean(real, [](T score) { return Loss::real(score); }, dreal);
-  const T of_fake = mean(fake, [](T score) { return Loss::fake(score); }, dfake);
-  const T of_generator = mean(fake, [](T score) { return Loss::generator(score); }, dgenerator);
+  const T of_real = mean(
+      real, [](T score) { return Loss::real(score); }, dreal);
+  const T of_fake = mean(
+      fake, [](T score) { return Loss::fake(score); }, dfake);
+  const T of_generator = mean(
+      fake, [](T score) { return Loss::generator(score); }, dgenerator);
   reference.check(name + ".out.d", static_cast<double>(of_real + of_fake));
   reference.check(name + ".out.g", static_cast<double>(of_generator));
   reference.check(name + ".grad.d.real", dreal);

@@ -10,7 +10,7 @@
 
 #include "dvd/core/error.hpp"
 #include "dvd/core/random.hpp"
-#include "dvd/data/clip.hpp"
+#include "dvd/io/clip.hpp"
 
 namespace dvd {
 

@@ -20,7 +20,7 @@
 
 #include "dvd/core/error.hpp"
 #include "dvd/core/random.hpp"
-#include "dvd/data/clip.hpp"
+#include "dvd/io/clip.hpp"
 #include "dvd/io/video_file.hpp"
 
 namespace dvd {

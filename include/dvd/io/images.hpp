@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "dvd/core/error.hpp"
-#include "dvd/data/clip.hpp"
 #include "dvd/io/atomic_file.hpp"
+#include "dvd/io/clip.hpp"
 
 namespace dvd {
 

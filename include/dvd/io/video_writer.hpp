@@ -22,8 +22,8 @@ extern "C" {
 #include <vector>
 
 #include "dvd/core/error.hpp"
-#include "dvd/data/clip.hpp"
 #include "dvd/io/atomic_file.hpp"
+#include "dvd/io/clip.hpp"
 #include "dvd/io/video_file.hpp"
 
 namespace dvd {

@@ -1,0 +1,69 @@
+// Between clips of 8 bits in host memory and batches of videos on a device.
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "dvd/core/device.hpp"
+#include "dvd/core/tensor.hpp"
+#include "dvd/io/clip.hpp"
+
+namespace dvd {
+
+/// Clips of equal size as one batch `[T, N, H, W, 3]` in [-1, 1]. Throws ArgumentError if their sizes differ.
+template <Scalar T, Device D = Cpu>
+Tensor<T, D> to_tensor(std::span<const Clip> clips) {
+  require(!clips.empty(), "a batch needs at least one clip");
+  const Clip& first = clips.front();
+  const Index frame = first.height * first.width * 3, count = static_cast<Index>(clips.size());
+  for (const Clip& clip : clips)
+    require(clip.frames == first.frames && clip.height == first.height && clip.width == first.width,
+            "clips of one batch must have one size, not ", first.frames, "x", first.height, "x", first.width, " and ",
+            clip.frames, "x", clip.height, "x", clip.width);
+  std::vector<T> values(static_cast<std::size_t>(first.frames * count * frame));
+  for (Index t = 0; t < first.frames; ++t)
+    for (Index n = 0; n < count; ++n) {
+      const std::uint8_t* from = clips[static_cast<std::size_t>(n)].frame(t);
+      T* to = values.data() + (t * count + n) * frame;
+      for (Index i = 0; i < frame; ++i) to[i] = static_cast<T>(from[i]) / T(127.5) - 1;
+    }
+  return Tensor<T, D>(Shape{first.frames, count, first.height, first.width, 3}, values);
+}
+
+/// A batch of videos `[T, N, H, W, 3]` as N clips of 8 bits; values beyond [-1, 1] are clamped.
+template <class T, class D>
+std::vector<Clip> to_clips(const Tensor<T, D>& videos) {
+  const Shape& shape = videos.shape();
+  require(shape.rank() == 5 && shape[4] == 3, "expected videos [T, N, H, W, 3], not ", shape);
+  const std::vector<T> values = videos.to_vector();
+  const Index frame = shape[2] * shape[3] * 3;
+  std::vector<Clip> clips(static_cast<std::size_t>(shape[1]), Clip(shape[0], shape[2], shape[3]));
+  for (Index t = 0; t < shape[0]; ++t)
+    for (Index n = 0; n < shape[1]; ++n) {
+      const T* from = values.data() + (t * shape[1] + n) * frame;
+      std::uint8_t* to = clips[static_cast<std::size_t>(n)].frame(t);
+      for (Index i = 0; i < frame; ++i)
+        to[i] = static_cast<std::uint8_t>(std::clamp((from[i] + 1) * T(127.5) + T(0.5), T{0}, T{255}));
+    }
+  return clips;
+}
+
+/// Videos `[T, N, H, W, 3]` as files hold them: values in the order `[N, T, 3, H, W]`.
+template <class T, class D>
+std::vector<T> to_file_order(const Tensor<T, D>& videos) {
+  const Shape& shape = videos.shape();
+  require(shape.rank() == 5, "expected videos [T, N, H, W, C], not ", shape);
+  const Index frames = shape[0], batch = shape[1], pixels = shape[2] * shape[3], channels = shape[4];
+  const std::vector<T> from = videos.to_vector();
+  std::vector<T> to(from.size());
+  for (Index n = 0; n < batch; ++n)
+    for (Index t = 0; t < frames; ++t)
+      for (Index c = 0; c < channels; ++c)
+        for (Index p = 0; p < pixels; ++p)
+          to[static_cast<std::size_t>(((n * frames + t) * channels + c) * pixels + p)] =
+              from[static_cast<std::size_t>(((t * batch + n) * pixels + p) * channels + c)];
+  return to;
+}
+
+}  // namespace dvd

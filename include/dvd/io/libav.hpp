@@ -1,0 +1,164 @@
+// FFmpeg's libraries as C++ has them: owners of their objects, errors as text, frames of any kind as RGB.
+#pragma once
+
+extern "C" {
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/display.h>
+#include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
+}
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "dvd/core/error.hpp"
+#include "dvd/io/clip.hpp"
+
+namespace dvd {
+
+namespace detail {
+
+// Owners of libav's objects, which are freed through a pointer to the pointer.
+template <auto free_object>
+struct LibavDeleter {
+  template <class Object>
+  void operator()(Object* object) const {
+    free_object(&object);
+  }
+};
+using LibavInput = std::unique_ptr<AVFormatContext, LibavDeleter<avformat_close_input>>;
+using LibavCodec = std::unique_ptr<AVCodecContext, LibavDeleter<avcodec_free_context>>;
+using LibavParameters = std::unique_ptr<AVCodecParameters, LibavDeleter<avcodec_parameters_free>>;
+using LibavFrame = std::unique_ptr<AVFrame, LibavDeleter<av_frame_free>>;
+using LibavPacket = std::unique_ptr<AVPacket, LibavDeleter<av_packet_free>>;
+
+struct LibavScalerDeleter {
+  void operator()(SwsContext* scaler) const { sws_freeContext(scaler); }
+};
+using LibavScaler = std::unique_ptr<SwsContext, LibavScalerDeleter>;
+
+// The pointer itself; libav answers null where memory ran out.
+template <class Object>
+Object* libav_allocated(Object* object) {
+  if (!object) throw std::bad_alloc();
+  return object;
+}
+
+inline std::string libav_error_text(int status) {
+  char text[AV_ERROR_MAX_STRING_SIZE] = {};
+  av_strerror(status, text, sizeof text);
+  return text;
+}
+
+// Our exceptions say what is wrong; libav's own remarks on standard error would only repeat it, many times.
+inline void silence_libav() { [[maybe_unused]] static const bool once = (av_log_set_level(AV_LOG_QUIET), true); }
+
+// Pixels a frame may have: four times a frame of 8K video. Damaged headers ask for more.
+constexpr std::int64_t most_pixels = std::int64_t{1} << 27;
+
+// A frame without content, or with uninitialised content in libav's padded rows, which its routines may overrun.
+inline LibavFrame make_frame() { return LibavFrame(libav_allocated(av_frame_alloc())); }
+inline LibavFrame make_frame(AVPixelFormat format, std::int64_t width, std::int64_t height) {
+  LibavFrame frame = make_frame();
+  frame->format = format;
+  frame->width = static_cast<int>(width);
+  frame->height = static_cast<int>(height);
+  if (av_frame_get_buffer(frame.get(), 0) < 0) throw std::bad_alloc();
+  return frame;
+}
+
+// Copies a picture of 3 bytes a pixel, turned clockwise by so many quarters.
+inline void copy_turned(const AVFrame& rgb, int quarter_turns, std::uint8_t* target) {
+  const std::ptrdiff_t width = rgb.width, height = rgb.height, row = rgb.linesize[0];
+  // The byte offset in `rgb` of the target's first pixel, and the steps to its neighbours to the right and below.
+  std::ptrdiff_t start = 0, right = 3, below = row;
+  if (quarter_turns == 1) start = (height - 1) * row, right = -row, below = 3;
+  if (quarter_turns == 2) start = (height - 1) * row + (width - 1) * 3, right = -3, below = -row;
+  if (quarter_turns == 3) start = (width - 1) * 3, right = row, below = -3;
+  const bool lies = quarter_turns % 2 != 0;
+  const std::ptrdiff_t columns = lies ? height : width, rows = lies ? width : height;
+  for (std::ptrdiff_t y = 0; y < rows; ++y) {
+    const std::uint8_t* source = rgb.data[0] + start + y * below;
+    if (right == 3) {
+      target = std::copy_n(source, columns * 3, target);
+    } else {
+      for (std::ptrdiff_t x = 0; x < columns; ++x) target = std::copy_n(source + x * right, 3, target);
+    }
+  }
+}
+
+// Scales frames of any size and pixel format into RGB.
+class RgbScaler {
+ public:
+  // `frame` as width x height pixels, turned clockwise afterwards, into `target`; false where libswscale cannot.
+  bool scale(const AVFrame& frame, std::int64_t width, std::int64_t height, int quarter_turns, std::uint8_t* target) {
+    const Geometry geometry{frame.width,       frame.height, frame.format, frame.colorspace,
+                            frame.color_range, width,        height};
+    if (!scaler_ || geometry != geometry_) {
+      geometry_ = geometry;
+      rgb_ = make_frame(AV_PIX_FMT_RGB24, width, height);
+      scaler_ = make_scaler(frame, *rgb_);
+    }
+    if (!scaler_) return false;
+    const int rows = sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, rgb_->data, rgb_->linesize);
+    if (rows != rgb_->height) return false;
+    copy_turned(*rgb_, quarter_turns, target);
+    return true;
+  }
+
+ private:
+  using Geometry = std::array<std::int64_t, 7>;
+
+  static LibavScaler make_scaler(const AVFrame& frame, const AVFrame& rgb) {
+    // Averaging areas keeps a shrunken picture free of aliasing; enlarged, areas would be blocks, so there a cubic.
+    const bool shrinks = rgb.width < frame.width || rgb.height < frame.height;
+    // The same pixels on every processor, and chroma interpolated to every pixel.
+    const int flags = (shrinks ? SWS_AREA : SWS_BICUBIC) | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INT;
+    LibavScaler scaler(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format), rgb.width,
+                                      rgb.height, AV_PIX_FMT_RGB24, flags, nullptr, nullptr, nullptr));
+    const AVPixFmtDescriptor* const format = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
+    if (!scaler || !format || format->flags & AV_PIX_FMT_FLAG_RGB) return scaler;
+    // libswscale takes every YUV for BT.601 in the range 16 to 235; frames know better.
+    int *unused, *target, source_range, target_range, brightness, contrast, saturation;
+    if (sws_getColorspaceDetails(scaler.get(), &unused, &source_range, &target, &target_range, &brightness, &contrast,
+                                 &saturation) >= 0)
+      sws_setColorspaceDetails(scaler.get(), sws_getCoefficients(frame.colorspace),
+                               source_range | int{frame.color_range == AVCOL_RANGE_JPEG}, target, target_range,
+                               brightness, contrast, saturation);
+    return scaler;
+  }
+
+  Geometry geometry_{};
+  LibavFrame rgb_;
+  LibavScaler scaler_;
+};
+
+// How many quarters clockwise a player turns the stream's frames: phones film lying down and note it there.
+inline int quarter_turns(const AVStream& stream) {
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 100)
+  const AVPacketSideData* const data = av_packet_side_data_get(
+      stream.codecpar->coded_side_data, stream.codecpar->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
+  const std::uint8_t* const matrix = data ? data->data : nullptr;
+#else
+  const std::uint8_t* const matrix = av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, nullptr);
+#endif
+  if (!matrix) return 0;
+  const double degrees = -av_display_rotation_get(reinterpret_cast<const std::int32_t*>(matrix));  // clockwise
+  return std::isfinite(degrees) ? static_cast<int>(std::lround(degrees / 90) + 4) % 4 : 0;
+}
+
+}  // namespace detail
+
+}  // namespace dvd

@@ -1,0 +1,645 @@
+// Every kernel of the device contract against loops that read as its definition, for each device and scalar.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <cstdint>
+
+#include "dvd/device/cpu.hpp"
+#include "support/device_arrays.hpp"
+
+namespace {
+
+using namespace dvd;
+using dvd::testing::Array;
+using dvd::testing::check_close;
+using dvd::testing::On;
+using dvd::testing::plain::at;
+using dvd::testing::plain::Vector;
+using dvd::testing::plain::zeros;
+namespace plain = dvd::testing::plain;
+
+#define DVD_DEVICES On<Cpu, float>, On<Cpu, double>
+
+// Bounds on errors, in units of roundoff relative to the largest result.
+constexpr double exact = 0;
+constexpr double rounded = 4;         // a few operations an element
+constexpr double transcendental = 8;  // an exponential among them
+constexpr double summed = 100;        // sums of up to ten thousand products, their signs mixed
+constexpr double ratio = 100;         // quotients of such sums
+
+constexpr Index channel_counts[] = {1, 3, 4, 5, 7, 8, 16, 17, 32, 33, 48, 64, 65, 100};
+constexpr struct {
+  Index height, width;
+} images[] = {{1, 1}, {2, 2}, {4, 4}, {5, 7}, {8, 8}, {13, 11}, {16, 16}, {33, 17}};
+constexpr Index frame_counts[] = {1, 2, 3, 5};
+
+// Sizes of pointwise kernels: none, less than a vector, odd ones, more than a task.
+constexpr Index lengths[] = {0, 1, 3, 17, 64, 1000, 40001};
+
+template <class F>
+Vector map(const Vector& x, const F& f) {
+  Vector result;
+  for (const double value : x) result.push_back(f(value));
+  return result;
+}
+
+template <class F>
+Vector map(const Vector& x, const Vector& y, const F& f) {
+  Vector result;
+  for (std::size_t i = 0; i < x.size(); ++i) result.push_back(f(x[i], y[i]));
+  return result;
+}
+
+double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+
+TEST_CASE_TEMPLATE("memory", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  for (const std::size_t bytes : {0, 1, 63, 4096, 100000}) {
+    const auto memory = D::allocate(bytes);
+    CHECK(reinterpret_cast<std::uintptr_t>(memory.get()) % 64 == 0);
+  }
+  CHECK(D::peak_memory() >= 100000);
+  const std::vector<T> values{1, 2, 3};
+  std::vector<T> back(3);
+  const auto memory = D::allocate(3 * sizeof(T));
+  D::upload(values.data(), memory.get(), 3 * sizeof(T));
+  D::download(memory.get(), back.data(), 3 * sizeof(T));
+  CHECK(values == back);
+}
+
+TEST_CASE_TEMPLATE("copy_rows", O, DVD_DEVICES) {
+  using D = typename O::D;
+  struct Size {
+    Index blocks, rows, width, x_block, x_row, y_block, y_row;
+  };
+  for (const Size& s : {Size{1, 1, 40001, 0, 0, 0, 0}, Size{2, 3, 5, 21, 7, 20, 5}, Size{4, 1, 8, 8, 0, 11, 3},
+                        Size{9, 16, 16, 512, 16, 768, 48}, Size{1, 300, 77, 0, 80, 0, 77}}) {
+    const auto x = Array<O>::random((s.blocks - 1) * s.x_block + (s.rows - 1) * s.x_row + s.width, 1);
+    auto y = Array<O>::random((s.blocks - 1) * s.y_block + (s.rows - 1) * s.y_row + s.width, 2);
+    Vector expected = y.before();
+    for (Index b = 0; b < s.blocks; ++b)
+      for (Index r = 0; r < s.rows; ++r)
+        for (Index i = 0; i < s.width; ++i)
+          at(expected, b * s.y_block + r * s.y_row + i) = at(x.before(), b * s.x_block + r * s.x_row + i);
+    D::copy_rows(s.blocks, s.rows, s.width, x.data(), s.x_block, s.x_row, y.data(), s.y_block, s.y_row);
+    check_close("copy_rows", y, expected, exact);
+  }
+}
+
+TEST_CASE_TEMPLATE("pointwise", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  for (const Index size : lengths) {
+    CAPTURE(size);
+    const auto x = Array<O>::random(size, 1, 3), dy = Array<O>::random(size, 2);
+    Array<O> y(size, 7);
+    D::fill(size, T(0.5), y.data());
+    check_close("fill", y, Vector(static_cast<std::size_t>(size), 0.5), exact);
+
+    auto sum = Array<O>::random(size, 3);
+    D::add(size, x.data(), sum.data());
+    check_close("add", sum, map(x.before(), sum.before(), [](double a, double b) { return a + b; }), rounded);
+    D::scale(size, T(0.25), x.data(), y.data());
+    check_close("scale", y, map(x.before(), [](double a) { return 0.25 * a; }), exact);
+
+    struct Nonlinearity {
+      const char* name;
+      void (*forward)(Index, const T*, T*);
+      void (*backward)(Index, const T*, const T*, T*);
+      double (*value)(double);
+      double (*slope)(double);  // from the value
+    };
+    const Nonlinearity all[] = {
+        {"relu", &D::template relu<T>, &D::template relu_backward<T>, [](double a) { return std::max(a, 0.0); },
+         [](double v) { return v > 0 ? 1.0 : 0.0; }},
+        {"sigmoid", &D::template sigmoid<T>, &D::template sigmoid_backward<T>, logistic,
+         [](double v) { return v * (1 - v); }},
+        {"tanh", &D::template tanh<T>, &D::template tanh_backward<T>, [](double a) { return std::tanh(a); },
+         [](double v) { return 1 - v * v; }},
+    };
+    for (const Nonlinearity& f : all) {
+      INFO(std::string(f.name));
+      f.forward(size, x.data(), y.data());
+      check_close("value", y, map(x.before(), f.value), transcendental, 1);
+      Array<O> in_place(x.before());
+      f.forward(size, in_place.data(), in_place.data());
+      check_close("in place", in_place, y.now(), exact);
+
+      const Vector values = y.now();
+      Array<O> dx(size, 7);
+      f.backward(size, y.data(), dy.data(), dx.data());
+      check_close("backward", dx, map(values, dy.before(), [&](double v, double d) { return f.slope(v) * d; }),
+                  transcendental);
+      Array<O> over(dy.before());
+      f.backward(size, y.data(), over.data(), over.data());
+      check_close("backward in place", over, dx.now(), exact);
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("extreme arguments of the nonlinearities", O, DVD_DEVICES) {
+  using D = typename O::D;
+  const Array<O> x(Vector{-1e4, -100, -20, 0, 20, 100, 1e4});
+  Array<O> y(x.size(), 7);
+  D::sigmoid(x.size(), x.data(), y.data());
+  check_close("sigmoid", y, map(x.before(), logistic), transcendental);
+  D::tanh(x.size(), x.data(), y.data());
+  check_close("tanh", y, map(x.before(), [](double a) { return std::tanh(a); }), transcendental);
+}
+
+TEST_CASE_TEMPLATE("optimizer and average", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  for (const Index size : lengths) {
+    const double rate = 0.01, beta1 = 0.5, beta2 = 0.75, epsilon = 1e-3, correction1 = 0.75, correction2 = 0.4375;
+    const auto g = Array<O>::random(size, 1), square_root = Array<O>::random(size, 4);
+    auto w = Array<O>::random(size, 2), m = Array<O>::random(size, 3);
+    Array<O> v(map(square_root.before(), [](double a) { return a * a; }));
+    D::adam(size, T(rate), T(beta1), T(beta2), T(epsilon), T(correction1), T(correction2), g.data(), w.data(), m.data(),
+            v.data());
+    const Vector average = map(m.before(), g.before(), [&](double a, double b) { return beta1 * a + (1 - beta1) * b; });
+    const Vector squares =
+        map(v.before(), g.before(), [&](double a, double b) { return beta2 * a + (1 - beta2) * b * b; });
+    Vector weights = w.before();
+    for (Index i = 0; i < size; ++i)
+      at(weights, i) -= static_cast<double>(T(rate)) * (at(average, i) / correction1) /
+                        (std::sqrt(at(squares, i) / correction2) + static_cast<double>(T(epsilon)));
+    check_close("average", m, average, rounded);
+    check_close("average square", v, squares, rounded);
+    check_close("weight", w, weights, rounded);
+
+    auto a = Array<O>::random(size, 5);
+    D::moving_average(size, T(0.75), g.data(), a.data());
+    check_close("moving average", a,
+                map(g.before(), a.before(), [](double x, double y) { return 0.75 * y + 0.25 * x; }), rounded);
+  }
+}
+
+TEST_CASE_TEMPLATE("gates of the ConvGRU", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  for (const Index width : channel_counts)
+    for (const Index rows : {Index{1}, Index{35}, Index{900}}) {
+      CAPTURE(width);
+      const auto state = Array<O>::random(rows * width, 1), doutput = Array<O>::random(rows * width, 2),
+                 dreset_state = Array<O>::random(rows * width, 3);
+      for (const bool with_state : {true, false}) {
+        auto gates = Array<O>::random(rows * 3 * width, 4);
+        Array<O> reset_state(rows * width, 7), output(rows * width, 7);
+        Vector activated = gates.before(), reset_states = zeros(rows * width), outputs = zeros(rows * width);
+        for (Index i = 0; i < rows * width; ++i) {
+          double* gate = &at(activated, i / width * 3 * width + i % width);
+          const double before = with_state ? at(state.before(), i) : 0;
+          if (with_state) gate[0] = logistic(gate[0]);  // without a state nothing asks for the reset gate
+          gate[width] = logistic(gate[width]);
+          gate[2 * width] = std::max(gate[2 * width], 0.0);
+          at(reset_states, i) = gate[0] * before;
+          at(outputs, i) = gate[width] * before + (1 - gate[width]) * gate[2 * width];
+        }
+        if (with_state) {
+          D::gru_reset(rows, width, gates.data(), state.data(), reset_state.data());
+          check_close("reset state", reset_state, reset_states, transcendental);
+        }
+        const T* const no_state = nullptr;
+        D::gru_output(rows, width, gates.data(), with_state ? state.data() : no_state, output.data());
+        check_close("gates", gates, activated, transcendental);
+        check_close("output", output, outputs, transcendental);
+
+        // From the kernels' own gates.
+        const Vector g = gates.now();
+        Vector expected = zeros(rows * 3 * width), expected_state = zeros(rows * width);
+        Array<O> dgates(rows * 3 * width, 7), dstate(rows * width, 7);
+        for (Index i = 0; i < rows * width; ++i) {
+          const Index k = i / width * 3 * width + i % width;
+          const double before = with_state ? at(state.before(), i) : 0, upstream = at(doutput.before(), i);
+          const double reset = at(g, k), update = at(g, k + width), candidate = at(g, k + 2 * width);
+          at(expected, k + width) = upstream * (before - candidate) * update * (1 - update);
+          at(expected, k + 2 * width) = candidate > 0 ? upstream * (1 - update) : 0;
+          at(expected_state, i) = upstream * update;
+          if (with_state) {
+            at(expected, k) = at(dreset_state.before(), i) * before * reset * (1 - reset);
+            at(expected_state, i) += at(dreset_state.before(), i) * reset;
+          }
+        }
+        T* const no_dstate = nullptr;
+        D::gru_output_backward(rows, width, gates.data(), with_state ? state.data() : no_state, doutput.data(),
+                               dgates.data(), with_state ? dstate.data() : no_dstate);
+        if (with_state)
+          D::gru_reset_backward(rows, width, gates.data(), state.data(), dreset_state.data(), dgates.data(),
+                                dstate.data());
+        check_close("gradient of the gates", dgates, expected, transcendental);
+        if (with_state) check_close("gradient of the state", dstate, expected_state, transcendental);
+      }
+    }
+}
+
+// Calls `f(size)` for many sizes, none of which takes the plain loops long.
+template <class F>
+void for_convolutions(const F& f) {
+  constexpr Index most_products = 2'000'000;
+  constexpr std::size_t counts = std::size(channel_counts), shapes = std::size(images);
+  std::size_t number = 0;
+  for (const std::size_t shift : {0, 3, 8, 11})
+    for (std::size_t i = 0; i < counts; ++i)
+      for (const auto& [kernel_frames, kernel] : {std::pair<Index, Index>{1, 1}, {1, 3}, {3, 3}}) {
+        ++number;
+        ConvolutionSize size{frame_counts[number % 4],
+                             static_cast<Index>(1 + number % 5),
+                             0,
+                             0,
+                             channel_counts[i],
+                             channel_counts[(i + shift) % counts],
+                             kernel_frames,
+                             kernel};
+        // The next smaller image until it is small enough.
+        for (std::size_t shape = number % shapes + 1; shape-- > 0;) {
+          size.height = images[shape].height;
+          size.width = images[shape].width;
+          if (size.positions() * size.taps() * size.inputs * size.outputs <= most_products) break;
+        }
+        f(size);
+      }
+  // Every image with every kernel.
+  for (const auto& [height, width] : images)
+    for (const auto& [kernel_frames, kernel] : {std::pair<Index, Index>{1, 1}, {1, 3}, {3, 3}})
+      f(ConvolutionSize{3, 2, height, width, 5, 7, kernel_frames, kernel});
+}
+
+// A dense array [pixels, width] laid into one with gaps, whose other elements are those of `around`.
+Vector spread(const Vector& dense, Index width, Index pixel, Vector around) {
+  for (Index i = 0; i < static_cast<Index>(dense.size()); ++i) at(around, i / width * pixel + i % width) = at(dense, i);
+  return around;
+}
+
+Vector added(const Vector& x, const Vector& y) {
+  return map(x, y, [](double a, double b) { return a + b; });
+}
+
+TEST_CASE_TEMPLATE("convolutions", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  for_convolutions([](const ConvolutionSize& size) {
+    INFO("kernel " << size.kernel_frames << "x" << size.kernel << ", " << size.frames << " frames of " << size.batch
+                   << " images " << size.height << "x" << size.width << ", " << size.inputs << " to " << size.outputs);
+    const Index positions = size.positions(), inputs = size.inputs, outputs = size.outputs;
+    const double fan = std::sqrt(static_cast<double>(size.taps() * inputs));
+    const auto x = Array<O>::random(positions * inputs, 1);
+    const auto weight = Array<O>::random(size.taps() * inputs * outputs, 2, 1 / fan);
+    const auto bias = Array<O>::random(outputs, 3), dy = Array<O>::random(positions * outputs, 4);
+    const Vector y = plain::convolve(size, x.before(), weight.before(), {});
+    const Vector y_with_bias = plain::convolve(size, x.before(), weight.before(), bias.before());
+    const Vector dx = plain::convolve_backward_input(size, dy.before(), weight.before());
+    const Vector dweight = plain::convolve_backward_weight(size, x.before(), dy.before());
+    const T* const no_bias = nullptr;
+
+    for (const Index gap : {0, 3}) {
+      const Index pixel = outputs + gap;
+      auto result = Array<O>::random(positions * pixel, 5);
+      D::convolve(size, x.data(), weight.data(), bias.data(), result.data(), pixel, false);
+      check_close("y", result, spread(y_with_bias, outputs, pixel, result.before()), summed);
+      Array<O> accumulated(result.now());
+      D::convolve(size, x.data(), weight.data(), no_bias, accumulated.data(), pixel, true);
+      check_close("y, accumulated", accumulated, spread(added(y_with_bias, y), outputs, pixel, accumulated.before()),
+                  summed);
+
+      const Array<O> spread_dy(spread(dy.before(), outputs, pixel, Array<O>::random(positions * pixel, 6).before()));
+      auto back = Array<O>::random(positions * inputs, 7);
+      D::convolve_backward_input(size, spread_dy.data(), pixel, weight.data(), back.data(), false);
+      check_close("dx", back, dx, summed);
+      D::convolve_backward_input(size, spread_dy.data(), pixel, weight.data(), back.data(), true);
+      check_close("dx, accumulated", back, added(dx, dx), summed);
+
+      Array<O> of_weight(size.taps() * inputs * outputs, 7);
+      D::convolve_backward_weight(size, x.data(), spread_dy.data(), pixel, of_weight.data());
+      check_close("dweight", of_weight, dweight, summed);
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("a 3x3x3 convolution is three 3x3 ones of neighbouring frames", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  const ConvolutionSize whole{4, 2, 5, 6, 3, 7, 3, 3};
+  const Index in = whole.positions() / 4 * 3, out = whole.positions() / 4 * 7;  // elements of a frame
+  const auto x = Array<O>::random(4 * in, 1), weight = Array<O>::random(27 * 3 * 7, 2);
+  Array<O> y(4 * out, 7), parts(4 * out, 0);
+  D::convolve(whole, x.data(), weight.data(), static_cast<const T*>(nullptr), y.data(), 7, false);
+  const ConvolutionSize frame{1, 2, 5, 6, 3, 7, 1, 3};
+  for (Index t = 0; t < 4; ++t)
+    for (Index tap = 0; tap < 3; ++tap)
+      if (const Index from = t + tap - 1; from >= 0 && from < 4)
+        D::convolve(frame, x.data() + from * in, weight.data() + tap * 9 * 3 * 7, static_cast<const T*>(nullptr),
+                    parts.data() + t * out, 7, true);
+  check_close("3x3x3", y, parts.now(), rounded);
+}
+
+TEST_CASE_TEMPLATE("batch statistics and their affine map", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  constexpr double epsilon = 1e-5;
+  for (const Index channels : channel_counts)
+    for (const Index rows : {Index{1}, Index{4}, Index{35}, Index{561}}) {
+      const Index frames = frame_counts[channels % 4], batch = 1 + rows % 5, count = frames * batch * rows * channels;
+      CAPTURE(channels);
+      CAPTURE(rows);
+      CAPTURE(frames);
+      CAPTURE(batch);
+      // Means as large as the deviations, and different from channel to channel.
+      Vector values = Array<O>::random(count, 1).before();
+      for (Index i = 0; i < count; ++i) at(values, i) += static_cast<double>(i % channels % 3) - 1;
+      const Array<O> x(values);
+      Array<O> mean(frames * channels, 7), variance(frames * channels, 7);
+      D::moments(frames, batch * rows, channels, x.data(), mean.data(), variance.data());
+      const plain::Moments moments = plain::moments(frames, batch * rows, channels, x.before());
+      check_close("mean", mean, moments.mean, summed, 1);
+      check_close("variance", variance, moments.variance, summed, 1);
+      if (batch * rows < 4) continue;  // what a few values leave of their gradients is rounding
+
+      // From exact statistics on, so that each kernel answers for itself.
+      const Array<O> m(moments.mean), v(moments.variance);
+      const auto gain = Array<O>::random(batch * channels, 2, 0.5), bias = Array<O>::random(batch * channels, 3, 0.5);
+      Array<O> scale(frames * batch * channels, 7), shift(frames * batch * channels, 7);
+      D::batch_norm_coefficients(frames, batch, channels, m.data(), v.data(), gain.data(), bias.data(), T(epsilon),
+                                 scale.data(), shift.data());
+      Vector expected_scale = zeros(scale.size()), expected_shift = zeros(scale.size());
+      for (Index i = 0; i < scale.size(); ++i) {
+        const Index c = i % channels, n = i / channels % batch, t = i / channels / batch;
+        const double slope = (1 + at(gain.before(), n * channels + c)) /
+                             std::sqrt(at(v.before(), t * channels + c) + static_cast<double>(T(epsilon)));
+        at(expected_scale, i) = slope;
+        at(expected_shift, i) = at(bias.before(), n * channels + c) - at(m.before(), t * channels + c) * slope;
+      }
+      check_close("scale", scale, expected_scale, rounded);
+      check_close("shift", shift, expected_shift, rounded, 1);
+
+      const auto dy = Array<O>::random(count, 4);
+      const Vector slopes = scale.now(), offsets = shift.now();
+      for (const bool rectify : {false, true}) {
+        Array<O> y(count, 7);
+        D::scale_shift(frames * batch, rows, channels, x.data(), scale.data(), shift.data(), rectify, y.data());
+        Vector expected = zeros(count);
+        for (Index i = 0; i < count; ++i) {
+          const Index k = i / channels / rows * channels + i % channels;
+          const double value = at(slopes, k) * at(x.before(), i) + at(offsets, k);
+          at(expected, i) = rectify ? std::max(value, 0.0) : value;
+        }
+        check_close("y", y, expected, rounded);
+
+        for (const bool batch_statistics : {false, true}) {
+          Array<O> dgain(batch * channels, 7), dbias(batch * channels, 7), dx(count, 7);
+          D::batch_norm_backward(frames, batch, rows, channels, x.data(), dy.data(), m.data(), v.data(), gain.data(),
+                                 scale.data(), shift.data(), T(epsilon), rectify, batch_statistics, dgain.data(),
+                                 dbias.data(), dx.data());
+          const auto gradients = plain::batch_norm_backward(frames, batch, rows, channels, x.before(), dy.before(),
+                                                            {m.before(), v.before()}, gain.before(), bias.before(),
+                                                            static_cast<double>(T(epsilon)), rectify, batch_statistics);
+          check_close("dgain", dgain, gradients.gain, ratio);
+          check_close("dbias", dbias, gradients.bias, summed);
+          check_close("dx", dx, gradients.x, ratio);
+          Array<O> dgain_alone(batch * channels, 7), dbias_alone(batch * channels, 7);
+          D::batch_norm_backward(frames, batch, rows, channels, x.data(), dy.data(), m.data(), v.data(), gain.data(),
+                                 scale.data(), shift.data(), T(epsilon), rectify, batch_statistics, dgain_alone.data(),
+                                 dbias_alone.data(), static_cast<T*>(nullptr));
+          check_close("dgain without dx", dgain_alone, dgain.now(), exact);
+          check_close("dbias without dx", dbias_alone, dbias.now(), exact);
+        }
+      }
+    }
+}
+
+TEST_CASE_TEMPLATE("moments of values far from 0", O, DVD_DEVICES) {
+  using D = typename O::D;
+  Vector values = Array<O>::random(7 * 600, 1).before();
+  for (double& value : values) value += 1000;
+  const Array<O> x(values);
+  Array<O> mean(7, 7), variance(7, 7);
+  D::moments(1, 600, 7, x.data(), mean.data(), variance.data());
+  const auto expected = plain::moments(1, 600, 7, x.before());
+  check_close("mean", mean, expected.mean, summed);
+  // Naive formulas lose the square of the mean's digits: a million roundoffs.
+  check_close("variance", variance, expected.variance, 1000);
+}
+
+TEST_CASE_TEMPLATE("sums", O, DVD_DEVICES) {
+  using D = typename O::D;
+  for (const Index channels : channel_counts)
+    for (const Index rows : {Index{1}, Index{4}, Index{35}, Index{1122}}) {
+      const Index groups = 1 + channels % 3, x_row = channels + rows % 2 * 5;
+      const auto x = Array<O>::random(groups * rows * x_row, 1);
+      auto y = Array<O>::random(groups * channels, 2);
+      const Vector expected = plain::sum_rows(groups, rows, channels, x.before(), x_row);
+      const Vector accumulated = added(y.before(), expected);
+      D::sum_rows(groups, rows, channels, x.data(), x_row, y.data(), true);
+      check_close("sum_rows, accumulated", y, accumulated, summed);
+      D::sum_rows(groups, rows, channels, x.data(), x_row, y.data(), false);
+      check_close("sum_rows", y, expected, summed);
+    }
+  for (const Index size : lengths) {
+    const auto x = Array<O>::random(size, 1), y = Array<O>::random(size, 2);
+    Array<O> result(1, 7);
+    D::dot(size, x.data(), y.data(), result.data());
+    double expected = 0;
+    for (Index i = 0; i < size; ++i) expected += at(x.before(), i) * at(y.before(), i);
+    check_close("dot", result, {expected}, summed, std::sqrt(static_cast<double>(size)));
+  }
+}
+
+TEST_CASE_TEMPLATE("upsampling", O, DVD_DEVICES) {
+  using D = typename O::D;
+  for (const Index channels : channel_counts)
+    for (const auto& [height, width] : images) {
+      const Index count = 1 + channels % 3, size = count * height * width * channels;
+      const auto x = Array<O>::random(size, 1), dy = Array<O>::random(4 * size, 2);
+      for (const bool bilinear : {false, true}) {
+        Vector expected = zeros(4 * size), expected_back = zeros(size);
+        plain::for_upsampled(count, height, width, channels, bilinear, [&](Index out, Index in, double weight) {
+          at(expected, out) += weight * at(x.before(), in);
+          at(expected_back, in) += weight * at(dy.before(), out);
+        });
+        Array<O> y(4 * size, 7), dx(size, 7);
+        if (bilinear) {
+          D::upsample_bilinear(count, height, width, channels, x.data(), y.data());
+          D::upsample_bilinear_backward(count, height, width, channels, dy.data(), dx.data());
+        } else {
+          D::upsample_nearest(count, height, width, channels, x.data(), y.data());
+          D::upsample_nearest_backward(count, height, width, channels, dy.data(), dx.data());
+        }
+        check_close("upsampled", y, expected, bilinear ? rounded : exact);
+        check_close("upsampled backward", dx, expected_back, 2 * rounded);
+      }
+    }
+}
+
+TEST_CASE_TEMPLATE("average pooling", O, DVD_DEVICES) {
+  using D = typename O::D;
+  for (const Index channels : channel_counts)
+    for (const auto& [height, width] : images)
+      for (const Index frames : frame_counts) {
+        if (height < 2) continue;
+        for (const Index pool_frames : {1, 2}) {
+          if (pool_frames > frames) continue;
+          const Index batch = 1 + channels % 2, size = frames * batch * height * width * channels;
+          const Index pooled = frames / pool_frames * batch * (height / 2) * (width / 2) * channels;
+          const auto x = Array<O>::random(size, 1), dy = Array<O>::random(pooled, 2);
+          Vector expected = zeros(pooled), expected_back = zeros(size);
+          const double weight = 1.0 / static_cast<double>(4 * pool_frames);
+          plain::for_pooled(frames, batch, height, width, channels, pool_frames, [&](Index out, Index in) {
+            at(expected, out) += weight * at(x.before(), in);
+            at(expected_back, in) += weight * at(dy.before(), out);
+          });
+          Array<O> y(pooled, 7), dx(size, 7);
+          D::average_pool(frames, batch, height, width, channels, pool_frames, x.data(), y.data());
+          D::average_pool_backward(frames, batch, height, width, channels, pool_frames, dy.data(), dx.data());
+          check_close("pooled", y, expected, rounded);
+          check_close("pooled backward", dx, expected_back, exact);
+        }
+      }
+}
+
+TEST_CASE_TEMPLATE("rows", O, DVD_DEVICES) {
+  using D = typename O::D;
+  for (const Index width : {Index{1}, Index{3}, Index{17}, Index{64}, Index{100}, Index{3072}}) {
+    const Index rows[] = {4, 0, 4, 2, 4};  // one three times, others never
+    const auto table = Array<O>::random(5 * width, 1), dy = Array<O>::random(5 * width, 2);
+    auto dtable = Array<O>::random(5 * width, 3);
+    Array<O> picked(5 * width, 7);
+    Vector expected = zeros(5 * width), expected_table = dtable.before();
+    for (Index i = 0; i < 5; ++i)
+      for (Index c = 0; c < width; ++c) {
+        at(expected, i * width + c) = at(table.before(), rows[i] * width + c);
+        at(expected_table, rows[i] * width + c) += at(dy.before(), i * width + c);
+      }
+    D::gather_rows(5, width, table.data(), rows, picked.data());
+    check_close("gather_rows", picked, expected, exact);
+    D::scatter_add_rows(5, width, dy.data(), rows, dtable.data());
+    check_close("scatter_add_rows", dtable, expected_table, rounded);
+
+    Array<O> broadcast(5 * 3 * width, 7);
+    Vector repeated = zeros(5 * 3 * width);
+    for (Index i = 0; i < 5 * 3 * width; ++i) at(repeated, i) = at(table.before(), i / (3 * width) * width + i % width);
+    D::broadcast_rows(5, 3, width, table.data(), broadcast.data());
+    check_close("broadcast_rows", broadcast, repeated, exact);
+
+    Array<O> dots(5, 7), scaled(5 * width, 7);
+    const auto factors = Array<O>::random(5, 4);
+    Vector expected_dots = zeros(5), expected_scaled = zeros(5 * width);
+    for (Index i = 0; i < 5 * width; ++i) {
+      at(expected_dots, i / width) += at(table.before(), i) * at(dy.before(), i);
+      at(expected_scaled, i) = at(factors.before(), i / width) * at(table.before(), i);
+    }
+    D::row_dots(5, width, table.data(), dy.data(), dots.data());
+    check_close("row_dots", dots, expected_dots, summed);
+    D::scale_rows(5, width, factors.data(), table.data(), scaled.data());
+    check_close("scale_rows", scaled, expected_scaled, rounded);
+  }
+}
+
+// A loss term: x^2 and its derivative.
+struct Square {
+  template <class T>
+  std::pair<T, T> operator()(T x) const {
+    return {x * x, 2 * x};
+  }
+};
+
+TEST_CASE_TEMPLATE("the mean of a loss", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  for (const Index size : {1, 2, 7, 64, 512}) {
+    const auto scores = Array<O>::random(size, 1);
+    Array<O> loss(1, 2.5), dscores(size, 7);
+    double expected = 0;
+    for (const double score : scores.before()) expected += score * score / static_cast<double>(size);
+    D::mean_loss(size, scores.data(), Square(), loss.data(), dscores.data());
+    check_close("loss", loss, {2.5 + expected}, summed);
+    check_close("dscores", dscores, map(scores.before(), [&](double x) { return 2 * x / static_cast<double>(size); }),
+                rounded);
+    D::mean_loss(size, scores.data(), Square(), loss.data(), static_cast<T*>(nullptr));
+    check_close("loss alone", loss, {2.5 + 2 * expected}, summed);
+  }
+}
+
+TEST_CASE_TEMPLATE("power iteration", O, DVD_DEVICES) {
+  using D = typename O::D;
+  for (const Index rows : channel_counts)
+    for (const Index columns : {Index{1}, Index{5}, Index{27}, Index{64}, Index{300}, Index{900}}) {
+      const auto weight = Array<O>::random(rows * columns, 1);
+      for (const bool update : {false, true}) {
+        Array<O> u(plain::normalized(Array<O>::random(rows, 2).before())), v(columns, 7), sigma(1, 7);
+        const auto expected = plain::power_iteration(rows, columns, weight.before(), u.before(), update);
+        D::power_iteration(rows, columns, weight.data(), u.data(), v.data(), sigma.data(), update);
+        check_close("u", u, expected.u, update ? ratio : exact);
+        check_close("v", v, expected.v, ratio);
+        check_close("sigma", sigma, {expected.sigma}, ratio);
+      }
+    }
+  // Nothing is divided by 0.
+  const Array<O> nothing(6, 0);
+  Array<O> u(Vector{1, 0}), v(3, 7), sigma(1, 7);
+  D::power_iteration(2, 3, nothing.data(), u.data(), v.data(), sigma.data(), true);
+  check_close("u of no weight", u, {0, 0}, exact);
+  check_close("v of no weight", v, {0, 0, 0}, exact);
+  check_close("sigma of no weight", sigma, {0}, exact);
+}
+
+TEST_CASE_TEMPLATE("weights packed and their gradients unpacked", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  for (const Index taps : {1, 9, 27})
+    for (const Index outputs : {Index{1}, Index{3}, Index{17}, Index{64}})
+      for (const Index inputs : {Index{1}, Index{4}, Index{33}}) {
+        const Index size = outputs * inputs * taps;
+        const auto weight = Array<O>::random(size, 1), dpacked = Array<O>::random(size, 2),
+                   u = Array<O>::random(outputs, 3), v = Array<O>::random(inputs * taps, 4);
+        for (const double sigma : {0.0, 1.75}) {  // 0 standing for none
+          const Array<O> divisor(1, sigma);
+          const T* const sigma_data = sigma > 0 ? divisor.data() : nullptr;
+          Vector expected = zeros(size), expected_gradient = zeros(size);
+          double along = 0;
+          const auto for_all = [&](auto f) {
+            for (Index o = 0; o < outputs; ++o)
+              for (Index i = 0; i < inputs; ++i)
+                for (Index t = 0; t < taps; ++t)
+                  f((o * inputs + i) * taps + t, (t * inputs + i) * outputs + o, o, i * taps + t);
+          };
+          for_all([&](Index stored, Index packed, Index, Index) {
+            at(expected, packed) = at(weight.before(), stored) / (sigma > 0 ? sigma : 1);
+          });
+          Array<O> packed(size, 7);
+          D::pack_weight(outputs, inputs, taps, weight.data(), sigma_data, packed.data());
+          check_close("packed", packed, expected, rounded);
+
+          // L = <dpacked, W / sigma(W)>, sigma = u^T W v: dL/dW = (dpacked - <dpacked, packed> u v^T) / sigma.
+          const Vector p = packed.now();
+          for (Index k = 0; k < size; ++k) along += at(dpacked.before(), k) * at(p, k);
+          auto dweight = Array<O>::random(size, 5);
+          for_all([&](Index stored, Index index, Index o, Index rest) {
+            double gradient = at(dpacked.before(), index);
+            if (sigma > 0) gradient = (gradient - along * at(u.before(), o) * at(v.before(), rest)) / sigma;
+            at(expected_gradient, stored) = at(dweight.before(), stored) + gradient;
+          });
+          D::unpack_weight_gradient(outputs, inputs, taps, dpacked.data(), packed.data(), sigma_data, u.data(),
+                                    v.data(), dweight.data());
+          check_close("unpacked", dweight, expected_gradient, summed, std::sqrt(static_cast<double>(size)));
+        }
+      }
+}
+
+TEST_CASE_TEMPLATE("random numbers", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  const Random random = Random(11).stream("conformance");
+  for (const Index size : lengths) {
+    Array<O> y(size, 7);
+    Vector expected;
+    for (Index i = 0; i < size; ++i) expected.push_back(0.5 * random.normal(static_cast<std::uint64_t>(i)));
+    D::random_normal(size, random, T(0.5), y.data());
+    check_close("random_normal", y, expected, rounded);
+    for (Index i = 0; i < size; ++i) at(expected, i) = random.uniform(static_cast<std::uint64_t>(i), -2, 3);
+    D::random_uniform(size, random, T(-2), T(3), y.data());
+    check_close("random_uniform", y, expected, rounded);
+  }
+}
+
+}  // namespace

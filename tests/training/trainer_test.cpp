@@ -1,0 +1,235 @@
+// What a training step changes and what it leaves alone, what it reports, and that it learns.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "dvd/training/trainer.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <map>
+#include <string>
+
+#include "dvd/data/moving_shapes.hpp"
+#include "dvd/device/cpu.hpp"
+
+namespace {
+
+using namespace dvd;
+
+using Gan = DvdGan<float>;
+using State = std::map<std::string, std::vector<float>>;
+
+constexpr DvdGanConfig small{.frames = 3, .resolution = 16, .channels = 2, .classes = 12, .spatial_frames = 2};
+
+// Everything that is learned or remembered, by name.
+State state_of(Gan& gan) {
+  State state;
+  const auto all = contents(gan);
+  for (const auto& [name, parameter] : all.parameters) state[name] = parameter->value.to_vector();
+  for (const auto& [name, buffer] : all.buffers) state[name] = buffer->value.to_vector();
+  return state;
+}
+
+bool is_buffer(const std::string& name) {
+  return name.ends_with(".u") || name.ends_with("running_mean") || name.ends_with("running_var");
+}
+
+// The inputs of an update, the same every time.
+GeneratorInputs<float> generator_inputs(Index batch) {
+  GeneratorInputs<float> inputs{Tensor<float>(Shape{batch, small.latent_dim}), {}, {}};
+  Cpu::random_normal(inputs.z.size(), Random(1), 1.0f, inputs.z.data());
+  for (Index n = 0; n < batch; ++n) inputs.labels.push_back(n % small.classes);
+  inputs.frames = FrameSampler::draw(Random(2), batch, small.frames, small.frames_judged());
+  return inputs;
+}
+
+DiscriminatorInputs<float> discriminator_inputs(Index batch) {
+  const GeneratorInputs<float> fake = generator_inputs(batch);
+  MovingShapes data({.frames = small.frames, .resolution = small.resolution});
+  const auto real = draw_batch<float>(data, Random(3), batch);
+  return {real.videos, real.labels, fake.z, fake.labels, fake.frames, fake.frames};
+}
+
+TEST_CASE("a step reports finite numbers and moves everything") {
+  Gan gan(small, 1);
+  Trainer trainer(gan, {.batch = 4, .seed = 2, .average = {.decay = 0.9, .start = 1}});
+  MovingShapes data({.frames = small.frames, .resolution = small.resolution});
+  const State before = state_of(gan);
+  for (Index step = 1; step <= 3; ++step) {
+    const StepReport report = trainer.step(data);
+    CHECK(report.step == step);
+    CHECK(trainer.steps() == step);
+    for (const DiscriminatorReport* one : {&report.spatial, &report.temporal}) {
+      CHECK(std::isfinite(one->loss));
+      CHECK(one->loss >= 0);  // a hinge
+      CHECK(std::isfinite(one->real_score));
+      CHECK(std::isfinite(one->fake_score));
+      CHECK(one->gradient_norm > 0);
+    }
+    CHECK(std::isfinite(report.generator_loss));
+    CHECK(report.generator_gradient_norm > 0);
+  }
+  CHECK(trainer.generator_optimizer().steps() == 3);
+  CHECK(trainer.discriminator_optimizer().steps() == 6);
+  const State after = state_of(gan);
+  for (const auto& [name, values] : after) {
+    for (const float value : values) REQUIRE(std::isfinite(value));
+    // u of a single output can only be 1 or -1.
+    if (values.size() > 1) CHECK_MESSAGE(values != before.at(name), name);
+  }
+}
+
+TEST_CASE("an update of the discriminators leaves the generator's weights alone") {
+  Gan gan(small, 1);
+  Trainer trainer(gan);
+  const State before = state_of(gan);
+  StepReport report;
+  trainer.discriminator_update(discriminator_inputs(4), report);
+  for (const auto& [name, values] : state_of(gan)) {
+    const bool moved = values != before.at(name);
+    if (name.starts_with("ema."))
+      CHECK_MESSAGE(!moved, name);
+    else if (name.starts_with("generator.") && values.size() > 1)
+      CHECK_MESSAGE(moved == is_buffer(name), name);  // its pass is a training pass
+  }
+}
+
+TEST_CASE("an update of the generator leaves the discriminators' weights alone") {
+  Gan gan(small, 1);
+  Trainer trainer(gan);
+  const State before = state_of(gan);
+  StepReport report;
+  trainer.generator_update(generator_inputs(4), report);
+  bool u_moved = false;
+  for (const auto& [name, values] : state_of(gan)) {
+    if (!name.starts_with("spatial.") && !name.starts_with("temporal.")) continue;
+    if (is_buffer(name))
+      u_moved = u_moved || values != before.at(name);
+    else
+      CHECK_MESSAGE(values == before.at(name), name);
+  }
+  CHECK(u_moved);
+}
+
+TEST_CASE("the average equals the weights until it starts") {
+  Gan gan(small, 1);
+  Trainer trainer(gan, {.batch = 2, .average = {.decay = 0.75, .start = 2}});
+  MovingShapes data({.frames = small.frames, .resolution = small.resolution});
+  State last;
+  for (Index step = 1; step <= 4; ++step) {
+    trainer.step(data);
+    const State state = state_of(gan);
+    for (const auto& [name, values] : state) {
+      if (!name.starts_with("generator.")) continue;
+      const std::vector<float>& average = state.at("ema." + name);
+      if (step <= 2 || is_buffer(name)) {
+        CHECK_MESSAGE(average == values, name);
+      } else {
+        const std::vector<float>& before = last.at("ema." + name);
+        for (std::size_t i = 0; i < values.size(); ++i)
+          CHECK(average[i] == doctest::Approx(0.75 * before[i] + 0.25 * values[i]).epsilon(1e-5));
+      }
+    }
+    last = state;
+  }
+}
+
+TEST_CASE("a run is a function of its seeds") {
+  const auto run = [](std::uint64_t model_seed, std::uint64_t seed) {
+    Gan gan(small, model_seed);
+    Trainer trainer(gan, {.batch = 2, .seed = seed});
+    MovingShapes data({.frames = small.frames, .resolution = small.resolution});
+    trainer.step(data);
+    return state_of(gan);
+  };
+  const State first = run(1, 2);
+  CHECK(first == run(1, 2));
+  CHECK(first != run(1, 3));
+  CHECK(first != run(2, 2));
+}
+
+TEST_CASE("discriminators learn to tell one batch from another") {
+  Gan gan(small, 1);
+  Trainer trainer(gan);
+  const DiscriminatorInputs<float> inputs = discriminator_inputs(4);
+  StepReport first, last;
+  trainer.discriminator_update(inputs, first);
+  for (int i = 0; i < 60; ++i) trainer.discriminator_update(inputs, last);
+  for (const auto& [before, after] :
+       {std::pair(first.spatial, last.spatial), std::pair(first.temporal, last.temporal)}) {
+    CHECK(before.loss > 1);
+    CHECK(after.loss < 0.5 * before.loss);
+    CHECK(after.real_score > after.fake_score + 1);
+  }
+}
+
+TEST_CASE("a generator learns to raise its scores") {
+  Gan gan(small, 1);
+  Trainer trainer(gan, {.generator_optimizer = {.learning_rate = 1e-3}});
+  const GeneratorInputs<float> inputs = generator_inputs(4);
+  StepReport first, last;
+  trainer.generator_update(inputs, first);
+  for (int i = 0; i < 60; ++i) trainer.generator_update(inputs, last);
+  CHECK(last.generator_loss < first.generator_loss - 0.5);
+}
+
+struct NonSaturatingParts : DvdGanParts<float> {
+  using Loss = NonSaturatingLoss;
+};
+
+TEST_CASE("other losses train too") {
+  DvdGan<float, Cpu, NonSaturatingParts> gan(small, 1);
+  Trainer trainer(gan, {.batch = 2, .d_steps = 1});
+  MovingShapes data({.frames = small.frames, .resolution = small.resolution});
+  const StepReport report = trainer.step(data);
+  CHECK(report.spatial.loss > 0);  // two softplus terms
+  CHECK(report.temporal.loss > 0);
+  CHECK(std::isfinite(report.generator_loss));
+}
+
+TEST_CASE("values and slopes of the losses") {
+  const auto is = [](std::pair<double, double> term, double value, double slope) {
+    CHECK(term.first == doctest::Approx(value));
+    CHECK(term.second == doctest::Approx(slope));
+  };
+  is(HingeLoss::real(0.25), 0.75, -1);
+  is(HingeLoss::real(1.5), 0, 0);
+  is(HingeLoss::fake(0.25), 1.25, 1);
+  is(HingeLoss::fake(-1.5), 0, 0);
+  is(HingeLoss::generator(0.25), -0.25, -1);
+  is(NonSaturatingLoss::real(0.0), std::log(2.0), -0.5);
+  is(NonSaturatingLoss::fake(0.0), std::log(2.0), 0.5);
+  is(NonSaturatingLoss::generator(1000.0), 0, 0);
+  is(NonSaturatingLoss::generator(-1000.0), 1000, -1);
+  is(NonSaturatingLoss::fake(1000.0), 1000, 1);
+  is(LeastSquaresLoss::real(3.0), 2, 2);
+  is(LeastSquaresLoss::fake(3.0), 4.5, 3);
+  is(LeastSquaresLoss::generator(0.0), 0.5, -1);
+  is(WassersteinLoss::real(2.0), -2, -1);
+  is(WassersteinLoss::fake(2.0), 2, 1);
+  is(WassersteinLoss::generator(2.0), -2, -1);
+}
+
+TEST_CASE("data and settings that do not fit are refused") {
+  Gan gan(small, 1);
+  Trainer trainer(gan, {.batch = 2});
+  MovingShapes longer({.frames = 4, .resolution = 16}), larger({.frames = 3, .resolution = 32});
+  CHECK_THROWS_AS(trainer.step(longer), ArgumentError);
+  CHECK_THROWS_AS(trainer.step(larger), ArgumentError);
+  CHECK(trainer.steps() == 0);
+  DvdGanConfig few = small;
+  few.classes = 2;
+  Gan narrow(few, 1);
+  Trainer of_narrow(narrow, {.batch = 16});
+  MovingShapes data({.frames = 3, .resolution = 16});
+  CHECK_THROWS_AS(of_narrow.step(data), ArgumentError);  // labels up to 11
+
+  CHECK_THROWS_AS(Trainer(gan, {.batch = 0}), ArgumentError);
+  CHECK_THROWS_AS(Trainer(gan, {.d_steps = 0}), ArgumentError);
+  CHECK_THROWS_AS(Trainer(gan, {.average = {.decay = 1}}), ArgumentError);
+  CHECK_THROWS_AS(Trainer(gan, {.average = {.start = -1}}), ArgumentError);
+  CHECK_THROWS_AS(Trainer(gan, {.generator_optimizer = {.learning_rate = -1}}), ArgumentError);
+  CHECK_THROWS_AS(Trainer(gan, {.generator_optimizer = {.beta1 = 1}}), ArgumentError);
+  CHECK_THROWS_AS(Trainer(gan, {.discriminator_optimizer = {.epsilon = 0}}), ArgumentError);
+}
+
+}  // namespace

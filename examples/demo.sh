@@ -26,6 +26,6 @@ build/release/bin/sample_videos --checkpoint "$newest" --out $run/videos --forma
 picture=$(find $run/samples -name 'step-*.png' | sort | tail -n 1)
 echo
 echo "Done in $SECONDS s. Look at"
-for file in "$picture" "${picture%.png}.gif" $run/videos/*.gif $run/report.html; do
+for file in "$picture" "${picture%.png}.gif" $run/videos/all.gif $run/report.html; do
   [ ! -e "$file" ] || echo "  $PWD/$file"
 done

@@ -1,0 +1,54 @@
+// Orthonormal rows by block Gram-Schmidt: nearly all of its work is matrix products, which the product kernel does at
+// the arithmetic's speed, so that even the widest layers of the paper start within seconds.
+#pragma once
+
+#include <Eigen/Core>
+
+#include "dvd/device/cpu/convolution.hpp"
+
+namespace dvd::cpu {
+
+/// Makes the rows of a matrix `[count, length]` from the pool, count <= length, orthonormal in place, each row within
+/// the span of itself and those before it. Every block of rows is cleared of its part along the rows before it, then
+/// made orthonormal within itself; and all that twice, because once is not enough in floating point (Giraud, Langou
+/// 2005).
+inline void orthonormalize_rows(Index count, Index length, float* matrix) {
+  using Row = Eigen::Map<Eigen::VectorXf>;
+  constexpr Index block = 32;
+  const Scratch<float> transposed(length * block), along(count * block);
+  for (Index begin = 0; begin < count; begin += block) {
+    const Index rows = std::min(block, count - begin);
+    float* const current = matrix + begin * length;
+    for (int round = 0; round < 2; ++round) {
+      if (begin > 0) {
+        // along[j, i] = -<row j, row begin + i>
+        parallel_chunks(length, 512, [&](Index first, Index last) {
+          for (Index c = first; c < last; ++c)
+            for (Index i = 0; i < rows; ++i) transposed.data()[c * rows + i] = -current[i * length + c];
+        });
+        detail::multiply_rows(begin, length, rows, matrix, length, transposed.data(), nullptr, along.data(), rows,
+                              false);
+        // row begin + i += sum over j of along[j, i] * row j
+        const ProductStrides<float> strides{1, begin, 1, 0, rows, 0, length, true};
+        RowGroup groups[block / group_rows];
+        Index group_count = 0;
+        for (Index i = 0; i < rows; i += group_rows)
+          groups[group_count++] = {i, i * length, std::min(group_rows + Index{0}, rows - i)};
+        parallel_chunks(length, 512, [&](Index first, Index last) {
+          product(strides, along.data(), matrix + first, current + first, length, groups, group_count, last - first,
+                  nullptr);
+        });
+      }
+      for (Index i = 0; i < rows; ++i) {
+        Row row(current + i * length, length);
+        for (Index j = 0; j < i; ++j) {
+          const Row before(current + j * length, length);
+          row -= before.dot(row) * before;
+        }
+        row.normalize();
+      }
+    }
+  }
+}
+
+}  // namespace dvd::cpu

@@ -1,6 +1,6 @@
 #!/bin/bash
 # What it costs to compile the smallest program at -O2: seconds and peak memory, the medians of three runs.
-# Fails above 20 s of wall time or 1.5 GB. The compiler is $CXX, g++ unless set; -march=native is not given.
+# Fails above 20 s of processor time, which other programs on the machine disturb less than wall time, or 1.5 GB. The compiler is $CXX, g++ unless set; -march=native is not given.
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 compiler=${CXX:-g++}
@@ -45,5 +45,5 @@ done >"$scratch/runs"
 median() { cut -d ' ' -f "$1" "$scratch/runs" | sort -n | sed -n 2p; }
 wall=$(median 1) processor=$(median 2) memory=$(median 3)
 echo "$("$compiler" --version | head -n 1): $wall s (processor $processor s), $memory MB"
-awk -v wall="$wall" -v memory="$memory" 'BEGIN { exit !(wall <= 20 && memory <= 1500) }' ||
-  { echo "compile_time.sh: the limits are 20 s and 1500 MB" >&2; exit 1; }
+awk -v seconds="$processor" -v memory="$memory" 'BEGIN { exit !(seconds <= 20 && memory <= 1500) }' ||
+  { echo "compile_time.sh: the limits are 20 s of processor time and 1500 MB" >&2; exit 1; }

@@ -71,7 +71,9 @@ TEST_CASE("a step reports finite numbers and moves everything") {
   CHECK(trainer.generator_optimizer().steps() == 3);
   CHECK(trainer.discriminator_optimizer().steps() == 6);
   const State after = state_of(gan);
-  for (const auto& [name, values] : after) {
+  for (const auto& entry : after) {
+    const std::string& name = entry.first;
+    const std::vector<float>& values = entry.second;
     for (const float value : values) REQUIRE(std::isfinite(value));
     // u of a single output can only be 1 or -1.
     if (values.size() > 1) CHECK_MESSAGE(values != before.at(name), name);
@@ -84,7 +86,9 @@ TEST_CASE("an update of the discriminators leaves the generator's weights alone"
   const State before = state_of(gan);
   StepReport report;
   trainer.discriminator_update(discriminator_inputs(4), report);
-  for (const auto& [name, values] : state_of(gan)) {
+  for (const auto& entry : state_of(gan)) {
+    const std::string& name = entry.first;
+    const std::vector<float>& values = entry.second;
     const bool moved = values != before.at(name);
     if (name.starts_with("ema."))
       CHECK_MESSAGE(!moved, name);
@@ -100,7 +104,9 @@ TEST_CASE("an update of the generator leaves the discriminators' weights alone")
   StepReport report;
   trainer.generator_update(generator_inputs(4), report);
   bool u_moved = false;
-  for (const auto& [name, values] : state_of(gan)) {
+  for (const auto& entry : state_of(gan)) {
+    const std::string& name = entry.first;
+    const std::vector<float>& values = entry.second;
     if (!name.starts_with("spatial.") && !name.starts_with("temporal.")) continue;
     if (is_buffer(name))
       u_moved = u_moved || values != before.at(name);
@@ -118,7 +124,9 @@ TEST_CASE("the average equals the weights until it starts") {
   for (Index step = 1; step <= 4; ++step) {
     trainer.step(data);
     const State state = state_of(gan);
-    for (const auto& [name, values] : state) {
+    for (const auto& entry : state) {
+      const std::string& name = entry.first;
+      const std::vector<float>& values = entry.second;
       if (!name.starts_with("generator.")) continue;
       const std::vector<float>& average = state.at("ema." + name);
       if (step <= 2 || is_buffer(name)) {

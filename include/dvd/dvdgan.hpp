@@ -1,5 +1,6 @@
-// DVD-GAN: the model, its training, the embedded data set, and pictures of samples. What needs more than Eigen, oneTBB and
-// stb has headers of its own: <dvd/training/checkpoint.hpp>, <dvd/io/video_file.hpp>, <dvd/data/video_folder.hpp>, ...
+// DVD-GAN: the model, its training, the embedded data set, and pictures of samples. What needs more than Eigen, oneTBB
+// and stb has headers of its own: <dvd/training/checkpoint.hpp>, <dvd/io/video_file.hpp>, <dvd/data/video_folder.hpp>,
+// ...
 //
 //     #include <dvd/dvdgan.hpp>
 //     int main() {

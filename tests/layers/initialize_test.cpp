@@ -11,7 +11,7 @@ constexpr double orthogonality = 2e-6;  // largest error of an inner product of 
 }
 
 TEST_CASE("the shorter side of an orthogonal matrix is orthonormal") {
-  const std::pair<dvd::Index, dvd::Index> sizes[] = {{1, 1},  {1, 7},   {7, 1},    {3, 27},   {32, 32},
+  const std::pair<dvd::Index, dvd::Index> sizes[] = {{1, 1},   {1, 7},   {7, 1},     {3, 27},   {32, 32},
                                                      {33, 40}, {40, 33}, {100, 600}, {600, 65}, {130, 130}};
   for (const auto& [rows, columns] : sizes) {
     CAPTURE(rows);

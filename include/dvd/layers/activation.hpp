@@ -5,9 +5,10 @@
 
 namespace dvd {
 
-/// y = max(x, 0), for any shape.
-template <Scalar T, Device D = Cpu>
-class ReLU {
+/// A function of every element on its own, for any shape, whose derivative can be told from its result. `Function`
+/// names the device's kernels; see the aliases ReLU, Sigmoid and Tanh.
+template <class Function, Scalar T, Device D = Cpu>
+class Activation {
  public:
   using scalar_type = T;
   using device_type = D;
@@ -18,15 +19,16 @@ class ReLU {
 
   Tensor<T, D> forward(const Tensor<T, D>& x, Pass, Cache* cache = nullptr) const {
     Tensor<T, D> y(x.shape());
-    D::relu(x.size(), x.data(), y.data());
+    Function::template forward<D>(x.size(), x.data(), y.data());
     if (cache) cache->y = y;
     return y;
   }
 
+  /// The gradient of x, empty unless wanted.
   Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) const {
     if (!wants_inputs(gradients)) return {};
     Tensor<T, D> dx(dy.shape());
-    D::relu_backward(dy.size(), cache.y.data(), dy.data(), dx.data());
+    Function::template backward<D>(dy.size(), cache.y.data(), dy.data(), dx.data());
     return dx;
   }
 
@@ -34,63 +36,54 @@ class ReLU {
   void visit(const std::string&, F&) {}
 };
 
-/// y = 1 / (1 + exp(-x)), for any shape.
+namespace detail {
+
+struct ReLUKernels {
+  template <class D, class T>
+  static void forward(Index size, const T* x, T* y) {
+    D::relu(size, x, y);
+  }
+  template <class D, class T>
+  static void backward(Index size, const T* y, const T* dy, T* dx) {
+    D::relu_backward(size, y, dy, dx);
+  }
+};
+
+struct SigmoidKernels {
+  template <class D, class T>
+  static void forward(Index size, const T* x, T* y) {
+    D::sigmoid(size, x, y);
+  }
+  template <class D, class T>
+  static void backward(Index size, const T* y, const T* dy, T* dx) {
+    D::sigmoid_backward(size, y, dy, dx);
+  }
+};
+
+struct TanhKernels {
+  template <class D, class T>
+  static void forward(Index size, const T* x, T* y) {
+    D::tanh(size, x, y);
+  }
+  template <class D, class T>
+  static void backward(Index size, const T* y, const T* dy, T* dx) {
+    D::tanh_backward(size, y, dy, dx);
+  }
+};
+
+}  // namespace detail
+
+/// y = max(x, 0)
 template <Scalar T, Device D = Cpu>
-class Sigmoid {
- public:
-  using scalar_type = T;
-  using device_type = D;
+using ReLU = Activation<detail::ReLUKernels, T, D>;
 
-  struct Cache {
-    Tensor<T, D> y;
-  };
-
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass, Cache* cache = nullptr) const {
-    Tensor<T, D> y(x.shape());
-    D::sigmoid(x.size(), x.data(), y.data());
-    if (cache) cache->y = y;
-    return y;
-  }
-
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) const {
-    if (!wants_inputs(gradients)) return {};
-    Tensor<T, D> dx(dy.shape());
-    D::sigmoid_backward(dy.size(), cache.y.data(), dy.data(), dx.data());
-    return dx;
-  }
-
-  template <class F>
-  void visit(const std::string&, F&) {}
-};
-
-/// y = tanh(x), for any shape.
+/// y = 1 / (1 + exp(-x))
 template <Scalar T, Device D = Cpu>
-class Tanh {
- public:
-  using scalar_type = T;
-  using device_type = D;
+using Sigmoid = Activation<detail::SigmoidKernels, T, D>;
 
-  struct Cache {
-    Tensor<T, D> y;
-  };
-
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass, Cache* cache = nullptr) const {
-    Tensor<T, D> y(x.shape());
-    D::tanh(x.size(), x.data(), y.data());
-    if (cache) cache->y = y;
-    return y;
-  }
-
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) const {
-    if (!wants_inputs(gradients)) return {};
-    Tensor<T, D> dx(dy.shape());
-    D::tanh_backward(dy.size(), cache.y.data(), dy.data(), dx.data());
-    return dx;
-  }
-
-  template <class F>
-  void visit(const std::string&, F&) {}
-};
+/// y = tanh(x)
+template <Scalar T, Device D = Cpu>
+using Tanh = Activation<detail::TanhKernels, T, D>;
 
 static_assert(Layer<ReLU<float>> && Layer<Sigmoid<float>> && Layer<Tanh<float>>);
 

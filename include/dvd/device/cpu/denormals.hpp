@@ -10,8 +10,8 @@
 
 namespace dvd::cpu {
 
-/// While it lives, denormal operands and results on this thread are zero. The mode is the thread's own, so every task sets
-/// it, and puts back what it found: the caller's arithmetic is not touched.
+/// While it lives, denormal operands and results on this thread are zero. The mode is the thread's own, so every task
+/// sets it, and puts back what it found: the caller's arithmetic is not touched.
 class FlushDenormals {
  public:
 #if defined(__SSE2__)

@@ -230,6 +230,7 @@ std::vector<std::filesystem::path> write(const SampleProgramOptions& options, co
 
 int sample(const SampleProgramOptions& options) {
   options.common.check_device();
+  dvd::require(options.fps >= 0.1 && options.fps <= 240, "--fps must be between 0.1 and 240, not ", options.fps);
   const dvd::ThreadLimit threads(options.common.threads);
   const std::filesystem::path path = options.checkpoint;
   std::optional<dvd::SafetensorsFile> file(path);
@@ -244,10 +245,10 @@ int sample(const SampleProgramOptions& options) {
   dvd::load_network(*file, path, generator, average ? "ema.generator." : "generator.");
   file.reset();
 
-  running = true;
   std::error_code error;
   std::filesystem::create_directories(options.common.out, error);
   if (error) throw dvd::FileError(dvd::concat(options.common.out, ": cannot create the folder: ", error.message()));
+  running = true;
   if (options.standing > 0)
     dvd::collect_standing_statistics(generator, options.standing, std::max<dvd::Index>(options.batch, 8),
                                      options.common.seed, options.truncation);

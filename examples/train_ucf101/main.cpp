@@ -52,6 +52,22 @@ dvd::Json log_line(const TrainOptions& options, const dvd::StepReport& report, c
           {"memory_mib", resident_mib()}};
 }
 
+/// A class may have any bytes in its name; JSON wants UTF-8.
+std::string to_text(const dvd::Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, dvd::Json::error_handler_t::replace);
+}
+
+/// Throws Error if training has diverged, before a checkpoint of it can push out a good one.
+void check_finite(const dvd::StepReport& report) {
+  bool finite = std::isfinite(report.generator_loss) && std::isfinite(report.generator_gradient_norm);
+  for (const dvd::DiscriminatorReport& part : {report.spatial, report.temporal})
+    finite = finite && std::isfinite(part.loss + part.real_score + part.fake_score + part.gradient_norm);
+  if (!finite)
+    throw dvd::Error(dvd::concat("step ", report.step,
+                                 ": a loss, score or gradient is not finite; checkpoints so far are ",
+                                 "kept; go on with --resume and lower --lr-g and --lr-d"));
+}
+
 void describe(Gan& gan, const TrainOptions& options, const DataSet& data) {
   fmt::print("data       {}, {} classes{}\n", options.data.empty() ? "moving shapes (embedded)" : options.data,
              data.classes(), data.description);
@@ -71,21 +87,23 @@ int train(TrainOptions options) {
   options.trainer.seed = options.common.seed;
   options.trainer.discriminator_optimizer.beta1 = options.trainer.generator_optimizer.beta1;
   options.trainer.discriminator_optimizer.beta2 = options.trainer.generator_optimizer.beta2;
+  dvd::require(options.truncation >= 0 && options.truncation <= 100, "--truncation must be between 0 and 100, not ",
+               options.truncation);
   options.model.validate();
   options.trainer.validate();
 
-  const ResumePoint resume = find_resume_point(options);
+  const auto checkpoints = checkpoints_to_try(options);
   const auto data = open_data(options);
   options.model.classes = data->classes();
 
   Gan gan(options.model, options.common.seed);
   dvd::Trainer trainer(gan, options.trainer);
-  if (!resume.checkpoint.empty()) dvd::load_checkpoint(resume.checkpoint, trainer);
+  const std::string resumed = load_first_whole(options, checkpoints, trainer);
   const dvd::Json config = to_json(options, data->class_names());
   if (!options.common.quiet) describe(gan, options, *data);
-  if (!options.common.quiet && !resume.message.empty()) fmt::print("resume     {}\n", resume.message);
+  if (!options.common.quiet && !resumed.empty()) fmt::print("resume     {}\n", resumed);
   if (options.dry_run) {
-    fmt::print("{}\n", config.dump(2));
+    fmt::print("{}\n", to_text(config, 2));
     return 0;
   }
   if (trainer.steps() >= options.steps) {
@@ -97,7 +115,7 @@ int train(TrainOptions options) {
 
   const dvd::RunFolder folder(options.common.out);
   running = true;
-  folder.write_config(config.dump(2) + "\n");
+  folder.write_config(to_text(config, 2) + "\n");
   folder.forget_log_after(trainer.steps(), [](const std::string& line) {
     const dvd::Json json = dvd::Json::parse(line, nullptr, false);
     return json.is_object() && json.contains("step") && json["step"].is_number_integer()
@@ -105,12 +123,13 @@ int train(TrainOptions options) {
                : dvd::Index{-1};
   });
 
-  const std::map<std::string, std::string> metadata = {{"config", config.dump()}, {"dvd.version", dvd::version}};
+  const std::map<std::string, std::string> metadata = {{"config", to_text(config)}, {"dvd.version", dvd::version}};
   Progress progress(trainer.steps(), options.steps, options.log_every, options.common.quiet);
   while (trainer.steps() < options.steps) {
     const dvd::StepReport report = trainer.step(*data);
     const bool last = report.step == options.steps;
     progress.show(report);
+    check_finite(report);
     if (last || report.step % options.log_every == 0) folder.append_log(log_line(options, report, progress).dump());
     if (last || report.step % options.sample_every == 0)
       write_pictures(gan, options.common.seed, options.truncation, folder.sample(report.step, ".png"),

@@ -112,7 +112,9 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
   training->add_option("--beta2", g.beta2, "Adam's beta2, for both")->capture_default_str();
   training->add_option("--ema-decay", options.trainer.average.decay, "decay of the moving average")
       ->capture_default_str();
-  training->add_option("--ema-start", options.trainer.average.start, "step from which on the average is one")
+  training
+      ->add_option("--ema-start", options.trainer.average.start,
+                   "last step at which the average still equals the weights")
       ->capture_default_str();
 
   auto* run = app.add_option_group("run");

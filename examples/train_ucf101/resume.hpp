@@ -10,45 +10,65 @@
 
 namespace examples {
 
-/// The checkpoint to load, if any, and what to tell about the choice.
-struct ResumePoint {
-  std::filesystem::path checkpoint;
-  std::string message;
-};
+/// Whether a folder holds anything of a run.
+inline bool holds_run(const std::filesystem::path& folder) {
+  return std::filesystem::exists(folder / "config.json") || std::filesystem::exists(folder / "log.jsonl") ||
+         !dvd::list_checkpoints(folder).empty();
+}
 
-/// The newest checkpoint of a run that can be read whole; damaged ones are passed over with a word about each.
-inline ResumePoint newest_whole_checkpoint(const std::filesystem::path& run) {
-  ResumePoint result;
-  auto entries = dvd::list_checkpoints(run);
-  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
-    try {
-      const dvd::SafetensorsFile file(entry->path);
-      dvd::read_config(file, entry->path);
-      result.checkpoint = entry->path;
-      result.message += "going on from " + entry->path.string();
-      return result;
-    } catch (const dvd::FileError& error) {
-      result.message += dvd::concat("passed over (", error.what(), "); ");
-    }
+/// Checkpoints to go on from, the best first; none means from the start. Throws ArgumentError where going on, or
+/// starting, would overwrite what `--out` holds.
+inline std::vector<std::filesystem::path> checkpoints_to_try(const TrainOptions& options) {
+  const std::filesystem::path out = options.common.out;
+  if (!options.resume) {
+    dvd::require(options.dry_run || !holds_run(out), out.string(),
+                 " already holds a run; add --resume to go on with it, or choose another --out");
+    return {};
   }
-  result.message += dvd::concat(run.string(), " has no whole checkpoint yet; starting afresh");
+  const std::filesystem::path from = options.resume_from.empty() ? out : std::filesystem::path(options.resume_from);
+  std::vector<std::filesystem::path> result;
+  if (std::filesystem::is_regular_file(from)) {
+    result.push_back(from);
+  } else {
+    dvd::require(options.resume_from.empty() || std::filesystem::is_directory(from), "--resume ", from.string(),
+                 ": no such checkpoint or run folder");
+    const auto entries = dvd::list_checkpoints(from);
+    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) result.push_back(entry->path);
+  }
+  std::error_code error;
+  const bool same_run = std::filesystem::equivalent(from, out, error) ||
+                        std::filesystem::equivalent(from.parent_path(), out / "checkpoints", error);
+  dvd::require(options.dry_run || same_run || !holds_run(out), out.string(), " already holds another run than ",
+               from.string(), "; choose another --out");
   return result;
 }
 
-/// Throws ArgumentError if `--out` already holds a run and nothing was said about it: a run is never overwritten.
-inline ResumePoint find_resume_point(const TrainOptions& options) {
-  if (!options.resume) {
+/// Loads the first checkpoint that is whole and fits; says what was done. Throws FileError if there are checkpoints and
+/// none can be used, and ArgumentError if the run already has newer ones than the one asked for.
+template <class TrainerType>
+std::string load_first_whole(const TrainOptions& options, const std::vector<std::filesystem::path>& checkpoints,
+                             TrainerType& trainer) {
+  if (!options.resume) return "";
+  if (checkpoints.empty()) return dvd::concat(options.common.out, " has no checkpoint yet; starting afresh");
+  std::string passed_over;
+  for (const std::filesystem::path& checkpoint : checkpoints) {
+    try {
+      dvd::load_checkpoint(checkpoint, trainer);
+    } catch (const dvd::FileError& error) {
+      if (checkpoints.size() == 1) throw;
+      passed_over = passed_over.empty() ? std::string(error.what()) : passed_over;
+      continue;
+    }
     const auto entries = dvd::list_checkpoints(options.common.out);
-    dvd::require(entries.empty() || options.dry_run, options.common.out, " already holds a run of ",
-                 entries.empty() ? 0 : entries.back().step,
-                 " steps; add --resume to go on with it, or choose another --out");
-    return {};
+    const bool asked_for = std::filesystem::is_regular_file(options.resume_from);
+    dvd::require(options.dry_run || !asked_for || entries.empty() || entries.back().step <= trainer.steps(),
+                 options.common.out, " has checkpoints up to step ", entries.empty() ? 0 : entries.back().step,
+                 "; going on from step ", trainer.steps(), " would mix two runs: choose another --out");
+    return (passed_over.empty() ? "" : "passed over a damaged checkpoint (" + passed_over + "); ") + "going on from " +
+           checkpoint.string();
   }
-  const std::filesystem::path from = options.resume_from.empty() ? options.common.out : options.resume_from;
-  if (std::filesystem::is_regular_file(from)) return {from, "going on from " + from.string()};
-  dvd::require(options.resume_from.empty() || std::filesystem::is_directory(from), "--resume ", from.string(),
-               ": no such checkpoint or run folder");
-  return newest_whole_checkpoint(from);
+  throw dvd::FileError(
+      dvd::concat("none of ", checkpoints.size(), " checkpoints can be used; the newest: ", passed_over));
 }
 
 /// Takes from a run's config.json what a run that goes on should not have to be told again. Throws FileError if the
@@ -107,6 +127,11 @@ inline int run_with_defaults(CLI::App& app, int argc, char** argv, TrainOptions&
   try {
     if (const auto preset = value_of("--preset")) apply_preset(options, *preset);
     if (const auto from = value_of("--resume")) {
+      // A run goes on where it is unless another folder is named.
+      if (!value_of("--out") && std::filesystem::is_directory(*from)) options.common.out = *from;
+      const std::filesystem::path parent = std::filesystem::path(*from).parent_path();
+      if (!value_of("--out") && std::filesystem::is_regular_file(*from) && parent.filename() == "checkpoints")
+        options.common.out = parent.has_parent_path() ? parent.parent_path().string() : ".";
       options.resume = true;  // also without an argument, which the parser does not tell
       take_config(options,
                   std::filesystem::is_directory(*from) ? *from : value_of("--out").value_or(options.common.out));

@@ -88,6 +88,39 @@ TEST_CASE("going on passes over a damaged checkpoint, and starts afresh where th
   CHECK(fresh.output.find("afresh") != std::string::npos);
 }
 
+TEST_CASE("going on never overwrites another run or newer work, and refuses when nothing is whole") {
+  const TemporaryFolder folder;
+  REQUIRE(train(folder, tiny + "--steps 2 --seed 1 --out a").status == 0);
+  REQUIRE(train(folder, tiny + "--steps 3 --checkpoint-every 1 --keep 0 --seed 2 --out b").status == 0);
+  const std::string log = read_text(folder.path() / "b/log.jsonl");
+  CHECK(failed_with(train(folder, "--resume a --out b --steps 4"), 2, "another run"));
+  CHECK(failed_with(train(folder, "--resume b/checkpoints/step-00000001.safetensors --out b --steps 4"), 2,
+                    "mix two runs"));
+  CHECK(log == read_text(folder.path() / "b/log.jsonl"));
+  CHECK(train(folder, "--resume a --steps 3").status == 0);  // without --out, where it is
+  CHECK(std::filesystem::exists(folder.path() / "a/checkpoints/step-00000003.safetensors"));
+
+  for (const char* step : {"1", "2", "3"})
+    std::filesystem::resize_file(
+        folder.path() / "b/checkpoints" / ("step-0000000" + std::string(step) + ".safetensors"), 99);
+  CHECK(failed_with(train(folder, "--resume --out b --steps 4"), 2, "none of 3 checkpoints"));
+  CHECK(log == read_text(folder.path() / "b/log.jsonl"));
+
+  std::filesystem::create_directories(folder.path() / "mine");
+  std::ofstream(folder.path() / "mine/config.json") << "my own";
+  CHECK(failed_with(train(folder, tiny + "--steps 1 --out mine"), 2, "already holds"));
+  CHECK(read_text(folder.path() / "mine/config.json") == "my own");
+}
+
+TEST_CASE("a run that diverges stops before it saves") {
+  const TemporaryFolder folder;
+  REQUIRE(train(folder, tiny + "--steps 1 --out run").status == 0);
+  const auto result =
+      train(folder, "--resume --out run --steps 9 --lr-g 1e39 --lr-d 1e39 --checkpoint-every 1 --keep 1");
+  CHECK(result.status == 1);
+  CHECK(result.errors.find("not finite") != std::string::npos);
+}
+
 TEST_CASE("wrong requests end with one line and status 2, and touch nothing") {
   const TemporaryFolder folder;
   const std::pair<std::string, std::string> wrong[] = {
@@ -101,6 +134,7 @@ TEST_CASE("wrong requests end with one line and status 2, and touch nothing") {
       {"--steps 0", "steps"},
       {"--lr-g -1", "learning rate"},
       {"--lr-d nan", "learning rate"},
+      {"--truncation nan", "truncation"},
       {"--ema-decay 2", "decay"},
       {"--beta1 1", "beta"},
       {"--preset enormous", "preset"},

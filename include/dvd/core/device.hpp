@@ -48,6 +48,8 @@
 //                       batch_statistics, dgain, dbias, dx or null)
 //                                        gradients of that; `batch_statistics`: mean and variance came from x
 //   sum_rows(groups, rows, channels, x, x_row, y, accumulate)     y[g, c] (+)= sum over rows; rows lie x_row apart
+//                                        summed in double: a bias's gradient may be exactly 0, and Adam turns noise in
+//                                        its place into whole steps
 //   dot(size, x, y, result)              *result = sum of x * y
 //
 // resampling; images are [images, height, width, channels] before upsampling
@@ -60,7 +62,7 @@
 //   gather_rows(count, width, table, host rows, y)                y[i] = table[rows[i]]
 //   scatter_add_rows(count, width, dy, host rows, dtable)         dtable[rows[i]] += dy[i]
 //   broadcast_rows(groups, rows, channels, x, y)                  y[g, r] = x[g]
-//   row_dots(rows, width, x, y, result)                           result[r] = sum of x[r] * y[r]
+//   row_dots(rows, width, x, y, result)                           result[r] = sum of x[r] * y[r], in double
 //   scale_rows(rows, width, factors, x, y)                        y[r] = factors[r] * x[r]
 //   mean_loss(size, scores, term, loss, dscores or null)          *loss += mean of term(score).first;
 //                                        dscores = term(score).second / size

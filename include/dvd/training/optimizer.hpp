@@ -11,9 +11,9 @@ namespace dvd {
 /// from their gradients, `steps()` counts updates. For checkpoints, `parameters()` lists what it updates and
 /// `moments()` holds, in that order, a pair of tensors `average` and `average_square` for each.
 template <class O, class T, class D>
-concept OptimizerFor = std::constructible_from < O,
-        const Contents<T, D>
-&, const typename O::Options& > &&requires(O& optimizer, Index steps) {
+concept OptimizerFor = requires(O& optimizer, const Contents<T, D>& contents, const typename O::Options& options,
+                                Index steps) {
+  O(contents, options);
   { optimizer.step() } -> std::same_as<void>;
   { optimizer.steps() } -> std::same_as<Index>;
   optimizer.set_steps(steps);

@@ -100,6 +100,8 @@ struct Convolution {
         weight(random_tensor({size.taps(), size.inputs, size.outputs})),
         y(random_tensor({size.positions(), size.outputs})) {}
 
+  dvd::ConvolutionInput<float> input() const { return {x.data()}; }
+
   double flops() const {
     return 2.0 * static_cast<double>(size.positions()) * static_cast<double>(size.taps() * size.inputs * size.outputs);
   }
@@ -108,22 +110,22 @@ struct Convolution {
 void convolve(benchmark::State& state) {
   Convolution c(state);
   measure_flops(state, c.flops(), [&] {
-    Cpu::convolve(c.size, c.x.data(), c.weight.data(), nullptr, c.y.data(), c.size.outputs, false);
+    Cpu::convolve(c.size, c.input(), Cpu::filter(c.size, c.weight.data()), nullptr, c.y.data(), c.size.outputs, false);
   });
 }
 
 void convolve_backward_input(benchmark::State& state) {
   Convolution c(state);
   measure_flops(state, c.flops(), [&] {
-    Cpu::convolve_backward_input(c.size, c.y.data(), c.size.outputs, c.weight.data(), c.x.data(), false);
+    Cpu::convolve_backward_input(c.size, c.input(), c.y.data(), c.size.outputs,
+                                 Cpu::backward_filter(c.size, c.weight.data()), c.x.data(), false);
   });
 }
 
 void convolve_backward_weight(benchmark::State& state) {
   Convolution c(state);
-  measure_flops(state, c.flops(), [&] {
-    Cpu::convolve_backward_weight(c.size, c.x.data(), c.y.data(), c.size.outputs, c.weight.data());
-  });
+  measure_flops(state, c.flops(),
+                [&] { Cpu::convolve_backward_weight(c.size, c.input(), c.y.data(), c.size.outputs, c.weight.data()); });
 }
 
 void shapes(benchmark::internal::Benchmark* benchmark) {

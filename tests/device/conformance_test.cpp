@@ -1,4 +1,5 @@
-// Every kernel of the device contract against loops that read as its definition, for each device and scalar.
+// The kernels of the device contract, but for convolutions (convolution_test.cpp), against loops that read as its
+// definition, for each device and scalar.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
@@ -201,6 +202,11 @@ TEST_CASE_TEMPLATE("gates of the ConvGRU", O, DVD_DEVICES) {
           D::gru_reset(rows, width, gates.data(), state.data(), reset_state.data());
           check_close("reset state", reset_state, reset_states, transcendental);
         }
+        if (with_state) {
+          Array<O> again(rows * width, 7);
+          D::multiply_columns(rows, width, gates.data(), 3 * width, state.data(), again.data());
+          check_close("reset state again", again, reset_state.now(), rounded);
+        }
         const T* const no_state = nullptr;
         D::gru_output(rows, width, gates.data(), with_state ? state.data() : no_state, output.data());
         check_close("gates", gates, activated, transcendental);
@@ -234,104 +240,8 @@ TEST_CASE_TEMPLATE("gates of the ConvGRU", O, DVD_DEVICES) {
     }
 }
 
-// Calls `f(size)` for many sizes, none of which takes the plain loops long.
-template <class F>
-void for_convolutions(const F& f) {
-  constexpr Index most_products = 2'000'000;
-  constexpr std::size_t counts = std::size(channel_counts), shapes = std::size(images);
-  std::size_t number = 0;
-  for (const std::size_t shift : {0, 3, 8, 11})
-    for (std::size_t i = 0; i < counts; ++i)
-      for (const auto& [kernel_frames, kernel] : {std::pair<Index, Index>{1, 1}, {1, 3}, {3, 3}}) {
-        ++number;
-        ConvolutionSize size{frame_counts[number % 4],
-                             static_cast<Index>(1 + number % 5),
-                             0,
-                             0,
-                             channel_counts[i],
-                             channel_counts[(i + shift) % counts],
-                             kernel_frames,
-                             kernel};
-        // The next smaller image until it is small enough.
-        for (std::size_t shape = number % shapes + 1; shape-- > 0;) {
-          size.height = images[shape].height;
-          size.width = images[shape].width;
-          if (size.positions() * size.taps() * size.inputs * size.outputs <= most_products) break;
-        }
-        f(size);
-      }
-  // Every image with every kernel.
-  for (const auto& [height, width] : images)
-    for (const auto& [kernel_frames, kernel] : {std::pair<Index, Index>{1, 1}, {1, 3}, {3, 3}})
-      f(ConvolutionSize{3, 2, height, width, 5, 7, kernel_frames, kernel});
-}
-
-// A dense array [pixels, width] laid into one with gaps, whose other elements are those of `around`.
-Vector spread(const Vector& dense, Index width, Index pixel, Vector around) {
-  for (Index i = 0; i < static_cast<Index>(dense.size()); ++i) at(around, i / width * pixel + i % width) = at(dense, i);
-  return around;
-}
-
 Vector added(const Vector& x, const Vector& y) {
   return map(x, y, [](double a, double b) { return a + b; });
-}
-
-TEST_CASE_TEMPLATE("convolutions", O, DVD_DEVICES) {
-  using D = typename O::D;
-  using T = typename O::T;
-  for_convolutions([](const ConvolutionSize& size) {
-    INFO("kernel " << size.kernel_frames << "x" << size.kernel << ", " << size.frames << " frames of " << size.batch
-                   << " images " << size.height << "x" << size.width << ", " << size.inputs << " to " << size.outputs);
-    const Index positions = size.positions(), inputs = size.inputs, outputs = size.outputs;
-    const double fan = std::sqrt(static_cast<double>(size.taps() * inputs));
-    const auto x = Array<O>::random(positions * inputs, 1);
-    const auto weight = Array<O>::random(size.taps() * inputs * outputs, 2, 1 / fan);
-    const auto bias = Array<O>::random(outputs, 3), dy = Array<O>::random(positions * outputs, 4);
-    const Vector y = plain::convolve(size, x.before(), weight.before(), {});
-    const Vector y_with_bias = plain::convolve(size, x.before(), weight.before(), bias.before());
-    const Vector dx = plain::convolve_backward_input(size, dy.before(), weight.before());
-    const Vector dweight = plain::convolve_backward_weight(size, x.before(), dy.before());
-    const T* const no_bias = nullptr;
-
-    for (const Index gap : {0, 3}) {
-      const Index pixel = outputs + gap;
-      auto result = Array<O>::random(positions * pixel, 5);
-      D::convolve(size, x.data(), weight.data(), bias.data(), result.data(), pixel, false);
-      check_close("y", result, spread(y_with_bias, outputs, pixel, result.before()), summed);
-      Array<O> accumulated(result.now());
-      D::convolve(size, x.data(), weight.data(), no_bias, accumulated.data(), pixel, true);
-      check_close("y, accumulated", accumulated, spread(added(y_with_bias, y), outputs, pixel, accumulated.before()),
-                  summed);
-
-      const Array<O> spread_dy(spread(dy.before(), outputs, pixel, Array<O>::random(positions * pixel, 6).before()));
-      auto back = Array<O>::random(positions * inputs, 7);
-      D::convolve_backward_input(size, spread_dy.data(), pixel, weight.data(), back.data(), false);
-      check_close("dx", back, dx, summed);
-      D::convolve_backward_input(size, spread_dy.data(), pixel, weight.data(), back.data(), true);
-      check_close("dx, accumulated", back, added(dx, dx), summed);
-
-      Array<O> of_weight(size.taps() * inputs * outputs, 7);
-      D::convolve_backward_weight(size, x.data(), spread_dy.data(), pixel, of_weight.data());
-      check_close("dweight", of_weight, dweight, summed);
-    }
-  });
-}
-
-TEST_CASE_TEMPLATE("a 3x3x3 convolution is three 3x3 ones of neighbouring frames", O, DVD_DEVICES) {
-  using D = typename O::D;
-  using T = typename O::T;
-  const ConvolutionSize whole{4, 2, 5, 6, 3, 7, 3, 3};
-  const Index in = whole.positions() / 4 * 3, out = whole.positions() / 4 * 7;  // elements of a frame
-  const auto x = Array<O>::random(4 * in, 1), weight = Array<O>::random(27 * 3 * 7, 2);
-  Array<O> y(4 * out, 7), parts(4 * out, 0);
-  D::convolve(whole, x.data(), weight.data(), static_cast<const T*>(nullptr), y.data(), 7, false);
-  const ConvolutionSize frame{1, 2, 5, 6, 3, 7, 1, 3};
-  for (Index t = 0; t < 4; ++t)
-    for (Index tap = 0; tap < 3; ++tap)
-      if (const Index from = t + tap - 1; from >= 0 && from < 4)
-        D::convolve(frame, x.data() + from * in, weight.data() + tap * 9 * 3 * 7, static_cast<const T*>(nullptr),
-                    parts.data() + t * out, 7, true);
-  check_close("3x3x3", y, parts.now(), rounded);
 }
 
 TEST_CASE_TEMPLATE("batch statistics and their affine map", O, DVD_DEVICES) {

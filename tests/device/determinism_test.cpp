@@ -45,19 +45,21 @@ TEST_CASE("convolutions") {
       const ConvolutionSize size{4, 3, 24, 20, 17, 33, kernel_frames, kernel};
       const auto x = random_tensor({size.positions(), 17}, 1), dy = random_tensor({size.positions(), 33}, 2);
       const auto weight = random_tensor({size.taps(), 17, 33}, 3), bias = random_tensor({33}, 4);
+      const ConvolutionInput<float> input{x.data()};
       check_threads("forward", [&] {
         Tensor<float> y(dy.shape());
-        Cpu::convolve(size, x.data(), weight.data(), bias.data(), y.data(), 33, false);
+        Cpu::convolve(size, input, Cpu::filter(size, weight.data()), bias.data(), y.data(), 33, false);
         return y.to_vector();
       });
       check_threads("input gradient", [&] {
         Tensor<float> dx(x.shape());
-        Cpu::convolve_backward_input(size, dy.data(), 33, weight.data(), dx.data(), false);
+        Cpu::convolve_backward_input(size, input, dy.data(), 33, Cpu::backward_filter(size, weight.data()), dx.data(),
+                                     false);
         return dx.to_vector();
       });
       check_threads("weight gradient", [&] {
         Tensor<float> dweight(weight.shape());
-        Cpu::convolve_backward_weight(size, x.data(), dy.data(), 33, dweight.data());
+        Cpu::convolve_backward_weight(size, input, dy.data(), 33, dweight.data());
         return dweight.to_vector();
       });
     }

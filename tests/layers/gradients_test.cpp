@@ -45,6 +45,27 @@ TEST_CASE("linear maps and convolutions") {
   check_layer("3x3x3 of two frames", Conv3D<double>(2, 3, 3, random_weights), {2, 1, 3, 2, 2});
 }
 
+TEST_CASE("convolutions with other layers fused into them") {
+  const auto conv2 = [](Index in, Index out, ConvolutionFusion fusion) {
+    return Conv2D<double>(in, out, 3, random_weights, true, fusion);
+  };
+  const auto conv3 = [](Index in, Index out, ConvolutionFusion fusion) {
+    return Conv3D<double>(in, out, 3, random_weights, true, fusion);
+  };
+  check_layer("rectified", conv2(3, 4, {.rectify = true}), {2, 4, 5, 3});
+  check_layer("pooled", conv2(3, 4, {.pool = true}), {2, 4, 5, 3});
+  check_layer("nearest", conv2(3, 2, {.upsample = Upsampling::nearest}), {2, 3, 2, 3});
+  check_layer("bilinear", conv2(3, 2, {.upsample = Upsampling::bilinear}), {2, 3, 2, 3});
+  check_layer("all", conv2(3, 2, {.rectify = true, .upsample = Upsampling::bilinear, .pool = true}), {2, 3, 2, 3});
+  check_layer("video", conv3(2, 3, {.rectify = true, .pool = true}), {5, 2, 4, 3, 2});
+  check_layer("one frame", conv3(2, 3, {.rectify = true, .pool = true}), {1, 2, 4, 4, 2});
+  // As many channels and tiles as Winograd's method wants.
+  check_layer("winograd", conv2(8, 3, {.rectify = true}), {12, 4, 4, 8});
+  check_layer("winograd, pooled", conv2(8, 8, {.rectify = true, .pool = true}), {12, 4, 4, 8});
+  check_layer("winograd, bilinear", conv2(8, 2, {.upsample = Upsampling::bilinear}), {12, 2, 2, 8});
+  check_layer("winograd, video", conv3(8, 2, {.rectify = true, .pool = true}), {2, 12, 4, 4, 8});
+}
+
 TEST_CASE("spectral normalisation") {
   const Random u(4);
   check_layer("spectral linear", SpectralNorm<Linear<double>>(u, 5, 3, random_weights), {4, 5});

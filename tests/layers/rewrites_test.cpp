@@ -67,6 +67,19 @@ Tensor<T> map(const Tensor<T>& a, const Tensor<T>& b, const F& f) {
   return result;
 }
 
+// The convolution with nothing fused into it, sharing its weight, bias and u.
+template <int Dimensions, class T>
+SpectralNorm<Convolution<Dimensions, T>> unfused(const SpectralNorm<Convolution<Dimensions, T>>& conv) {
+  const auto& layer = conv.layer;
+  const Index kernel = layer.weight.value.extent(-1);
+  SpectralNorm<Convolution<Dimensions, T>> result(random_weights, layer.inputs(), layer.outputs(), kernel,
+                                                  random_weights);
+  result.layer.weight = layer.weight;
+  result.layer.bias = layer.bias;
+  result.u = conv.u;
+  return result;
+}
+
 // r = sigmoid(W_r * [h; x] + b_r), u likewise, c = relu(W_c * [r . h; x] + b_c), h' = u . h + (1 - u) . c
 template <class T>
 Tensor<T> gru_step(ConvGRU<T>& unit, const Tensor<T>& x, const Tensor<T>& h) {
@@ -100,13 +113,14 @@ TEST_CASE_TEMPLATE("ConvGRU", T, double, float) {
   }
 }
 
-// The block as its definition reads: the shortcut's convolution first, then the pool.
+// The block as its definition reads: ReLUs and pools on their own, the shortcut's convolution first, then the pool.
 template <int Dimensions, class T>
 Tensor<T> plain_block(ResBlock<Dimensions, T>& block, const Tensor<T>& x, bool first, bool down) {
   const Pass pass = Pass::evaluate();
   const AvgPool<T> pool(Dimensions == 3);
   Tensor<T> h = first ? x : ReLU<T>().forward(x, pass);
-  h = block.conv2.forward(ReLU<T>().forward(block.conv1.forward(h, pass), pass), pass);
+  h = ReLU<T>().forward(unfused(block.conv1).forward(h, pass), pass);
+  h = unfused(block.conv2).forward(h, pass);
   Tensor<T> shortcut = block.skip ? block.skip->forward(x, pass) : x;
   if (down) {
     h = pool.forward(h, pass);
@@ -118,16 +132,16 @@ Tensor<T> plain_block(ResBlock<Dimensions, T>& block, const Tensor<T>& x, bool f
 TEST_CASE_TEMPLATE("the discriminators' residual blocks", T, double, float) {
   for (const bool first : {false, true})
     for (const bool down : {false, true})
-      for (const Index outputs : {6, 9}) {
-        ResBlock2D<T> image_block(6, outputs, first, down, random_weights);
+      for (const auto& [inputs, outputs] : {std::pair<Index, Index>{6, 6}, {6, 9}, {16, 24}}) {
+        ResBlock2D<T> image_block(inputs, outputs, first, down, random_weights);
         randomize_biases(image_block);
-        const auto x = random_tensor<T>({3, 2, 5, 6, 6}, 2);
+        const auto x = random_tensor<T>({3, 2, 10, 11, inputs}, 2);
         check_same(image_block.forward(x, Pass::evaluate()), plain_block(image_block, x, first, down));
-        ResBlock3D<T> video_block(6, outputs, first, down, random_weights);
+        ResBlock3D<T> video_block(inputs, outputs, first, down, random_weights);
         randomize_biases(video_block);
         check_same(video_block.forward(x, Pass::evaluate()), plain_block(video_block, x, first, down));
-        CHECK(image_block.skip.has_value() == (down || outputs != 6));
-        CHECK(video_block.skip.has_value() == (down || outputs != 6));
+        CHECK(image_block.skip.has_value() == (down || outputs != inputs));
+        CHECK(video_block.skip.has_value() == (down || outputs != inputs));
       }
 }
 
@@ -135,23 +149,23 @@ TEST_CASE_TEMPLATE("the generator's residual block", T, double, float) {
   const Pass pass = Pass::train();
   for (const std::optional<Upsampling> upsampling :
        {std::optional<Upsampling>(), std::optional(Upsampling::bilinear), std::optional(Upsampling::nearest)})
-    for (const Index outputs : {6, 9}) {
-      GeneratorBlock<T> block(6, outputs, 3, 4, upsampling, random_weights), same(block);
+    for (const auto& [inputs, outputs] : {std::pair<Index, Index>{6, 6}, {6, 9}, {24, 16}}) {
+      GeneratorBlock<T> block(inputs, outputs, 3, 4, upsampling, random_weights), same(block);
       for (GeneratorBlock<T>* one : {&block, &same}) {
         randomize_biases(*one);
         auto all = contents(*one);
         for (auto& [name, buffer] : all.buffers) buffer->value = buffer->value.clone();
       }
-      const auto x = random_tensor<T>({3, 2, 5, 4, 6}, 2), c = random_tensor<T>({2, 4}, 3);
+      const auto x = random_tensor<T>({3, 2, 10, 8, inputs}, 2), c = random_tensor<T>({2, 4}, 3);
       // The shortcut upsampled first, the ReLU on its own.
       const auto resampled = [&](const Tensor<T>& h) { return upsampling ? same.upsample->forward(h, pass) : h; };
       const ReLU<T> relu;
       Tensor<T> h = resampled(relu.forward(same.norm1.forward(x, c, pass), pass));
-      h = relu.forward(same.norm2.forward(same.conv1.forward(h, pass), c, pass), pass);
-      h = same.conv2.forward(h, pass);
+      h = relu.forward(same.norm2.forward(unfused(same.conv1).forward(h, pass), c, pass), pass);
+      h = unfused(same.conv2).forward(h, pass);
       const Tensor<T> shortcut = same.skip ? same.skip->forward(resampled(x), pass) : resampled(x);
       check_same(block.forward(x, c, pass), map(h, shortcut, [](T a, T b) { return a + b; }));
-      CHECK(block.skip.has_value() == (upsampling || outputs != 6));
+      CHECK(block.skip.has_value() == (upsampling || outputs != inputs));
     }
 }
 

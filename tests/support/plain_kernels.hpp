@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-#include "dvd/core/convolution_size.hpp"
+#include "dvd/core/convolution.hpp"
 
 namespace dvd::testing::plain {
 
@@ -39,6 +39,42 @@ void for_connections(const ConvolutionSize& size, const F& f) {
                   continue;
                 f(position(t, n, h, w), position(from_t, n, from_h, from_w), (a * size.kernel + b) * size.kernel + c);
               }
+}
+
+// Calls `f(enlarged position, stored position, factor)` for every pair of pixels that an upsampling connects.
+template <class F>
+void for_enlarged(const ConvolutionSize& size, const F& f) {
+  const Index height = size.input_height(), width = size.input_width();
+  for (Index image = 0; image < size.frames * size.batch; ++image)
+    for (Index h = 0; h < 2 * height; ++h)
+      for (Index w = 0; w < 2 * width; ++w) {
+        const auto from = [&](Index row, Index column) {
+          return (image * height + std::clamp<Index>(row, 0, height - 1)) * width +
+                 std::clamp<Index>(column, 0, width - 1);
+        };
+        const Index to = (image * size.height + h) * size.width + w;
+        const Index beside_h = h / 2 + (h % 2 ? 1 : -1), beside_w = w / 2 + (w % 2 ? 1 : -1);
+        if (*size.upsample == Upsampling::nearest) {
+          f(to, from(h / 2, w / 2), 1.0);
+          continue;
+        }
+        f(to, from(h / 2, w / 2), 9 / 16.0);
+        f(to, from(h / 2, beside_w), 3 / 16.0);
+        f(to, from(beside_h, w / 2), 3 / 16.0);
+        f(to, from(beside_h, beside_w), 1 / 16.0);
+      }
+}
+
+// Calls `f(averaged position, position, factor)` for every pair of pixels that an average connects.
+template <class F>
+void for_pooled(const ConvolutionSize& size, const F& f) {
+  const Index height = size.output_height(), width = size.output_width();
+  for (Index t = 0; t < size.output_frames() * size.pool_frames; ++t)
+    for (Index n = 0; n < size.batch; ++n)
+      for (Index h = 0; h < 2 * height; ++h)
+        for (Index w = 0; w < 2 * width; ++w)
+          f(((t / size.pool_frames * size.batch + n) * height + h / 2) * width + w / 2,
+            ((t * size.batch + n) * size.height + h) * size.width + w, 0.25 / static_cast<double>(size.pool_frames));
 }
 
 // Dense results; `bias` may be empty.
@@ -76,6 +112,61 @@ inline Vector convolve_backward_weight(const ConvolutionSize& size, const Vector
         at(dweight, (tap * inputs + i) * outputs + o) += at(x, from * inputs + i) * at(dy, to * outputs + o);
   });
   return dweight;
+}
+
+// What a convolution's kernel slides over: the stored input after its affine map (scale may be empty), ReLU and
+// upsampling, one after the other.
+inline Vector prepared(const ConvolutionSize& size, const Vector& x, const Vector& scale, const Vector& shift,
+                       bool rectify) {
+  const Index height = size.input_height(), width = size.input_width(), inputs = size.inputs;
+  Vector small = x;
+  for (Index i = 0; i < size.input_size(); ++i) {
+    const Index k = i / (height * width * inputs) * inputs + i % inputs;
+    if (!scale.empty()) at(small, i) = at(scale, k) * at(x, i) + at(shift, k);
+    if (rectify) at(small, i) = std::max(at(small, i), 0.0);
+  }
+  if (!size.upsample) return small;
+  Vector result = zeros(size.positions() * inputs);
+  for_enlarged(size, [&](Index to, Index from, double factor) {
+    for (Index i = 0; i < inputs; ++i) at(result, to * inputs + i) += factor * at(small, from * inputs + i);
+  });
+  return result;
+}
+
+// The gradient of the stored input (of the result of its affine map and ReLU, if it has one) from that of `prepared`.
+inline Vector prepared_backward(const ConvolutionSize& size, const Vector& dprepared, const Vector& x, bool mask) {
+  const Index inputs = size.inputs;
+  Vector result = dprepared;
+  if (size.upsample) {
+    result = zeros(size.input_size());
+    for_enlarged(size, [&](Index to, Index from, double factor) {
+      for (Index i = 0; i < inputs; ++i) at(result, from * inputs + i) += factor * at(dprepared, to * inputs + i);
+    });
+  }
+  for (Index i = 0; mask && i < size.input_size(); ++i)
+    if (!(at(x, i) > 0)) at(result, i) = 0;
+  return result;
+}
+
+// Averages over windows of pool_frames x 2 x 2, or nothing, of [frames, batch, height, width, outputs].
+inline Vector pooled(const ConvolutionSize& size, const Vector& y) {
+  if (!size.pool) return y;
+  Vector result = zeros(size.output_size());
+  for_pooled(size, [&](Index to, Index from, double factor) {
+    for (Index o = 0; o < size.outputs; ++o)
+      at(result, to * size.outputs + o) += factor * at(y, from * size.outputs + o);
+  });
+  return result;
+}
+
+inline Vector pooled_backward(const ConvolutionSize& size, const Vector& dy) {
+  if (!size.pool) return dy;
+  Vector result = zeros(size.positions() * size.outputs);
+  for_pooled(size, [&](Index to, Index from, double factor) {
+    for (Index o = 0; o < size.outputs; ++o)
+      at(result, from * size.outputs + o) += factor * at(dy, to * size.outputs + o);
+  });
+  return result;
 }
 
 struct Moments {

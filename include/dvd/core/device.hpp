@@ -30,11 +30,18 @@
 //                                        dgates' update and candidate parts (of the pre-activations), dstate; without a
 //                                        state the reset part becomes 0 and dstate is not written
 //   gru_reset_backward(rows, width, gates, state, dreset_state, dgates, dstate): dgates' reset part; adds to dstate
+//   multiply_columns(rows, width, x, x_row, y, z)                 z[r, i] = x[r * x_row + i] * y[r, i]: a reset state
+//   again
 //
-// convolutions; see ConvolutionSize for layouts, `X_pixel` is the distance between pixels of X
-//   convolve(size, x, weight, bias or null, y, y_pixel, accumulate)
-//   convolve_backward_input(size, dy, dy_pixel, weight, dx, accumulate)
-//   convolve_backward_weight(size, x, dy, dy_pixel, dweight)
+// convolutions; see core/convolution.hpp for layouts and what is done to inputs and outputs on the way; `X_pixel` is
+// the distance between pixels of X
+//   filter(size, weight), backward_filter(size, weight)
+//                                        the weight in the device's own form, for as many calls as wanted
+//   convolve(size, input, filter, bias or null, y, y_pixel, accumulate)
+//   convolve_backward_input(size, input, dy, dy_pixel, backward filter, dx, accumulate)
+//                                        the gradient of input.x or, where the input has a scale and shift, of their
+//                                        rectified result, for batch_norm_backward
+//   convolve_backward_weight(size, input, dy, dy_pixel, dweight)
 //
 // normalisation; x is [groups, rows, channels]
 //   moments(groups, rows, channels, x, mean, variance)            [groups, channels] each; biased variance
@@ -82,7 +89,7 @@
 #include <memory>
 #include <utility>
 
-#include "dvd/core/convolution_size.hpp"
+#include "dvd/core/convolution.hpp"
 #include "dvd/core/random.hpp"
 #include "dvd/core/tensor.hpp"
 
@@ -112,16 +119,18 @@ concept DevicePointwise = requires(const T* x, T* y, T value, Index n) {
   D::gru_output(n, n, y, x, y);
   D::gru_output_backward(n, n, x, x, x, y, y);
   D::gru_reset_backward(n, n, x, x, x, y, y);
+  D::multiply_columns(n, n, x, n, x, y);
   D::adam(n, value, value, value, value, value, value, x, y, y, y);
   D::moving_average(n, value, x, y);
 };
 
 /// Convolution kernels of the contract above.
 template <class D, class T>
-concept DeviceConvolution = requires(const ConvolutionSize& size, const T* x, T* y, Index n) {
-  D::convolve(size, x, x, x, y, n, true);
-  D::convolve_backward_input(size, x, n, x, y, true);
-  D::convolve_backward_weight(size, x, x, n, y);
+concept DeviceConvolution = requires(const ConvolutionSize& size, const ConvolutionInput<T>& input, const T* x, T* y,
+                                     Index n) {
+  D::convolve(size, input, D::filter(size, x), x, y, n, true);
+  D::convolve_backward_input(size, input, x, n, D::backward_filter(size, x), y, true);
+  D::convolve_backward_weight(size, input, x, n, y);
 };
 
 /// Normalisation kernels of the contract above.

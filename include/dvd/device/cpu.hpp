@@ -21,6 +21,10 @@ struct Cpu : cpu::Memory,
              cpu::Gathering,
              cpu::Weights {
   static constexpr const char* name = "cpu";
+
+  /// A convolution's weight made ready.
+  template <class T>
+  using Filter = cpu::Filter<T>;
 };
 
 static_assert(Device<Cpu>);

@@ -3,13 +3,14 @@
 
 #include <cmath>
 
+#include "dvd/layers/convolution.hpp"
 #include "dvd/layers/linear.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
 namespace dvd {
 
 /// y = (1 + G c) * (x - mean) / sqrt(variance + 1e-5) + B c, for videos x `[T, N, H, W, C]` and a condition c `[N, D]`;
-/// then, if asked for, ReLU in the same pass over memory.
+/// then, if asked for, ReLU in the same pass over memory. `scaled` leaves both to the convolution that follows.
 ///
 /// Mean and (biased) variance are taken over N, H, W for every frame on its own, never over T: statistics must not
 /// carry information from frame to frame (DVD-GAN, section 3.1). Running statistics `[T, C]` start at 0 and 1 and
@@ -48,6 +49,18 @@ class ClassConditionalBatchNorm {
 
   Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& condition, Pass pass, Cache* cache = nullptr,
                        bool rectify = false) {
+    const ScaledImages<T, D> images = scaled(x, condition, pass, cache, rectify);
+    Tensor<T, D> y(x.shape());
+    const Index channels = x.extent(4), rows = x.extent(2) * x.extent(3);
+    D::scale_shift(x.extent(0) * x.extent(1), rows, channels, x.data(), images.scale.data(), images.shift.data(),
+                   rectify, y.data());
+    return y;
+  }
+
+  /// The same as an affine map of x that is still to be done. `rectify` tells whether a ReLU will follow: the gradient
+  /// that `backward` is then given is that of the ReLU's result.
+  ScaledImages<T, D> scaled(const Tensor<T, D>& x, const Tensor<T, D>& condition, Pass pass, Cache* cache,
+                            bool rectify) {
     const Index frames = running_mean.value.extent(0), channels = running_mean.value.extent(1);
     require(x.shape().rank() == 5 && x.extent(0) == frames && x.extent(4) == channels, "batch norm expects [", frames,
             ", N, H, W, ", channels, "], not ", x.shape());
@@ -65,11 +78,9 @@ class ClassConditionalBatchNorm {
 
     Tensor<T, D> gains = gain.forward(condition, pass, part(cache, &Cache::gain_projection));
     const Tensor<T, D> biases = bias.forward(condition, pass, part(cache, &Cache::bias_projection));
-    Tensor<T, D> scale(Shape{frames * batch, channels}), shift(Shape{frames * batch, channels}), y(x.shape());
+    Tensor<T, D> scale(Shape{frames * batch, channels}), shift(Shape{frames * batch, channels});
     D::batch_norm_coefficients(frames, batch, channels, mean.data(), variance.data(), gains.data(), biases.data(),
                                epsilon, scale.data(), shift.data());
-    D::scale_shift(frames * batch, rows, channels, x.data(), scale.data(), shift.data(), rectify, y.data());
-
     if (cache) {
       cache->x = x;
       // Running statistics move on; a cache keeps those of its pass.
@@ -81,7 +92,7 @@ class ClassConditionalBatchNorm {
       cache->rectify = rectify;
       cache->batch_statistics = pass.batch_statistics;
     }
-    return y;
+    return {x, scale, shift};
   }
 
   InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {

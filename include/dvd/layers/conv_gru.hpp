@@ -27,11 +27,10 @@ class ConvGRU {
   using Gate = SpectralNorm<Conv2D<T, D>>;
 
   struct Cache {
-    Tensor<T, D> x;             ///< [T or 1, N, H, W, C]
-    Tensor<T, D> state;         ///< the given initial state, or empty
-    Tensor<T, D> gates;         ///< [T, N, H, W, 3C]: r | u | c
-    Tensor<T, D> reset_states;  ///< [T, N, H, W, C]: r . h_{t-1}
-    Tensor<T, D> outputs;       ///< [T, N, H, W, C]: h_t
+    Tensor<T, D> x;        ///< [T or 1, N, H, W, C]
+    Tensor<T, D> state;    ///< the given initial state, or empty
+    Tensor<T, D> gates;    ///< [T, N, H, W, 3C]: r | u | c
+    Tensor<T, D> outputs;  ///< [T, N, H, W, C]: h_t
     Tensor<T, D> input_weight, gates_weight, candidate_weight;
     typename Gate::NormalizedWeight reset, update, candidate;
   };
@@ -67,16 +66,18 @@ class ConvGRU {
     give_inputs(x, weights.input, gates);
 
     Tensor<T, D> outputs(Shape{frames, batch, frame[1], frame[2], width_});
-    Tensor<T, D> reset_states =
-        cache ? Tensor<T, D>(outputs.shape()) : Tensor<T, D>(Shape{1, batch, frame[1], frame[2], width_});
+    Tensor<T, D> reset_state(frame);  // r . h_{t-1}
+    const ConvolutionSize gates_size = size_for(1, frame, 2 * width_), candidate_size = size_for(1, frame, width_);
+    const auto gates_filter = D::filter(gates_size, weights.gates.data());
+    const auto candidate_filter = D::filter(candidate_size, weights.candidate.data());
     for (Index t = 0; t < frames; ++t) {
-      Tensor<T, D> gate = gates[t], output = outputs[t], reset_state = reset_states[cache ? t : 0];
+      Tensor<T, D> gate = gates[t], output = outputs[t];
       const Tensor<T, D> before = t == 0 ? state : outputs[t - 1];
       if (before) {
-        D::convolve(size_for(1, frame, 2 * width_), before.data(), weights.gates.data(), nullptr, gate.data(),
-                    3 * width_, true);
+        D::convolve(gates_size, ConvolutionInput<T>{before.data()}, gates_filter, nullptr, gate.data(), 3 * width_,
+                    true);
         D::gru_reset(pixels, width_, gate.data(), before.data(), reset_state.data());
-        D::convolve(size_for(1, frame, width_), reset_state.data(), weights.candidate.data(), nullptr,
+        D::convolve(candidate_size, ConvolutionInput<T>{reset_state.data()}, candidate_filter, nullptr,
                     gate.data() + 2 * width_, 3 * width_, true);
       }
       D::gru_output(pixels, width_, gate.data(), before.data(), output.data());
@@ -85,7 +86,6 @@ class ConvGRU {
       *cache = {x,
                 state,
                 gates,
-                reset_states,
                 outputs,
                 weights.input,
                 weights.gates,
@@ -101,7 +101,11 @@ class ConvGRU {
     const Shape frame = dy.shape().tail();
     const Index pixels = frame.size() / width_;
 
-    Tensor<T, D> dgates(cache.gates.shape());
+    const ConvolutionSize gates_size = size_for(1, frame, 2 * width_), candidate_size = size_for(1, frame, width_);
+    const auto gates_filter = D::backward_filter(gates_size, cache.gates_weight.data());
+    const auto candidate_filter = D::backward_filter(candidate_size, cache.candidate_weight.data());
+
+    Tensor<T, D> dgates(cache.gates.shape()), dreset_state(frame);
     Tensor<T, D> dstate;  // gradient of h_{t-1} through step t
     for (Index t = frames - 1; t >= 0; --t) {
       const Tensor<T, D> gate = cache.gates[t], before = t == 0 ? cache.state : cache.outputs[t - 1];
@@ -114,12 +118,11 @@ class ConvGRU {
       Tensor<T, D> dbefore = before ? Tensor<T, D>(frame) : Tensor<T, D>();
       D::gru_output_backward(pixels, width_, gate.data(), before.data(), doutput.data(), dgate.data(), dbefore.data());
       if (before) {
-        Tensor<T, D> dreset_state(frame);
-        D::convolve_backward_input(size_for(1, frame, width_), dgate.data() + 2 * width_, 3 * width_,
-                                   cache.candidate_weight.data(), dreset_state.data(), false);
+        D::convolve_backward_input(candidate_size, ConvolutionInput<T>{}, dgate.data() + 2 * width_, 3 * width_,
+                                   candidate_filter, dreset_state.data(), false);
         D::gru_reset_backward(pixels, width_, gate.data(), before.data(), dreset_state.data(), dgate.data(),
                               dbefore.data());
-        D::convolve_backward_input(size_for(1, frame, 2 * width_), dgate.data(), 3 * width_, cache.gates_weight.data(),
+        D::convolve_backward_input(gates_size, ConvolutionInput<T>{}, dgate.data(), 3 * width_, gates_filter,
                                    dbefore.data(), true);
       }
       dstate = dbefore;
@@ -135,8 +138,9 @@ class ConvGRU {
     InputGradients result;
     if (wants_inputs(gradients)) {
       result.x = Tensor<T, D>(cache.x.shape());
-      D::convolve_backward_input(size_for(cache.x.extent(0), frame, 3 * width_), dinputs.data(), 3 * width_,
-                                 cache.input_weight.data(), result.x.data(), false);
+      const ConvolutionSize size = size_for(cache.x.extent(0), frame, 3 * width_);
+      D::convolve_backward_input(size, ConvolutionInput<T>{}, dinputs.data(), 3 * width_,
+                                 D::backward_filter(size, cache.input_weight.data()), result.x.data(), false);
       result.state = dstate;
     }
     return result;
@@ -192,7 +196,8 @@ class ConvGRU {
     const Parameter<T, D>* biases[] = {&reset.layer.bias, &update.layer.bias, &candidate.layer.bias};
     for (Index gate = 0; gate < 3; ++gate)
       D::copy_rows(1, 1, width_, biases[gate]->value.data(), 0, 0, bias.data() + gate * width_, 0, 0);
-    D::convolve(size_for(x.extent(0), x.shape().tail(), 3 * width_), x.data(), weight.data(), bias.data(), gates.data(),
+    const ConvolutionSize size = size_for(x.extent(0), x.shape().tail(), 3 * width_);
+    D::convolve(size, ConvolutionInput<T>{x.data()}, D::filter(size, weight.data()), bias.data(), gates.data(),
                 3 * width_, false);
     const Index frame = gates[0].size();
     for (Index t = x.extent(0); t < gates.extent(0); ++t)
@@ -204,18 +209,20 @@ class ConvGRU {
     const Shape frame = cache.outputs.shape().tail();
 
     Tensor<T, D> dinput(cache.input_weight.shape());
-    D::convolve_backward_weight(size_for(dinputs.extent(0), frame, 3 * width_), cache.x.data(), dinputs.data(),
-                                3 * width_, dinput.data());
+    D::convolve_backward_weight(size_for(dinputs.extent(0), frame, 3 * width_), ConvolutionInput<T>{cache.x.data()},
+                                dinputs.data(), 3 * width_, dinput.data());
     // The state's part, for the steps that had a state: first the given one, then h_1 .. h_{T-1}.
     Tensor<T, D> dgate_state = Tensor<T, D>::zeros(cache.gates_weight.shape());
     Tensor<T, D> dcandidate_state = Tensor<T, D>::zeros(cache.candidate_weight.shape());
     const auto add_steps = [&](const Tensor<T, D>& states, Index first, Index count) {
       Tensor<T, D> some(dgate_state.shape());
-      D::convolve_backward_weight(size_for(count, frame, 2 * width_), states.data(), dgates[first].data(), 3 * width_,
-                                  some.data());
+      D::convolve_backward_weight(size_for(count, frame, 2 * width_), ConvolutionInput<T>{states.data()},
+                                  dgates[first].data(), 3 * width_, some.data());
       D::add(some.size(), some.data(), dgate_state.data());
-      Tensor<T, D> other(dcandidate_state.shape());
-      D::convolve_backward_weight(size_for(count, frame, width_), cache.reset_states[first].data(),
+      Tensor<T, D> reset_states(Shape{count * frame.size() / width_, width_}), other(dcandidate_state.shape());
+      D::multiply_columns(reset_states.extent(0), width_, cache.gates[first].data(), 3 * width_, states.data(),
+                          reset_states.data());
+      D::convolve_backward_weight(size_for(count, frame, width_), ConvolutionInput<T>{reset_states.data()},
                                   dgates[first].data() + 2 * width_, 3 * width_, other.data());
       D::add(other.size(), other.data(), dcandidate_state.data());
     };

@@ -1,10 +1,34 @@
 // Convolutions over images and over videos, stride 1, "same" zero padding.
 #pragma once
 
+#include <optional>
+#include <utility>
+
 #include "dvd/layers/initialize.hpp"
 #include "dvd/layers/layer.hpp"
 
 namespace dvd {
+
+/// Images and, where there is one, an affine map per image and channel that has not been carried out yet: what stands
+/// for scale * x + shift. A convolution does that on the way in.
+template <Scalar T, Device D = Cpu>
+struct ScaledImages {
+  Tensor<T, D> x;             ///< `[..., H, W, C]`
+  Tensor<T, D> scale, shift;  ///< `[images, C]`, or empty
+
+  ScaledImages() = default;
+  ScaledImages(Tensor<T, D> images) : x(std::move(images)) {}  // not explicit: images as they are serve as well
+  ScaledImages(Tensor<T, D> images, Tensor<T, D> factors, Tensor<T, D> offsets)
+      : x(std::move(images)), scale(std::move(factors)), shift(std::move(offsets)) {}
+};
+
+/// What a 3x3 convolution does beside convolving, without passes over memory of its own.
+struct ConvolutionFusion {
+  bool rectify = false;                     ///< ReLU of the input, after its affine map
+  std::optional<Upsampling> upsample = {};  ///< then double the input's height and width
+  bool pool = false;  ///< average the outputs over 2x2 pixels or, in three dimensions, over 2x2x2 while there is more
+                      ///< than one frame; odd ends are dropped
+};
 
 /// A convolution with weight `[out, in, (k,) k, k]` and bias `[out]`, k being 1 or 3. `Dimensions` is 2 or 3; see the
 /// aliases Conv2D and Conv3D.
@@ -12,24 +36,34 @@ namespace dvd {
 /// Conv2D maps `[..., H, W, in]` to `[..., H, W, out]`: all leading axes are images. Conv3D maps `[T, N, H, W, in]` to
 /// `[T, N, H, W, out]` with a k x k x k kernel over T, H and W.
 ///
-/// Weights start orthogonal, biases at zero. Throws ArgumentError for sizes below 1 and kernels other than 1 and 3.
+/// A `fusion` makes it a convolution between other layers: max(., 0) and an upsampling before, an average after. The
+/// gradient is that of x, or of what the affine map of ScaledImages makes of x, rectified.
+///
+/// Weights start orthogonal, biases at zero. Throws ArgumentError for sizes below 1, kernels other than 1 and 3, and a
+/// fusion with a kernel of 1.
 template <int Dimensions, Scalar T, Device D = Cpu>
 requires(Dimensions == 2 || Dimensions == 3) class Convolution {
  public:
   using scalar_type = T;
   using device_type = D;
 
+  using Input = ScaledImages<T, D>;
+
   struct Cache {
-    Tensor<T, D> x, packed;
+    Input x;
+    Tensor<T, D> packed;
   };
 
   Parameter<T, D> weight, bias;
 
-  Convolution(Index inputs, Index outputs, Index kernel, const Random& random, bool with_bias = true)
-      : inputs_(inputs), outputs_(outputs), kernel_(kernel) {
+  Convolution(Index inputs, Index outputs, Index kernel, const Random& random, bool with_bias = true,
+              ConvolutionFusion fusion = {})
+      : inputs_(inputs), outputs_(outputs), kernel_(kernel), fusion_(fusion) {
     require(inputs > 0 && outputs > 0, "a convolution needs at least one input and output channel, not ", inputs,
             " and ", outputs);
     require(kernel == 1 || kernel == 3, "a convolution's kernel is 1 or 3, not ", kernel);
+    require(kernel == 3 || (!fusion.rectify && !fusion.upsample && !fusion.pool),
+            "only a convolution with a kernel of 3 can be fused with others");
     weight = Parameter<T, D>(Dimensions == 2 ? Shape{outputs, inputs, kernel, kernel}
                                              : Shape{outputs, inputs, kernel, kernel, kernel});
     initialize_orthogonal(weight, random);
@@ -40,17 +74,18 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution {
   Index outputs() const { return outputs_; }
   Index taps() const { return Dimensions == 2 ? kernel_ * kernel_ : kernel_ * kernel_ * kernel_; }
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass, Cache* cache = nullptr) const {
+  Tensor<T, D> forward(const Input& x, Pass, Cache* cache = nullptr) const {
     const Tensor<T, D> packed = packed_weight();
     if (cache) *cache = {x, packed};
-    return apply(packed, x);
+    return apply(packed, x, {});
   }
 
   /// The gradient of x, empty unless wanted.
   Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
     Tensor<T, D> dpacked;
     if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.packed.shape());
-    Tensor<T, D> dx = apply_backward(cache.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients));
+    Tensor<T, D> dx =
+        apply_backward(cache.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients), {});
     if (dpacked) add_weight_gradient(dpacked, cache.packed, nullptr, {}, {});
     return dx;
   }
@@ -69,25 +104,29 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution {
     return packed;
   }
 
-  Tensor<T, D> apply(const Tensor<T, D>& packed, const Tensor<T, D>& x) const {
-    const ConvolutionSize size = size_for(x.shape());
-    Shape shape = leading(x.shape());
-    shape.append(outputs_);
-    Tensor<T, D> y(shape);
-    D::convolve(size, x.data(), packed.data(), bias.value.data(), y.data(), outputs_, false);
+  Tensor<T, D> apply(const Tensor<T, D>& packed, const Input& input, const Tensor<T, D>& onto) const {
+    const ConvolutionSize size = size_for(input);
+    const Shape shape = output_shape(size, input.x.shape());
+    require(!onto || onto.shape() == shape, "a convolution's result of shape ", shape, " cannot be added to ",
+            onto.shape());
+    Tensor<T, D> y = onto ? onto : Tensor<T, D>(shape);
+    D::convolve(size, kernel_input(input), D::filter(size, packed.data()), bias.value.data(), y.data(), outputs_,
+                bool{onto});
     return y;
   }
 
-  Tensor<T, D> apply_backward(const Tensor<T, D>& packed, const Tensor<T, D>& x, const Tensor<T, D>& dy,
-                              Tensor<T, D>* dpacked, bool wants_dx) {
-    const ConvolutionSize size = size_for(x.shape());
+  Tensor<T, D> apply_backward(const Tensor<T, D>& packed, const Input& input, const Tensor<T, D>& dy,
+                              Tensor<T, D>* dpacked, bool wants_dx, const Tensor<T, D>& onto) {
+    const ConvolutionSize size = size_for(input);
     if (dpacked) {
-      D::convolve_backward_weight(size, x.data(), dy.data(), outputs_, dpacked->data());
-      if (bias.value) D::sum_rows(1, size.positions(), outputs_, dy.data(), outputs_, bias.accumulator().data(), true);
+      D::convolve_backward_weight(size, kernel_input(input), dy.data(), outputs_, dpacked->data());
+      if (bias.value)
+        D::sum_rows(1, dy.size() / outputs_, outputs_, dy.data(), outputs_, bias.accumulator().data(), true);
     }
     if (!wants_dx) return {};
-    Tensor<T, D> dx(x.shape());
-    D::convolve_backward_input(size, dy.data(), outputs_, packed.data(), dx.data(), false);
+    Tensor<T, D> dx = onto ? onto : Tensor<T, D>(input.x.shape());
+    D::convolve_backward_input(size, kernel_input(input), dy.data(), outputs_, D::backward_filter(size, packed.data()),
+                               dx.data(), bool{onto});
     return dx;
   }
 
@@ -98,23 +137,46 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution {
   }
 
  private:
-  static Shape leading(const Shape& shape) {
-    Shape result;
-    for (int axis = 0; axis + 1 < shape.rank(); ++axis) result.append(shape[axis]);
-    return result;
+  ConvolutionInput<T> kernel_input(const Input& input) const {
+    return {input.x.data(), input.scale.data(), input.shift.data(), fusion_.rectify};
   }
 
-  ConvolutionSize size_for(const Shape& shape) const {
+  ConvolutionSize size_for(const Input& input) const {
+    const Shape& shape = input.x.shape();
     const bool fits = Dimensions == 2 ? shape.rank() >= 3 : shape.rank() == 5;
     require(fits && shape[-1] == inputs_, "a convolution of ", inputs_, " channels expects an input ",
             Dimensions == 2 ? "[..., H, W, " : "[T, N, H, W, ", inputs_, "], not ", shape);
-    const Index height = shape[-3], width = shape[-2];
-    const Index images = shape.size() / (height * width * inputs_);
-    const Index frames = Dimensions == 2 ? 1 : shape[0];
-    return {frames, images / frames, height, width, inputs_, outputs_, Dimensions == 2 ? 1 : kernel_, kernel_};
+    const Index images = shape.size() / (shape[-3] * shape[-2] * inputs_), scale = fusion_.upsample ? 2 : 1;
+    require(!input.scale || input.scale.size() == images * inputs_, "a convolution of ", images, " images with ",
+            inputs_, " channels got a scale of shape ", input.scale.shape());
+    const Index frames = Dimensions == 2 ? 1 : shape[0], height = scale * shape[-3], width = scale * shape[-2];
+    require(!fusion_.pool || (height >= 2 && width >= 2), "averaging over 2x2 pixels needs that many, not ", height,
+            "x", width);
+    return {frames,
+            images / frames,
+            height,
+            width,
+            inputs_,
+            outputs_,
+            Dimensions == 2 ? 1 : kernel_,
+            kernel_,
+            fusion_.upsample,
+            fusion_.pool,
+            fusion_.pool && frames > 1 ? Index{2} : Index{1}};
+  }
+
+  Shape output_shape(const ConvolutionSize& size, const Shape& input) const {
+    Shape result;
+    for (int axis = 0; axis + 3 < input.rank(); ++axis) result.append(input[axis]);
+    if constexpr (Dimensions == 3) result = {size.output_frames(), size.batch};
+    result.append(size.output_height());
+    result.append(size.output_width());
+    result.append(outputs_);
+    return result;
   }
 
   Index inputs_, outputs_, kernel_;
+  ConvolutionFusion fusion_;
 };
 
 /// A convolution over images.

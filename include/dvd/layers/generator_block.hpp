@@ -14,7 +14,7 @@ namespace dvd {
 /// and a condition `[N, D]` to `[T, N, H, W, out]`, or to `[T, N, 2H, 2W, out]` with an upsampling.
 ///
 /// The shortcut's 1x1 convolution commutes with the upsampling, whose weights sum to 1, and is done before it, at a
-/// quarter of the cost.
+/// quarter of the cost. Norms, ReLUs and the upsampling before the first convolution happen inside the convolutions.
 template <Scalar T, Device D = Cpu>
 class GeneratorBlock {
  public:
@@ -42,25 +42,23 @@ class GeneratorBlock {
   GeneratorBlock(Index inputs, Index outputs, Index frames, Index condition, std::optional<Upsampling> upsampling,
                  const Random& random)
       : norm1(frames, inputs, condition, random.stream("norm1")),
-        conv1(random.stream("conv1 u"), inputs, outputs, 3, random.stream("conv1")),
+        conv1(random.stream("conv1 u"), inputs, outputs, 3, random.stream("conv1"), true,
+              ConvolutionFusion{.rectify = true, .upsample = upsampling}),
         norm2(frames, outputs, condition, random.stream("norm2")),
-        conv2(random.stream("conv2 u"), outputs, outputs, 3, random.stream("conv2")) {
+        conv2(random.stream("conv2 u"), outputs, outputs, 3, random.stream("conv2"), true,
+              ConvolutionFusion{.rectify = true}) {
     if (upsampling) upsample.emplace(*upsampling);
     if (upsampling || inputs != outputs)
       skip.emplace(random.stream("skip u"), inputs, outputs, 1, random.stream("skip"));
   }
 
   Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& condition, Pass pass, Cache* cache = nullptr) {
-    Tensor<T, D> h = norm1.forward(x, condition, pass, part(cache, &Cache::norm1), true);
-    if (upsample) h = upsample->forward(h, pass);
-    h = conv1.forward(h, pass, part(cache, &Cache::conv1));
-    h = norm2.forward(h, condition, pass, part(cache, &Cache::norm2), true);
-    h = conv2.forward(h, pass, part(cache, &Cache::conv2));
-
-    Tensor<T, D> shortcut = skip ? skip->forward(x, pass, part(cache, &Cache::skip)) : x;
-    if (upsample) shortcut = upsample->forward(shortcut, pass);
-    D::add(h.size(), shortcut.data(), h.data());
-    return h;
+    Tensor<T, D> y = skip ? skip->forward(x, pass, part(cache, &Cache::skip)) : x.clone();
+    if (upsample) y = upsample->forward(y, pass);
+    const Tensor<T, D> h = conv1.forward(norm1.scaled(x, condition, pass, part(cache, &Cache::norm1), true), pass,
+                                         part(cache, &Cache::conv1));
+    return conv2.forward(norm2.scaled(h, condition, pass, part(cache, &Cache::norm2), true), pass,
+                         part(cache, &Cache::conv2), y);
   }
 
   InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
@@ -69,13 +67,15 @@ class GeneratorBlock {
     Tensor<T, D> dh = conv2.backward(dy, cache.conv2, inner);
     auto [dh2, dcondition] = norm2.backward(dh, cache.norm2, inner);
     dh = conv1.backward(dh2, cache.conv1, inner);
-    if (upsample) dh = upsample->backward(dh, {}, inner);
     auto [dx, dcondition1] = norm1.backward(dh, cache.norm1, inner);
     D::add(dcondition.size(), dcondition1.data(), dcondition.data());
 
     Tensor<T, D> dshortcut = upsample ? upsample->backward(dy, {}, inner) : dy;
-    if (skip) dshortcut = skip->backward(dshortcut, cache.skip, inner);
-    D::add(dx.size(), dshortcut.data(), dx.data());
+    if (skip) {
+      skip->backward(dshortcut, cache.skip, inner, dx);
+    } else {
+      D::add(dx.size(), dshortcut.data(), dx.data());
+    }
     return {dx, dcondition};
   }
 

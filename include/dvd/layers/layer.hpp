@@ -39,14 +39,16 @@ concept WeightedLayer = Visitable<L> &&
   layer.add_weight_gradient(x, x, &x, x, x);
 };
 
-/// A weighted layer from tensor to tensor: `apply` computes with a packed weight, `apply_backward` returns the gradient
-/// of the input (empty unless wanted) and fills in the packed weight's if a place for it is given.
+/// A weighted layer whose input is its `Input`, a tensor or something made from one: `apply` computes with a packed
+/// weight and adds to `onto` unless that is empty; `apply_backward` returns the gradient of the input (empty unless
+/// wanted, added to `onto` unless that is empty) and fills in the packed weight's if a place for it is given.
 template <class L>
 concept AppliedLayer = WeightedLayer<L> &&
-    requires(L& layer, const Tensor<typename L::scalar_type, typename L::device_type>& x,
+    requires(L& layer, const typename L::Input& input,
+             const Tensor<typename L::scalar_type, typename L::device_type>& x,
              Tensor<typename L::scalar_type, typename L::device_type>& out, bool wanted) {
-  layer.apply(x, x);
-  layer.apply_backward(x, x, x, &out, wanted);
+  layer.apply(x, input, x);
+  layer.apply_backward(x, input, x, &out, wanted, x);
 };
 
 }  // namespace dvd

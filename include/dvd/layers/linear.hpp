@@ -13,6 +13,8 @@ class Linear {
   using scalar_type = T;
   using device_type = D;
 
+  using Input = Tensor<T, D>;
+
   struct Cache {
     Tensor<T, D> x, packed;
   };
@@ -34,14 +36,15 @@ class Linear {
   Tensor<T, D> forward(const Tensor<T, D>& x, Pass, Cache* cache = nullptr) const {
     const Tensor<T, D> packed = packed_weight();
     if (cache) *cache = {x, packed};
-    return apply(packed, x);
+    return apply(packed, x, {});
   }
 
   /// The gradient of x, empty unless wanted.
   Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
     Tensor<T, D> dpacked;
     if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.packed.shape());
-    Tensor<T, D> dx = apply_backward(cache.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients));
+    Tensor<T, D> dx =
+        apply_backward(cache.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients), {});
     if (dpacked) add_weight_gradient(dpacked, cache.packed, nullptr, {}, {});
     return dx;
   }
@@ -60,22 +63,26 @@ class Linear {
     return packed;
   }
 
-  Tensor<T, D> apply(const Tensor<T, D>& packed, const Tensor<T, D>& x) const {
-    Tensor<T, D> y(Shape{x.extent(0), outputs_});
-    D::convolve(size_for(x.shape()), x.data(), packed.data(), bias.value.data(), y.data(), outputs_, false);
+  Tensor<T, D> apply(const Tensor<T, D>& packed, const Tensor<T, D>& x, const Tensor<T, D>& onto) const {
+    const ConvolutionSize size = size_for(x.shape());
+    Tensor<T, D> y = onto ? onto : Tensor<T, D>(Shape{x.extent(0), outputs_});
+    D::convolve(size, ConvolutionInput<T>{x.data()}, D::filter(size, packed.data()), bias.value.data(), y.data(),
+                outputs_, bool{onto});
     return y;
   }
 
   Tensor<T, D> apply_backward(const Tensor<T, D>& packed, const Tensor<T, D>& x, const Tensor<T, D>& dy,
-                              Tensor<T, D>* dpacked, bool wants_dx) {
+                              Tensor<T, D>* dpacked, bool wants_dx, const Tensor<T, D>& onto) {
     const ConvolutionSize size = size_for(x.shape());
+    const ConvolutionInput<T> input{x.data()};
     if (dpacked) {
-      D::convolve_backward_weight(size, x.data(), dy.data(), outputs_, dpacked->data());
+      D::convolve_backward_weight(size, input, dy.data(), outputs_, dpacked->data());
       if (bias.value) D::sum_rows(1, x.extent(0), outputs_, dy.data(), outputs_, bias.accumulator().data(), true);
     }
     if (!wants_dx) return {};
-    Tensor<T, D> dx(x.shape());
-    D::convolve_backward_input(size, dy.data(), outputs_, packed.data(), dx.data(), false);
+    Tensor<T, D> dx = onto ? onto : Tensor<T, D>(x.shape());
+    D::convolve_backward_input(size, input, dy.data(), outputs_, D::backward_filter(size, packed.data()), dx.data(),
+                               bool{onto});
     return dx;
   }
 

@@ -16,7 +16,9 @@ namespace dvd {
 /// In three dimensions the convolutions are 3x3x3 (1x1x1 on the shortcut) and the pool halves time too while there is
 /// more than one frame.
 ///
-/// The shortcut's 1x1 convolution commutes with the average and is done after it, at a quarter of the cost.
+/// The shortcut's 1x1 convolution commutes with the average and is done after it, at a quarter of the cost. ReLUs and
+/// the average after the second convolution happen inside the convolutions, so that neither a rectified copy nor the
+/// outputs at full size are ever stored.
 template <int Dimensions, Scalar T, Device D = Cpu>
 class ResBlock {
  public:
@@ -26,7 +28,7 @@ class ResBlock {
 
   struct Cache {
     typename Conv::Cache conv1, conv2, skip;
-    typename AvgPool<T, D>::Cache pool, shortcut_pool;
+    typename AvgPool<T, D>::Cache pool;
   };
 
   Conv conv1, conv2;
@@ -34,47 +36,33 @@ class ResBlock {
 
   /// Throws ArgumentError for sizes below 1.
   ResBlock(Index inputs, Index outputs, bool first, bool down, const Random& random)
-      : conv1(random.stream("conv1 u"), inputs, outputs, 3, random.stream("conv1")),
-        conv2(random.stream("conv2 u"), outputs, outputs, 3, random.stream("conv2")),
+      : conv1(random.stream("conv1 u"), inputs, outputs, 3, random.stream("conv1"), true,
+              ConvolutionFusion{.rectify = !first}),
+        conv2(random.stream("conv2 u"), outputs, outputs, 3, random.stream("conv2"), true,
+              ConvolutionFusion{.rectify = true, .pool = down}),
         pool_(Dimensions == 3),
-        first_(first),
         down_(down) {
     if (down || inputs != outputs) skip.emplace(random.stream("skip u"), inputs, outputs, 1, random.stream("skip"));
   }
 
   Tensor<T, D> forward(const Tensor<T, D>& x, Pass pass, Cache* cache = nullptr) {
-    Tensor<T, D> h = x;
-    if (!first_) {
-      h = Tensor<T, D>(x.shape());
-      D::relu(x.size(), x.data(), h.data());
-    }
-    h = conv1.forward(h, pass, part(cache, &Cache::conv1));
-    D::relu(h.size(), h.data(), h.data());
-    h = conv2.forward(h, pass, part(cache, &Cache::conv2));
-    Tensor<T, D> shortcut = x;
-    if (down_) {
-      h = pool_.forward(h, pass, part(cache, &Cache::pool));
-      shortcut = pool_.forward(x, pass, part(cache, &Cache::shortcut_pool));
-    }
-    if (skip) shortcut = skip->forward(shortcut, pass, part(cache, &Cache::skip));
-    D::add(h.size(), shortcut.data(), h.data());
-    return h;
+    Tensor<T, D> y = down_ ? pool_.forward(x, pass, part(cache, &Cache::pool)) : x;
+    y = skip ? skip->forward(y, pass, part(cache, &Cache::skip)) : y.clone();
+    const Tensor<T, D> h = conv1.forward(x, pass, part(cache, &Cache::conv1));
+    return conv2.forward(h, pass, part(cache, &Cache::conv2), y);
   }
 
   /// The gradient of x, empty unless wanted.
   Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
-    Tensor<T, D> dh = down_ ? pool_.backward(dy, cache.pool, inner) : dy;
-    dh = conv2.backward(dh, cache.conv2, inner);
-    D::relu_backward(dh.size(), cache.conv2.x.data(), dh.data(), dh.data());
-    Tensor<T, D> dx = conv1.backward(dh, cache.conv1, gradients);
-    if (wants_inputs(gradients) && !first_) D::relu_backward(dx.size(), cache.conv1.x.data(), dx.data(), dx.data());
-
-    Tensor<T, D> dshortcut = skip ? skip->backward(dy, cache.skip, gradients) : dy;
-    if (!wants_inputs(gradients)) return {};
-    if (down_) dshortcut = pool_.backward(dshortcut, cache.shortcut_pool, inner);
-    D::add(dx.size(), dshortcut.data(), dx.data());
-    return dx;
+    const Tensor<T, D> dh = conv2.backward(dy, cache.conv2, inner);
+    Tensor<T, D> dx;
+    if (skip)
+      dx = skip->backward(dy, cache.skip, gradients);
+    else if (wants_inputs(gradients))
+      dx = dy.clone();
+    if (down_) dx = pool_.backward(dx, cache.pool, gradients);
+    return conv1.backward(dh, cache.conv1, gradients, dx);
   }
 
   template <class F>
@@ -86,7 +74,7 @@ class ResBlock {
 
  private:
   AvgPool<T, D> pool_;
-  bool first_, down_;
+  bool down_;
 };
 
 /// A residual block over images `[..., H, W, C]`.

@@ -7,6 +7,23 @@
 
 namespace dvd {
 
+namespace detail {
+
+/// L::Input, or a tensor where L has none.
+template <class L>
+struct InputOfLayer {
+  using type = Tensor<typename L::scalar_type, typename L::device_type>;
+};
+template <class L>
+requires requires { typename L::Input; }
+struct InputOfLayer<L> {
+  using type = typename L::Input;
+};
+template <class L>
+using InputOf = typename InputOfLayer<L>::type;
+
+}  // namespace detail
+
 /// A layer whose weight, seen as a matrix `[out, rest]`, is divided by an estimate of its largest singular value. The
 /// estimate comes from one power iteration per training pass on the persistent vector `u` `[out]`:
 ///
@@ -28,7 +45,7 @@ class SpectralNorm {
   };
 
   struct Cache {
-    Tensor<T, D> x;
+    detail::InputOf<L> x;
     NormalizedWeight weight;
   };
 
@@ -46,19 +63,22 @@ class SpectralNorm {
     D::scale(u.value.size(), static_cast<T>(1 / std::sqrt(squares)), u.value.data(), u.value.data());
   }
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass pass, Cache* cache = nullptr) requires AppliedLayer<L> {
+  /// What the layer makes of x; if `onto` is given, added to it (and it is returned).
+  Tensor<T, D> forward(const detail::InputOf<L>& x, Pass pass, Cache* cache = nullptr,
+                       const Tensor<T, D>& onto = {}) requires AppliedLayer<L> {
     NormalizedWeight weight = normalized_weight(pass);
-    Tensor<T, D> y = layer.apply(weight.packed, x);
+    Tensor<T, D> y = layer.apply(weight.packed, x, onto);
     if (cache) *cache = {x, std::move(weight)};
     return y;
   }
 
-  /// The gradient of x, empty unless wanted.
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) requires AppliedLayer<L> {
+  /// The gradient of x, empty unless wanted; if `onto` is given, added to it.
+  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients,
+                        const Tensor<T, D>& onto = {}) requires AppliedLayer<L> {
     Tensor<T, D> dpacked;
     if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.weight.packed.shape());
-    Tensor<T, D> dx =
-        layer.apply_backward(cache.weight.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients));
+    Tensor<T, D> dx = layer.apply_backward(cache.weight.packed, cache.x, dy, dpacked ? &dpacked : nullptr,
+                                           wants_inputs(gradients), onto);
     if (dpacked) add_weight_gradient(dpacked, cache.weight);
     return dx;
   }

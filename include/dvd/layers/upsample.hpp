@@ -7,12 +7,6 @@
 
 namespace dvd {
 
-/// How an image is enlarged.
-enum class Upsampling {
-  bilinear,  ///< half-pixel centres, edges repeated
-  nearest,
-};
-
 /// Maps images `[..., H, W, C]` to `[..., 2H, 2W, C]`.
 template <Scalar T, Device D = Cpu>
 class Upsample {

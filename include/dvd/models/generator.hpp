@@ -145,8 +145,7 @@ class Generator {
     for (std::size_t i = 0; i < stages.size(); ++i)
       x = stages[i].forward(x, condition, states.empty() ? Tensor<T, D>() : states[i], pass,
                             cache ? &cache->stages[i] : nullptr);
-    x = norm.forward(x, condition, pass, part(cache, &Cache::norm), true);
-    x = conv.forward(x, pass, part(cache, &Cache::conv));
+    x = conv.forward(norm.scaled(x, condition, pass, part(cache, &Cache::norm), true), pass, part(cache, &Cache::conv));
     return Tanh<T, D>().forward(x, pass, part(cache, &Cache::output));
   }
 
@@ -203,7 +202,8 @@ class Generator {
       : embedding(config.classes, config.embed_dim, random.stream("embedding")),
         input(random.stream("input u"), config.condition_dim(), 16 * widths.front(), random.stream("input")),
         norm(config.frames, widths.back(), config.condition_dim(), random.stream("norm")),
-        conv(random.stream("conv u"), widths.back(), Index{3}, 3, random.stream("conv")),
+        conv(random.stream("conv u"), widths.back(), Index{3}, 3, random.stream("conv"), true,
+             ConvolutionFusion{.rectify = true}),
         config_(config),
         width_(widths.front()) {
     for (std::size_t i = 0; i + 1 < widths.size(); ++i)

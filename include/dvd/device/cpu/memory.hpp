@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstring>
@@ -112,6 +113,39 @@ class Scratch {
 
  private:
   std::shared_ptr<void> memory_;
+};
+
+/// Arrays for the task that runs on this thread, in memory that the thread keeps: nothing is allocated once the largest
+/// task has run. A task takes all that it needs at once and must not start other tasks meanwhile.
+class Workspace {
+ public:
+  /// Room for `sizes` elements of T each, every array beginning on a cache line; values are undefined. Arrays of some
+  /// kilobytes are moved off each other's places in the cache.
+  template <class T, std::size_t Count>
+  static std::array<T*, Count> arrays(const std::array<Index, Count>& sizes) {
+    constexpr Index line = BufferPool::alignment / static_cast<Index>(sizeof(T));
+    Index total = 0;
+    std::array<Index, Count> offsets;
+    for (std::size_t i = 0; i < Count; ++i) {
+      offsets[i] = total;
+      total += (sizes[i] + 2 * line) / line * line + line;
+    }
+    thread_local Workspace own;
+    const auto bytes = static_cast<std::size_t>(total) * sizeof(T);
+    if (own.bytes_ < bytes) {
+      own.memory_.reset();
+      own.memory_ = Memory::allocate(bytes);
+      std::memset(own.memory_.get(), 0, bytes);
+      own.bytes_ = bytes;
+    }
+    std::array<T*, Count> result;
+    for (std::size_t i = 0; i < Count; ++i) result[i] = static_cast<T*>(own.memory_.get()) + offsets[i];
+    return result;
+  }
+
+ private:
+  std::shared_ptr<void> memory_;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace dvd::cpu

@@ -26,8 +26,8 @@ inline void orthonormalize_rows(Index count, Index length, float* matrix) {
           for (Index c = first; c < last; ++c)
             for (Index i = 0; i < rows; ++i) transposed.data()[c * rows + i] = -current[i * length + c];
         });
-        detail::multiply_rows(begin, length, rows, matrix, length, transposed.data(), nullptr, along.data(), rows,
-                              false);
+        const Filter<float> filter(Method::rows, 1, length, rows, transposed.data());
+        detail::multiply_rows<float>(begin, length, rows, matrix, length, filter, nullptr, along.data(), rows, false);
         // row begin + i += sum over j of along[j, i] * row j
         const ProductStrides<float> strides{1, begin, 1, 0, rows, 0, length, true};
         RowGroup groups[block / group_rows];

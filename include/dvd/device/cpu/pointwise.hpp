@@ -159,6 +159,14 @@ struct Pointwise {
   }
 
   template <class T>
+  static void multiply_columns(Index rows, Index width, const T* x, Index x_row, const T* y, T* z) {
+    parallel_rows(rows, width, [=](Index row) {
+      Values<T>(z + row * width, width) =
+          ConstValues<T>(x + row * x_row, width) * ConstValues<T>(y + row * width, width);
+    });
+  }
+
+  template <class T>
   static void adam(Index size, T learning_rate, T beta1, T beta2, T epsilon, T correction1, T correction2,
                    const T* gradient, T* weight, T* average, T* average_square) {
     parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {

@@ -23,13 +23,20 @@ namespace dvd::cpu {
 /// Rows in a group; see above.
 inline constexpr int group_rows = 4;
 
+/// Columns in a panel: what a tile covers.
+template <class T>
+inline constexpr Index panel_columns = 2 * native_lanes<T>;
+
 /// What all tiles of a product share. Offsets and strides count elements.
 template <class T>
 struct ProductStrides {
   Index segments, depth;            ///< the sum runs over segments * depth terms
   Index a_row, a_segment, a_depth;  ///< steps in `a` between rows of a group, segments and depths
-  Index b_segment, b_depth;         ///< steps in `b`; its columns are contiguous
+  Index b_segment, b_depth;         ///< steps in `b`, between segments and depths; columns of a panel are contiguous
   bool accumulate;                  ///< add to `c` rather than overwrite it
+  /// Step in `b` between panels of columns. As it is, `b` is a plain matrix. A wide matrix is better cut into panels
+  /// that are contiguous: rows kilobytes apart share few places in the cache.
+  Index b_panel = panel_columns<T>;
 };
 
 /// Where one group of rows lies: `rows` of the four are stored, all four must be readable.
@@ -126,7 +133,7 @@ void product(const ProductStrides<T>& strides, const T* a, const T* b, T* c, Ind
   for (Index column = 0; column < columns;) {
     const Index left = columns - column;
     const T* bias_here = bias ? bias + column : nullptr;
-    const T* b_here = b + column;
+    const T* b_here = b + column / panel_columns<T> * strides.b_panel;
     T* c_here = c + column;
     // Narrow columns take narrow vectors: half a register wasted is half the speed.
     if (left > lanes) {

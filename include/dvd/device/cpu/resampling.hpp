@@ -6,6 +6,50 @@
 
 namespace dvd::cpu {
 
+namespace detail {
+
+/// The second input that output `out` of a bilinear upsampling looks at.
+inline Index bilinear_neighbour(Index out, Index size) {
+  return out % 2 == 0 ? std::max<Index>(out / 2 - 1, 0) : std::min(out / 2 + 1, size - 1);
+}
+
+/// The outputs of a bilinear upsampling that look at one input, and how much.
+struct BilinearContributions {
+  Index first, count = 0;
+  double weight[4];
+
+  BilinearContributions(Index input, Index size) : first(std::max<Index>(2 * input - 1, 0)) {
+    const Index last = std::min(2 * input + 2, 2 * size - 1);
+    for (Index out = first; out <= last; ++out)
+      weight[count++] = (out / 2 == input ? 0.75 : 0) + (bilinear_neighbour(out, size) == input ? 0.25 : 0);
+  }
+};
+
+/// Row `h` of the gradient of a bilinear upsampling's input, from the gradient of the whole enlarged image; calls
+/// `put(column, channel, values)`.
+template <class T, class Put>
+void bilinear_backward_row(Index h, Index height, Index width, Index channels, const T* dy, Index dy_row,
+                           Index dy_pixel, const Put& put) {
+  const BilinearContributions down(h, height);
+  for (Index w = 0; w < width; ++w) {
+    const BilinearContributions across(w, width);
+    for_lanes<T>(channels, [&](Index c, auto lanes) {
+      using V = Vector<T, lanes>;
+      V sum{};
+      for (Index i = 0; i < down.count; ++i) {
+        const T* row = dy + (down.first + i) * dy_row + across.first * dy_pixel + c;
+        V across_sum{};
+        for (Index j = 0; j < across.count; ++j)
+          across_sum += static_cast<T>(across.weight[j]) * load<V>(row + j * dy_pixel);
+        sum += static_cast<T>(down.weight[i]) * across_sum;
+      }
+      put(w, c, sum);
+    });
+  }
+}
+
+}  // namespace detail
+
 /// Resampling kernels of the contract; see core/device.hpp.
 struct Resampling {
   template <class T>
@@ -42,10 +86,10 @@ struct Resampling {
     parallel_for(images * 2 * height, [=](Index line) {
       const Index out = line % (2 * height), image = line / (2 * height);
       const T* near = x + (image * height + out / 2) * width * channels;
-      const T* far = x + (image * height + neighbour(out, height)) * width * channels;
+      const T* far = x + (image * height + detail::bilinear_neighbour(out, height)) * width * channels;
       T* to = y + line * 2 * width * channels;
       for (Index w = 0; w < 2 * width; ++w) {
-        const Index column = w / 2 * channels, beside = neighbour(w, width) * channels;
+        const Index column = w / 2 * channels, beside = detail::bilinear_neighbour(w, width) * channels;
         for_lanes<T>(channels, [&](Index c, auto lanes) {
           using V = Vector<T, lanes>;
           const V here = T(0.75) * load<V>(near + column + c) + T(0.25) * load<V>(far + column + c);
@@ -59,24 +103,10 @@ struct Resampling {
   template <class T>
   static void upsample_bilinear_backward(Index images, Index height, Index width, Index channels, const T* dy, T* dx) {
     parallel_for(images * height, [=](Index line) {
-      const Index h = line % height, image = line / height;
-      const Contributions down = contributions(h, height);
-      T* to = dx + line * width * channels;
-      for (Index w = 0; w < width; ++w) {
-        const Contributions across = contributions(w, width);
-        for_lanes<T>(channels, [&](Index c, auto lanes) {
-          using V = Vector<T, lanes>;
-          V sum{};
-          for (Index i = 0; i < down.count; ++i) {
-            const T* row = dy + (image * 2 * height + down.first + i) * 2 * width * channels + c;
-            V across_sum{};
-            for (Index j = 0; j < across.count; ++j)
-              across_sum += static_cast<T>(across.weight[j]) * load<V>(row + (across.first + j) * channels);
-            sum += static_cast<T>(down.weight[i]) * across_sum;
-          }
-          store(to + w * channels + c, sum);
-        });
-      }
+      const T* image = dy + line / height * 4 * height * width * channels;
+      detail::bilinear_backward_row(
+          line % height, height, width, channels, image, 2 * width * channels, channels,
+          [=](Index w, Index c, const auto& value) { store(dx + (line * width + w) * channels + c, value); });
     });
   }
 
@@ -124,25 +154,6 @@ struct Resampling {
         });
       std::fill(to + 2 * columns * channels, to + width * channels, T{0});
     });
-  }
-
- private:
-  /// The second input that output `out` of a bilinear upsampling looks at.
-  static Index neighbour(Index out, Index size) {
-    return out % 2 == 0 ? std::max<Index>(out / 2 - 1, 0) : std::min(out / 2 + 1, size - 1);
-  }
-
-  /// The outputs of a bilinear upsampling that look at one input, and how much.
-  struct Contributions {
-    Index first, count;
-    double weight[4];
-  };
-  static Contributions contributions(Index input, Index size) {
-    Contributions result{std::max<Index>(2 * input - 1, 0), 0, {}};
-    const Index last = std::min(2 * input + 2, 2 * size - 1);
-    for (Index out = result.first; out <= last; ++out)
-      result.weight[result.count++] = (out / 2 == input ? 0.75 : 0) + (neighbour(out, size) == input ? 0.25 : 0);
-    return result;
   }
 };
 

@@ -75,10 +75,10 @@ template <class T, int Lanes = native_lanes<T>, class F>
   }
 }
 
-/// max(x, 0), lane by lane.
+/// max(x, 0), lane by lane; not a number stays what it is, so that it does not hide.
 template <class V>
 [[gnu::always_inline]] inline V rectified(const V& x) {
-  return x > 0 ? x : V{};
+  return x < 0 ? V{} : x;
 }
 
 }  // namespace dvd::cpu

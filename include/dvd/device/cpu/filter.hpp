@@ -1,0 +1,125 @@
+// The weight of a convolution in the form that its kernels read.
+//
+// Three methods compute a convolution, and what is fastest depends on sizes alone:
+//
+//   rows      1x1: one matrix product over all pixels;
+//   direct    3x3 with few input channels (the first layer of a discriminator) or too few tiles: 9 multiplications an
+//             output, straight from a band of the image;
+//   winograd  every other 3x3: 2.25 multiplications an output; see cpu/winograd.hpp.
+//
+// A filter is the weight made ready for one of them, which takes time: one that is used for every frame is made once.
+#pragma once
+
+#include "dvd/core/convolution.hpp"
+#include "dvd/device/cpu/memory.hpp"
+#include "dvd/device/cpu/parallel.hpp"
+#include "dvd/device/cpu/product.hpp"
+#include "dvd/device/cpu/winograd.hpp"
+
+namespace dvd::cpu {
+
+enum class Method { rows, direct, winograd };
+
+/// Tiles of 4x4 pixels in a frame of the whole batch.
+inline Index tiles_of(const ConvolutionSize& size) {
+  const Index images = size.kernel_frames == 1 ? size.frames * size.batch : size.batch;
+  return images * ((size.height + 3) / 4) * ((size.width + 3) / 4);
+}
+
+/// Winograd's multiplications are a quarter where whole tiles are needed, and more than the direct ones for images of
+/// 2x2 pixels. A few tiles use every transformed weight too seldom to pay for its size, four times the plain one's;
+/// a few channels do not fill the vectors in which the tiles are transformed.
+inline Method method_for(const ConvolutionSize& size) {
+  if (size.kernel == 1) return Method::rows;
+  const Index computed = (size.height + 3) / 4 * ((size.width + 3) / 4) * winograd::points;
+  const bool saves = 2 * computed <= 9 * size.height * size.width;
+  const bool fits = size.width <= 1024;  // a row of tiles is multiplied at once
+  return size.inputs >= 8 && saves && fits && tiles_of(size) >= 12 ? Method::winograd : Method::direct;
+}
+
+/// A weight made ready; as long as it lives, it may be used for any number of convolutions of its channels and method.
+template <class T>
+class Filter {
+ public:
+  using value_type = T;
+
+  /// Makes `weight` [frames, taps of a frame, inputs, outputs] ready. What a frame of the kernel becomes are matrices
+  /// [panels, depth, panel_width], one after the other: one of the depth of all taps or, for winograd, one a point.
+  Filter(Method method, Index frames, Index inputs, Index outputs, const T* weight)
+      : method_(method),
+        frames_(frames),
+        matrices_(method == Method::winograd ? winograd::points : 1),
+        depth_(method == Method::direct ? 9 * inputs : inputs),
+        outputs_(outputs),
+        panel_width_(std::min(outputs, panel_columns<T>)),
+        values_(frames_ * matrices_ * matrix()) {
+    if (method == Method::winograd)
+      transform(weight);
+    else
+      copy_panels(weight);
+  }
+
+  Method method() const { return method_; }
+
+  /// Distance between panels and between the matrices of points.
+  Index panel() const { return depth_ * panel_width_; }
+  Index matrix() const { return (outputs_ + panel_width_ - 1) / panel_width_ * panel(); }
+  Index panel_width() const { return panel_width_; }
+
+  /// The matrices of one frame of the kernel, from output `first` on, which must begin a panel.
+  const T* frame(Index tap, Index first = 0) const {
+    return values_.data() + tap * matrices_ * matrix() + first / panel_columns<T> * panel();
+  }
+
+ private:
+  void transform(const T* weight) {
+    parallel_chunks(frames_ * depth_, std::max<Index>(1, 2048 / outputs_), [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        const Index tap = i / depth_, input = i % depth_;
+        const T* from = weight + (tap * 9 * depth_ + input) * outputs_;
+        for (Index column = 0; column < outputs_; column += panel_width_)
+          winograd::transform_weight(std::min(panel_width_, outputs_ - column), from + column, depth_ * outputs_,
+                                     place(tap, 0, input, column), matrix());
+      }
+    });
+  }
+
+  void copy_panels(const T* weight) {
+    parallel_chunks(frames_ * matrices_ * depth_, std::max<Index>(1, 8192 / outputs_), [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i)
+        for (Index column = 0; column < outputs_; column += panel_width_)
+          std::memcpy(place(0, i / depth_, i % depth_, column), weight + i * outputs_ + column,
+                      static_cast<std::size_t>(std::min(panel_width_, outputs_ - column)) * sizeof(T));
+    });
+  }
+
+  T* place(Index tap, Index index, Index input, Index column) const {
+    return values_.data() + (tap * matrices_ + index) * matrix() + column / panel_width_ * panel() +
+           input * panel_width_;
+  }
+
+  Method method_;
+  Index frames_, matrices_, depth_, outputs_, panel_width_;
+  Scratch<T> values_;
+};
+
+/// mirrored = factor * weight, [taps, inputs, outputs] -> [taps in reverse, outputs, inputs]: what turns the gradient
+/// of a convolution's outputs into that of its inputs.
+template <class T>
+void mirror_weight(Index taps, Index inputs, Index outputs, T factor, const T* weight, T* mirrored) {
+  // In squares, so that neither side is walked in steps of whole rows for long.
+  constexpr Index square = 16;
+  const Index across = (inputs + square - 1) / square;
+  parallel_chunks(taps * across, std::max<Index>(1, 8192 / (square * outputs)), [=](Index begin, Index end) {
+    for (Index task = begin; task < end; ++task) {
+      const Index tap = task / across, first = task % across * square, last = std::min(inputs, first + square);
+      const T* from = weight + tap * inputs * outputs;
+      T* to = mirrored + (taps - 1 - tap) * inputs * outputs;
+      for (Index column = 0; column < outputs; column += square)
+        for (Index o = column; o < std::min(outputs, column + square); ++o)
+          for (Index i = first; i < last; ++i) to[o * inputs + i] = factor * from[i * outputs + o];
+    }
+  });
+}
+
+}  // namespace dvd::cpu

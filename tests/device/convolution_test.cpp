@@ -1,0 +1,221 @@
+// The convolutions of the device contract against loops that read as their definitions, for each device and scalar,
+// with everything that may be fused into them, through every method that sizes lead to.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include "dvd/device/cpu.hpp"
+#include "support/device_arrays.hpp"
+
+namespace {
+
+using namespace dvd;
+using dvd::testing::Array;
+using dvd::testing::check_close;
+using dvd::testing::On;
+using dvd::testing::plain::at;
+using dvd::testing::plain::Vector;
+namespace plain = dvd::testing::plain;
+
+#define DVD_DEVICES On<Cpu, float>, On<Cpu, double>
+
+// Bound on errors, in units of roundoff relative to the largest result: 6e-6 in float. Sums of up to thousands of
+// products; Winograd's transforms cost a few units more than plain sums do (see "accuracy" below).
+constexpr double summed = 100;
+
+// A dense array [pixels, width] laid into one with gaps, whose other elements are those of `around`.
+Vector spread(const Vector& dense, Index width, Index pixel, Vector around) {
+  for (Index i = 0; i < static_cast<Index>(dense.size()); ++i) at(around, i / width * pixel + i % width) = at(dense, i);
+  return around;
+}
+
+Vector added(Vector x, const Vector& y) {
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] += y[i];
+  return x;
+}
+
+template <class O>
+void check_convolution(const ConvolutionSize& size, bool affine, bool rectify) {
+  using D = typename O::D;
+  using T = typename O::T;
+  INFO("kernel " << size.kernel_frames << "x" << size.kernel << ", " << size.frames << " frames of " << size.batch
+                 << " images " << size.height << "x" << size.width << ", " << size.inputs << " to " << size.outputs
+                 << (size.upsample ? *size.upsample == Upsampling::nearest ? ", nearest" : ", bilinear" : "")
+                 << (size.pool ? ", pooled" : "") << (size.pool_frames == 2 ? " in time" : "")
+                 << (affine ? ", affine" : "") << (rectify ? ", rectified" : ""));
+  const Index inputs = size.inputs, outputs = size.outputs, images = size.frames * size.batch;
+  const double fan = std::sqrt(static_cast<double>(size.taps() * inputs));
+  const auto x = Array<O>::random(size.input_size(), 1);
+  const auto scale = Array<O>::random(images * inputs, 8), shift = Array<O>::random(images * inputs, 9);
+  const auto weight = Array<O>::random(size.taps() * inputs * outputs, 2, 1 / fan);
+  const auto bias = Array<O>::random(outputs, 3), dy = Array<O>::random(size.output_size(), 4);
+
+  const Vector prepared =
+      plain::prepared(size, x.before(), affine ? scale.before() : Vector{}, shift.before(), rectify);
+  const Vector y = plain::pooled(size, plain::convolve(size, prepared, weight.before(), {}));
+  const Vector y_with_bias = plain::pooled(size, plain::convolve(size, prepared, weight.before(), bias.before()));
+  const Vector upstream = plain::pooled_backward(size, dy.before());
+  const Vector dx = plain::prepared_backward(size, plain::convolve_backward_input(size, upstream, weight.before()),
+                                             x.before(), rectify && !affine);
+  const Vector dweight = plain::convolve_backward_weight(size, prepared, upstream);
+
+  const ConvolutionInput<T> input{x.data(), affine ? scale.data() : nullptr, affine ? shift.data() : nullptr, rectify};
+  const auto filter = D::filter(size, weight.data());
+  const auto backward_filter = D::backward_filter(size, weight.data());
+  const Index pixels = size.output_size() / outputs;
+  for (const Index gap : {0, 3}) {
+    const Index pixel = outputs + gap;
+    auto result = Array<O>::random(pixels * pixel, 5);
+    D::convolve(size, input, filter, bias.data(), result.data(), pixel, false);
+    check_close("y", result, spread(y_with_bias, outputs, pixel, result.before()), summed);
+    Array<O> accumulated(result.now());
+    D::convolve(size, input, filter, nullptr, accumulated.data(), pixel, true);
+    check_close("y, accumulated", accumulated, spread(added(y_with_bias, y), outputs, pixel, accumulated.before()),
+                summed);
+
+    const Array<O> spread_dy(spread(dy.before(), outputs, pixel, Array<O>::random(pixels * pixel, 6).before()));
+    auto back = Array<O>::random(size.input_size(), 7);
+    D::convolve_backward_input(size, input, spread_dy.data(), pixel, backward_filter, back.data(), false);
+    check_close("dx", back, dx, summed);
+    D::convolve_backward_input(size, input, spread_dy.data(), pixel, backward_filter, back.data(), true);
+    check_close("dx, accumulated", back, added(dx, dx), summed);
+
+    Array<O> of_weight(size.taps() * inputs * outputs, 7);
+    D::convolve_backward_weight(size, input, spread_dy.data(), pixel, of_weight.data());
+    check_close("dweight", of_weight, dweight, summed);
+  }
+}
+
+constexpr Index channel_counts[] = {1, 3, 4, 5, 7, 8, 16, 17, 32, 33, 48, 64, 65, 100};
+
+struct Image {
+  Index height, width;
+};
+constexpr Image images[] = {{1, 1}, {2, 2}, {3, 5}, {4, 4}, {5, 3}, {7, 9}, {8, 8}, {13, 11}, {17, 6}, {16, 16}};
+
+constexpr std::pair<Index, Index> kernels[] = {{1, 1}, {1, 3}, {3, 3}};
+
+// Calls `f(size)` for many sizes, none of which takes the plain loops long.
+template <class F>
+void for_sizes(const F& f) {
+  constexpr Index most_products = 2'000'000;
+  constexpr std::size_t counts = std::size(channel_counts), shapes = std::size(images);
+  std::size_t number = 0;
+  for (const std::size_t shift : {0, 3, 8, 11})
+    for (std::size_t i = 0; i < counts; ++i)
+      for (const auto& [kernel_frames, kernel] : kernels) {
+        ++number;
+        ConvolutionSize size{static_cast<Index>(1 + number % 4),
+                             static_cast<Index>(1 + number % 5),
+                             0,
+                             0,
+                             channel_counts[i],
+                             channel_counts[(i + shift) % counts],
+                             kernel_frames,
+                             kernel};
+        // The next smaller image until it is small enough.
+        for (std::size_t shape = number % shapes + 1; shape-- > 0;) {
+          size.height = images[shape].height;
+          size.width = images[shape].width;
+          if (size.positions() * size.taps() * size.inputs * size.outputs <= most_products) break;
+        }
+        f(size);
+      }
+}
+
+TEST_CASE_TEMPLATE("many sizes", O, DVD_DEVICES) {
+  for_sizes([](const ConvolutionSize& size) { check_convolution<O>(size, false, false); });
+}
+
+TEST_CASE_TEMPLATE("every image with every kernel", O, DVD_DEVICES) {
+  for (const auto& [height, width] : images)
+    for (const auto& [kernel_frames, kernel] : kernels) {
+      check_convolution<O>({3, 2, height, width, 5, 7, kernel_frames, kernel}, false, false);
+      check_convolution<O>({3, 5, height, width, 9, 8, kernel_frames, kernel}, false, false);
+    }
+}
+
+TEST_CASE_TEMPLATE("everything that may be fused", O, DVD_DEVICES) {
+  std::size_t number = 0;
+  for (const auto& [height, width] : {Image{2, 2}, {4, 4}, {6, 10}, {7, 5}, {12, 16}, {20, 18}})
+    for (const Index kernel_frames : {1, 3})
+      for (const int upsampling : {0, 1, 2})
+        for (const int pool : {0, 1, 2}) {
+          // Few channels and many, in turn: direct convolutions and Winograd's.
+          const bool many = number % 2 == 0;
+          ConvolutionSize size{5, 2, height, width, many ? 17 : 3, many ? 9 : 34, kernel_frames, 3};
+          if (upsampling > 0) {
+            size.upsample = upsampling == 1 ? Upsampling::nearest : Upsampling::bilinear;
+            size.height += size.height % 2;
+            size.width += size.width % 2;
+          }
+          size.pool = pool > 0;
+          if (pool == 2 && kernel_frames == 3) size.pool_frames = 2;
+          check_convolution<O>(size, number % 3 == 0, number % 4 != 0);
+          ++number;
+        }
+}
+
+// The sizes at which work is cut into parts: many columns, several blocks in an image, one frame of a wide recurrence.
+TEST_CASE_TEMPLATE("wide and large", O, DVD_DEVICES) {
+  check_convolution<O>({1, 3, 8, 8, 40, 200, 1, 3}, false, false);
+  check_convolution<O>({1, 1, 4, 4, 64, 192, 1, 3}, false, false);
+  check_convolution<O>({1, 1, 64, 64, 8, 9, 1, 3, Upsampling::bilinear}, true, true);
+  check_convolution<O>({1, 1, 68, 60, 9, 8, 1, 3, {}, true}, false, true);
+  check_convolution<O>({5, 1, 40, 36, 8, 8, 3, 3, {}, true, 2}, false, true);
+}
+
+TEST_CASE_TEMPLATE("a 3x3x3 convolution is three 3x3 ones of neighbouring frames", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  for (const Index inputs : {3, 16}) {
+    const ConvolutionSize whole{4, 3, 8, 12, inputs, 7, 3, 3}, frame{1, 3, 8, 12, inputs, 7, 1, 3};
+    const Index in = whole.input_size() / 4, out = whole.output_size() / 4;  // elements of a frame
+    const auto x = Array<O>::random(4 * in, 1), weight = Array<O>::random(27 * inputs * 7, 2);
+    Array<O> y(4 * out, 7), parts(4 * out, 0);
+    D::convolve(whole, ConvolutionInput<T>{x.data()}, D::filter(whole, weight.data()), nullptr, y.data(), 7, false);
+    for (Index t = 0; t < 4; ++t)
+      for (Index tap = 0; tap < 3; ++tap)
+        if (const Index from = t + tap - 1; from >= 0 && from < 4)
+          D::convolve(frame, ConvolutionInput<T>{x.data() + from * in},
+                      D::filter(frame, weight.data() + tap * 9 * inputs * 7), nullptr, parts.data() + t * out, 7, true);
+    check_close("3x3x3", y, parts.now(), 30);
+  }
+}
+
+// What stands in cpu/winograd.hpp of errors: with 512 channels, 36 of the products of a direct sum are 9 of larger
+// terms, and the result is still within 5e-6 of the largest one in float.
+TEST_CASE_TEMPLATE("accuracy", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  for (const Index channels : {64, 512}) {
+    const ConvolutionSize size{1, 12, 4, 4, channels, 16, 1, 3};
+    const auto x = Array<O>::random(size.input_size(), 1), dy = Array<O>::random(size.output_size(), 3);
+    const auto weight = Array<O>::random(9 * channels * 16, 2);
+    Array<O> y(size.output_size(), 0), dx(size.input_size(), 0), dweight(9 * channels * 16, 0);
+    const ConvolutionInput<T> input{x.data()};
+    D::convolve(size, input, D::filter(size, weight.data()), nullptr, y.data(), 16, false);
+    D::convolve_backward_input(size, input, dy.data(), 16, D::backward_filter(size, weight.data()), dx.data(), false);
+    D::convolve_backward_weight(size, input, dy.data(), 16, dweight.data());
+    check_close("y", y, plain::convolve(size, x.before(), weight.before(), {}), 80);
+    check_close("dx", dx, plain::convolve_backward_input(size, dy.before(), weight.before()), 80);
+    check_close("dweight", dweight, plain::convolve_backward_weight(size, x.before(), dy.before()), 80);
+  }
+}
+
+TEST_CASE_TEMPLATE("a number that is none comes through", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  const ConvolutionSize size{1, 12, 4, 4, 16, 16, 1, 3};
+  Vector values(static_cast<std::size_t>(size.input_size()), 1.0);
+  values[100] = std::numeric_limits<double>::quiet_NaN();
+  const Array<O> x(values);
+  const auto weight = Array<O>::random(9 * 16 * 16, 2);
+  Array<O> y(size.output_size(), 0);
+  D::convolve(size, ConvolutionInput<T>{x.data(), nullptr, nullptr, true}, D::filter(size, weight.data()), nullptr,
+              y.data(), 16, false);
+  bool found = false;
+  for (const double value : y.now()) found = found || std::isnan(value);
+  CHECK(found);
+}
+
+}  // namespace

@@ -133,6 +133,7 @@ int main(int argc, char** argv) {
         {"g_step_ms", rounded(median(g_step_ms), 3)},
         {"sample_ms", rounded(median(sample_ms), 3)},
         {"peak_rss_mib", rounded(static_cast<double>(usage.ru_maxrss) / 1024, 1)},
+        {"peak_arrays_mib", rounded(static_cast<double>(dvd::Cpu::peak_memory()) / 1048576, 1)},
         {"parameters",
          {{"generator", dvd::contents(gan.generator).size()},
           {"spatial", dvd::contents(gan.spatial).size()},

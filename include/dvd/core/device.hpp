@@ -53,7 +53,8 @@
 //                                        (1 + gain) * (x - mean) / sqrt(variance + epsilon) + bias
 //   batch_norm_backward(frames, batch, rows, channels, x, dy, mean, variance, gain, scale, shift, epsilon, rectify,
 //                       batch_statistics, dgain, dbias, dx or null)
-//                                        gradients of that; `batch_statistics`: mean and variance came from x
+//                                        gradients of that; `batch_statistics`: mean and variance came from x; dx may
+//                                        be dy
 //   sum_rows(groups, rows, channels, x, x_row, y, accumulate)     y[g, c] (+)= sum over rows; rows lie x_row apart
 //                                        summed in double: a bias's gradient may be exactly 0, and Adam turns noise in
 //                                        its place into whole steps

@@ -95,12 +95,13 @@ class ClassConditionalBatchNorm {
     return {x, scale, shift};
   }
 
-  InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+  /// The gradient of x goes to `dx` where that is given, which may be dy itself.
+  InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients, const Tensor<T, D>& dx = {}) {
     const Index frames = dy.extent(0), batch = dy.extent(1), rows = dy.extent(2) * dy.extent(3),
                 channels = dy.extent(4);
     Tensor<T, D> dgain(Shape{batch, channels}), dbias(Shape{batch, channels});
     InputGradients result;
-    if (wants_inputs(gradients)) result.x = Tensor<T, D>(dy.shape());
+    if (wants_inputs(gradients)) result.x = dx ? dx : Tensor<T, D>(dy.shape());
     D::batch_norm_backward(frames, batch, rows, channels, cache.x.data(), dy.data(), cache.mean.data(),
                            cache.variance.data(), cache.gain.data(), cache.scale.data(), cache.shift.data(), epsilon,
                            cache.rectify, cache.batch_statistics, dgain.data(), dbias.data(), result.x.data());

@@ -65,9 +65,9 @@ class GeneratorBlock {
     // Every part's input gradient is needed by the part before it.
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     Tensor<T, D> dh = conv2.backward(dy, cache.conv2, inner);
-    auto [dh2, dcondition] = norm2.backward(dh, cache.norm2, inner);
+    auto [dh2, dcondition] = norm2.backward(dh, cache.norm2, inner, dh);
     dh = conv1.backward(dh2, cache.conv1, inner);
-    auto [dx, dcondition1] = norm1.backward(dh, cache.norm1, inner);
+    auto [dx, dcondition1] = norm1.backward(dh, cache.norm1, inner, dh);
     D::add(dcondition.size(), dcondition1.data(), dcondition.data());
 
     Tensor<T, D> dshortcut = upsample ? upsample->backward(dy, {}, inner) : dy;

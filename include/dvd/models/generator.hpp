@@ -1,6 +1,7 @@
 // DVD-GAN's generator (section 3.1, figure 4 of the paper).
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "dvd/layers/activation.hpp"
@@ -60,11 +61,14 @@ class GeneratorStage {
     return block1.forward(h, condition, pass, part(cache, &Cache::block1));
   }
 
-  InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+  /// Lets go of a cache that is moved in, part by part as it is used.
+  InputGradients backward(const Tensor<T, D>& dy, Cache cache, Gradients gradients) {
     auto [dh, dcondition] = block1.backward(dy, cache.block1, gradients);
-    auto [dh0, dcondition0] = block0.backward(dh, cache.block0, gradients);
-    D::add(dcondition.size(), dcondition0.data(), dcondition.data());
-    auto [dx, dstate] = gru.backward(dh0, cache.gru, gradients);
+    cache.block1 = {};
+    const auto from_block0 = block0.backward(std::exchange(dh, {}), cache.block0, gradients);
+    cache.block0 = {};
+    D::add(dcondition.size(), from_block0.condition.data(), dcondition.data());
+    auto [dx, dstate] = gru.backward(from_block0.x, cache.gru, gradients);
     return {dx, dcondition, dstate};
   }
 
@@ -149,16 +153,17 @@ class Generator {
     return Tanh<T, D>().forward(x, pass, part(cache, &Cache::output));
   }
 
-  InputGradients backward(const Tensor<T, D>& dvideo, const Cache& cache, Gradients gradients) {
+  /// Lets go of a cache that is moved in, part by part as it is used: activations are most of what training holds.
+  InputGradients backward(const Tensor<T, D>& dvideo, Cache cache, Gradients gradients) {
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     Tensor<T, D> dx = Tanh<T, D>().backward(dvideo, cache.output, inner);
-    dx = conv.backward(dx, cache.conv, inner);
-    auto [dh, dcondition] = norm.backward(dx, cache.norm, inner);
-    dx = dh;
+    cache.output = {};
+    dx = conv.backward(dx, std::exchange(cache.conv, {}), inner);
+    Tensor<T, D> dcondition = norm.backward(dx, std::exchange(cache.norm, {}), inner, dx).condition;
     InputGradients result;
     result.states.resize(stages.size());
     for (std::size_t i = stages.size(); i-- > 0;) {
-      auto [dinput, from_stage, dstate] = stages[i].backward(dx, cache.stages[i], inner);
+      auto [dinput, from_stage, dstate] = stages[i].backward(dx, std::exchange(cache.stages[i], {}), inner);
       D::add(dcondition.size(), from_stage.data(), dcondition.data());
       dx = dinput;
       result.states[i] = dstate;

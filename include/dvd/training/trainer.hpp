@@ -159,7 +159,7 @@ class Trainer {
       D::add(dfake.size(), dtemporal.data(), dfake.data());
     }
     generator_.clear_gradients();
-    gan_.generator.backward(dfake, generator_cache, Gradients::parameters);
+    gan_.generator.backward(dfake, std::move(generator_cache), Gradients::parameters);
     report.generator_loss = static_cast<double>(loss.item());
     report.generator_gradient_norm = gradient_norm(generator_);
     generator_optimizer_.step();

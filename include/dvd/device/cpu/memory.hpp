@@ -1,19 +1,24 @@
-// Memory of the CPU device: aligned buffers that are kept for reuse.
+// Memory of the CPU device: an arena from which all arrays come and to which they return.
 //
-// A training step asks for the same sizes again and again. Giving large buffers back to the operating system costs more
-// than filling them (every page is cleared when it returns), so freed buffers wait in lists by size.
+// A training step asks for the same sizes in the same order again and again. Giving large arrays back to the operating
+// system costs more than filling them (every page is cleared when it returns), and keeping lists of free arrays by size
+// keeps twice what is ever needed at a time. The arena cuts arrays from a few large regions, always at the lowest place
+// that fits, and joins neighbours that are free again: after the first step, what a step needs lies packed at the
+// bottom of the regions, no memory is asked for any more, and pages that were never needed are never touched.
 #pragma once
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <new>
-#include <vector>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/mman.h>
+#endif
 
 #include "dvd/core/error.hpp"
 #include "dvd/core/shape.hpp"
@@ -21,90 +26,124 @@
 
 namespace dvd::cpu {
 
-/// Free lists of buffers, a list a size. Thread-safe.
-class BufferPool {
+/// First-fit allocation from large regions, in order of addresses. Thread-safe.
+class Arena {
  public:
   static constexpr std::size_t alignment = 64;
 
-  /// The pool of the process. Never destroyed: buffers may outlive every static object.
-  static BufferPool& instance() {
-    static auto& pool = *new BufferPool;
-    return pool;
+  /// The arena of the process. Never destroyed: arrays may outlive every static object.
+  static Arena& instance() {
+    static auto& arena = *new Arena;
+    return arena;
   }
 
   void* take(std::size_t bytes) {
     const std::size_t size = rounded(bytes);
-    {
-      const std::lock_guard lock(mutex_);
-      in_use_ += size;
-      peak_ = std::max(peak_, in_use_);
-      auto& list = free_[size];
-      if (!list.empty()) {
-        void* buffer = list.back();
-        list.pop_back();
-        return buffer;
-      }
-    }
-    void* buffer = ::operator new (size + buffer_slack, std::align_val_t{alignment}, std::nothrow);
-    if (!buffer) {
-      const std::lock_guard lock(mutex_);
-      in_use_ -= size;
-      throw Error(concat("out of memory: ", size >> 20,
-                         " MiB more were needed; use a smaller batch, fewer channels or ", "a lower resolution"));
-    }
-    // The slack is read (and ignored) by kernels that load whole vectors.
-    std::memset(static_cast<std::byte*>(buffer) + size, 0, buffer_slack);
-    return buffer;
+    const std::lock_guard lock(mutex_);
+    auto span = std::find_if(free_.begin(), free_.end(), [=](const auto& entry) { return entry.second >= size; });
+    if (span == free_.end()) span = grow(size);
+    std::byte* const begin = span->first;
+    const std::size_t left = span->second - size;
+    const auto next = free_.erase(span);
+    if (left > 0) free_.emplace_hint(next, begin + size, left);
+    in_use_ += size;
+    peak_ = std::max(peak_, in_use_);
+    return begin;
   }
 
   void give(void* buffer, std::size_t bytes) noexcept {
     const std::size_t size = rounded(bytes);
+    std::byte* const begin = static_cast<std::byte*>(buffer);
     const std::lock_guard lock(mutex_);
     in_use_ -= size;
+    const auto after = free_.lower_bound(begin);
+    if (after != free_.begin()) {
+      const auto before = std::prev(after);
+      if (before->first + before->second == begin) {
+        before->second += size;
+        if (after != free_.end() && begin + size == after->first) {
+          before->second += after->second;
+          free_.erase(after);
+        }
+        return;
+      }
+    }
     try {
-      free_[size].push_back(buffer);
-    } catch (...) {
-      ::operator delete (buffer, std::align_val_t{alignment});
+      if (after != free_.end() && begin + size == after->first) {
+        const std::size_t joined = size + after->second;
+        free_.emplace_hint(free_.erase(after), begin, joined);
+      } else {
+        free_.emplace_hint(after, begin, size);
+      }
+    } catch (...) {  // no memory for the note that there is memory: the array is lost to the arena
     }
   }
 
-  /// Bytes in use now, and the most that ever were.
+  /// Bytes in use now, the most that ever were, and those of all regions.
   std::size_t in_use() const { return locked(in_use_); }
   std::size_t peak() const { return locked(peak_); }
+  std::size_t reserved() const { return locked(reserved_); }
 
  private:
-  BufferPool() = default;
+  using Spans = std::map<std::byte*, std::size_t>;
+
+  Arena() = default;
 
   std::size_t locked(const std::size_t& value) const {
     const std::lock_guard lock(mutex_);
     return value;
   }
 
-  // Eight sizes between powers of two: at most an eighth is wasted, and similar requests share a list.
   static std::size_t rounded(std::size_t bytes) {
-    const std::size_t step = std::max<std::size_t>(256, std::bit_floor(std::max<std::size_t>(bytes, 1)) / 8);
+    constexpr std::size_t step = 256;
     return (std::max<std::size_t>(bytes, 1) + step - 1) / step * step;
   }
 
+  /// Another region, as large as the system promises: pages that are never touched cost nothing.
+  Spans::iterator grow(std::size_t size) {
+    for (std::size_t region = std::max(size, largest_region); region >= size;
+         region = region > size ? std::max(size, region / 2) : 0) {
+      if (void* const memory = map(region + buffer_slack)) {
+        reserved_ += region;
+        return free_.emplace(static_cast<std::byte*>(memory), region).first;
+      }
+    }
+    throw Error(concat("out of memory: ", size >> 20,
+                       " MiB more were needed; use a smaller batch, fewer channels or ", "a lower resolution"));
+  }
+
+  /// Zeros from the operating system.
+  static void* map(std::size_t bytes) {
+#if defined(__unix__) || defined(__APPLE__)
+    void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? nullptr : memory;
+#else
+    void* const memory = ::operator new (bytes, std::align_val_t{alignment}, std::nothrow);
+    if (memory) std::memset(memory, 0, bytes);
+    return memory;
+#endif
+  }
+
+  static constexpr std::size_t largest_region = std::size_t{8} << 30;
+
   mutable std::mutex mutex_;
-  std::map<std::size_t, std::vector<void*>> free_;
-  std::size_t in_use_ = 0;
-  std::size_t peak_ = 0;
+  Spans free_;  ///< by address; no two of them touch
+  std::size_t in_use_ = 0, peak_ = 0, reserved_ = 0;
 };
 
 /// Memory kernels of the contract; see core/device.hpp.
 struct Memory {
   static std::shared_ptr<void> allocate(std::size_t bytes) {
-    return {BufferPool::instance().take(bytes), [bytes](void* buffer) { BufferPool::instance().give(buffer, bytes); }};
+    return {Arena::instance().take(bytes), [bytes](void* buffer) { Arena::instance().give(buffer, bytes); }};
   }
 
   static void upload(const void* host, void* device, std::size_t bytes) { std::memcpy(device, host, bytes); }
   static void download(const void* device, void* host, std::size_t bytes) { std::memcpy(host, device, bytes); }
 
-  static std::size_t peak_memory() { return BufferPool::instance().peak(); }
+  static std::size_t peak_memory() { return Arena::instance().peak(); }
 };
 
-/// A temporary array from the pool; its values are undefined at first.
+/// A temporary array from the arena; its values are undefined at first.
 template <class T>
 class Scratch {
  public:
@@ -123,7 +162,7 @@ class Workspace {
   /// kilobytes are moved off each other's places in the cache.
   template <class T, std::size_t Count>
   static std::array<T*, Count> arrays(const std::array<Index, Count>& sizes) {
-    constexpr Index line = BufferPool::alignment / static_cast<Index>(sizeof(T));
+    constexpr Index line = Arena::alignment / static_cast<Index>(sizeof(T));
     Index total = 0;
     std::array<Index, Count> offsets;
     for (std::size_t i = 0; i < Count; ++i) {

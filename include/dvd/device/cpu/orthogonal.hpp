@@ -8,7 +8,7 @@
 
 namespace dvd::cpu {
 
-/// Makes the rows of a matrix `[count, length]` from the pool, count <= length, orthonormal in place, each row within
+/// Makes the rows of a matrix `[count, length]` from the arena, count <= length, orthonormal in place, each row within
 /// the span of itself and those before it. Every block of rows is cleared of its part along the rows before it, then
 /// made orthonormal within itself; and all that twice, because once is not enough in floating point (Giraud, Langou
 /// 2005).

@@ -40,7 +40,7 @@ struct FrameWindow {
 namespace detail {
 
 /// Bytes of the second-level cache that a block may fill.
-inline constexpr Index block_bytes = 384 * 1024;
+inline constexpr Index block_bytes = 512 * 1024;
 
 /// Into how many parts of whole panels the outputs are cut where there are fewer than eight blocks of rows.
 template <class T>

@@ -25,7 +25,7 @@ void multiply_transposed(const ProductStrides<T>& strides, Index rows, Index col
   }
 }
 
-/// How the sum over `units` (images, lines of tiles) of an array of `size` is cut: pieces of units, parts of outputs.
+/// How the sum of `units` arrays of `size`, each worth a task, is cut: pieces of units, parts of outputs.
 struct SumPlan {
   Index pieces, parts;
 
@@ -45,11 +45,15 @@ void weight_gradient_winograd(const ConvolutionSize& size, const BandSource<T>& 
   const Index inputs = size.inputs, outputs = size.outputs, taps = window.taps;
   const Index across = (size.width + 3) / 4, down = (size.height + 3) / 4, lines = window.images * down;
   const Index matrix = inputs * outputs, whole = taps * winograd::points * matrix;
-  const auto [pieces, parts] = SumPlan::make<T>(lines, whole, outputs);
+  // A piece has 128 tiles, so that adding to its array of sums costs little beside what is added; fewer only where
+  // there would be less than four pieces.
+  const Index tiles = lines * across,
+              worthwhile = std::max(window.outputs * tiles / 128, std::min<Index>(4, tiles / 16));
+  const auto [pieces, parts] = SumPlan::make<T>(std::clamp<Index>(worthwhile, 1, lines), whole, outputs);
 
   const Index columns_in_part = (outputs + parts - 1) / parts + panel_columns<T>;
   const Index tile_bytes = winograd::points * (inputs * taps + columns_in_part) * static_cast<Index>(sizeof(T));
-  const Index most_tiles = std::clamp<Index>(block_bytes / tile_bytes, 16, 64);
+  const Index most_tiles = std::clamp<Index>(3 * block_bytes / tile_bytes, 16, 128);
   const Index block = std::max<Index>(1, most_tiles / across);
   const Index band_columns = 4 * across + 2, line_elements = 64 / static_cast<Index>(sizeof(T));
   const Index v_point = block * across * inputs + line_elements;
@@ -69,7 +73,7 @@ void weight_gradient_winograd(const ConvolutionSize& size, const BandSource<T>& 
     std::array<bool, 8> begun{};
 
     for (Index begin = piece_begin; begin < piece_end; begin += block) {
-      const Index end = std::min(piece_end, begin + block), tiles = (end - begin) * across;
+      const Index end = std::min(piece_end, begin + block), depth = (end - begin) * across;
       Index held[8];
       std::fill(held, held + taps, Index{-1});
       for (Index t = 0; t < window.outputs; ++t) {
@@ -96,7 +100,7 @@ void weight_gradient_winograd(const ConvolutionSize& size, const BandSource<T>& 
                                           {band_columns * inputs, inputs, v_point});
             }
           }
-          const ProductStrides<T> strides{1, tiles, 1, 0, inputs, 0, columns, begun[static_cast<std::size_t>(k)]};
+          const ProductStrides<T> strides{1, depth, 1, 0, inputs, 0, columns, begun[static_cast<std::size_t>(k)]};
           for (Index point = 0; point < winograd::points; ++point)
             multiply_transposed(strides, inputs, columns, place + point * v_point, m + point * m_point,
                                 sum + (k * winograd::points + point) * matrix, outputs);

@@ -108,8 +108,8 @@ class Arena {
         return free_.emplace(static_cast<std::byte*>(memory), region).first;
       }
     }
-    throw Error(concat("out of memory: ", size >> 20,
-                       " MiB more were needed; use a smaller batch, fewer channels or ", "a lower resolution"));
+    throw Error(concat("out of memory: ", size >> 20, " MiB more were needed; use a smaller batch, fewer channels or ",
+                       "a lower resolution"));
   }
 
   /// Zeros from the operating system.

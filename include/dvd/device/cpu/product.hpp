@@ -48,13 +48,20 @@ struct RowGroup {
 
 namespace detail {
 
+/// Stores or adds the first `count` lanes.
+template <class V, class T>
+[[gnu::noinline]] void add_first(T* to, V value, Index count, bool accumulate) {
+  for (Index i = 0; i < count; ++i) to[i] = accumulate ? to[i] + value[i] : value[i];
+}
+
 /// One tile: Groups groups of rows by Vectors vectors of Lanes columns, of which the first `columns` are stored.
 template <class T, int Lanes, int Groups, int Vectors>
 [[gnu::noinline]] void product_tile(const ProductStrides<T>& strides, const T* a, const T* b, T* c, Index c_row,
                                     const RowGroup* groups, Index columns, const T* bias) {
   using V = Vector<T, Lanes>;
   constexpr int rows = Groups * group_rows;
-  V sum[rows][Vectors] = {};
+  V sum[rows][Vectors];
+  unroll<rows>([&](auto r) { unroll<Vectors>([&](auto v) { sum[r][v] = V{}; }); });
   const Index a_row = strides.a_row, a_depth = strides.a_depth, b_depth = strides.b_depth;
 
   for (Index segment = 0; segment < strides.segments; ++segment) {
@@ -83,17 +90,12 @@ template <class T, int Lanes, int Groups, int Vectors>
     if (r % group_rows >= group.rows) return;
     T* row = c + group.c + (r % group_rows) * c_row;
     unroll<Vectors>([&](auto v) {
-      const Index count = std::min<Index>(Lanes, columns - v * Lanes);
       T* to = row + v * Lanes;
-      if (count == Lanes) {
-        store(to, strides.accumulate ? load<V>(to) + sum[r][v] : sum[r][v]);
-      } else if (count > 0) {
-        if (strides.accumulate) {
-          V before{};
-          std::memcpy(&before, to, static_cast<std::size_t>(count) * sizeof(T));
-          sum[r][v] += before;
-        }
-        store_first(to, sum[r][v], count);
+      const V value = sum[r][v];  // a copy: an address taken of the sums would keep them out of registers
+      if (columns >= (v + 1) * Lanes) {
+        store(to, strides.accumulate ? load<V>(to) + value : value);
+      } else if (columns > v * Lanes) {
+        add_first(to, value, columns - v * Lanes, strides.accumulate);
       }
     });
   });

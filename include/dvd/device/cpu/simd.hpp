@@ -49,12 +49,6 @@ template <class V, class T>
   std::memcpy(to, &value, sizeof(V));
 }
 
-/// Stores the first `count` lanes.
-template <class V, class T>
-[[gnu::always_inline]] inline void store_first(T* to, const V& value, long count) {
-  std::memcpy(to, &value, static_cast<std::size_t>(count) * sizeof(T));
-}
-
 /// Calls `f` with std::integral_constant 0, 1, ..., Count - 1; unrolled whatever the optimisation level, which keeps
 /// arrays of accumulators in registers.
 template <int Count, class F>

@@ -55,10 +55,16 @@ struct Weights {
   static void pack_weight(Index outputs, Index inputs, Index taps, const T* weight,
                           const std::type_identity_t<T>* sigma, T* packed) {
     const T factor = sigma ? T{1} / *sigma : T{1};
-    by_inputs(inputs, taps * outputs, [=](Index i) {
-      for (Index o = 0; o < outputs; ++o)
-        for (Index t = 0; t < taps; ++t)
-          packed[(t * inputs + i) * outputs + o] = weight[(o * inputs + i) * taps + t] * factor;
+    by_inputs(inputs, taps * outputs, [=](Index begin, Index end) {
+      for (Index first = 0; first < outputs; first += square) {
+        const Index count = std::min(square, outputs - first);
+        for (Index i = begin; i < end; ++i)
+          for (Index t = 0; t < taps; ++t) {
+            const T* from = weight + (first * inputs + i) * taps + t;
+            T* to = packed + (t * inputs + i) * outputs + first;
+            for (Index o = 0; o < count; ++o) to[o] = from[o * inputs * taps] * factor;
+          }
+      }
     });
   }
 
@@ -70,13 +76,15 @@ struct Weights {
     T along = 0;
     if (sigma) Normalization::dot(outputs * inputs * taps, dpacked, packed, &along);
     const T factor = sigma ? T{1} / *sigma : T{1};
-    by_inputs(inputs, taps * outputs, [=](Index i) {
-      for (Index o = 0; o < outputs; ++o)
-        for (Index t = 0; t < taps; ++t) {
-          T gradient = dpacked[(t * inputs + i) * outputs + o];
-          if (sigma) gradient -= along * u[o] * v[i * taps + t];
-          dweight[(o * inputs + i) * taps + t] += gradient * factor;
-        }
+    by_inputs(inputs, taps * outputs, [=](Index begin, Index end) {
+      for (Index first = 0; first < outputs; first += square)
+        for (Index i = begin; i < end; ++i)
+          for (Index t = 0; t < taps; ++t) {
+            const T* from = dpacked + (t * inputs + i) * outputs;
+            const T beside = sigma ? along * v[i * taps + t] : T{0};
+            for (Index o = first; o < std::min(outputs, first + square); ++o)
+              dweight[(o * inputs + i) * taps + t] += (from[o] - (sigma ? beside * u[o] : T{0})) * factor;
+          }
     });
   }
 
@@ -105,11 +113,12 @@ struct Weights {
     for (Index i = 0; i < size; ++i) x[i] = static_cast<T>(static_cast<double>(x[i]) * inverse);
   }
 
-  template <class Input>
-  static void by_inputs(Index inputs, Index work, const Input& input) {
-    parallel_chunks(inputs, std::max<Index>(1, pointwise_grain / work), [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) input(i);
-    });
+  // Transposing walks one side in long steps; within as many outputs as this the steps stay in the cache.
+  static constexpr Index square = 16;
+
+  template <class Range>
+  static void by_inputs(Index inputs, Index work, const Range& range) {
+    parallel_chunks(inputs, std::max<Index>(1, 4 * pointwise_grain / work), range);
   }
 };
 

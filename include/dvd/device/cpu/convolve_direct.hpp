@@ -31,8 +31,9 @@ void convolve_direct(const ConvolutionSize& size, const FrameWindow& window, con
   parallel_for(blocks * parts, [&](Index task) {
     const Index begin = task / parts * block, end = std::min(strips, begin + block), part = task % parts;
     const Index first = part_begin<T>(part, parts, outputs), columns = part_begin<T>(part + 1, parts, outputs) - first;
-    const auto [bands, out] = Workspace::arrays<T, 2>({window.taps * block * band_size + group_rows * inputs,
-                                                       in_place ? 0 : block * strip * width * columns_in_part});
+    const auto arrays = Workspace::arrays<T, 2>({window.taps * block * band_size + group_rows * inputs,
+                                                 in_place ? 0 : block * strip * width * columns_in_part});
+    T *const bands = arrays[0], *const out = arrays[1];
     // The 3 * inputs values under a row of the kernel are neighbours in the band.
     ProductStrides<T> strides{
         3, 3 * inputs, inputs, row, 1, 3 * inputs * filter.panel_width(), filter.panel_width(), false, filter.panel()};

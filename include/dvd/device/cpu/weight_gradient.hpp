@@ -49,7 +49,8 @@ void weight_gradient_winograd(const ConvolutionSize& size, const BandSource<T>& 
   // there would be less than four pieces.
   const Index tiles = lines * across,
               worthwhile = std::max(window.outputs * tiles / 128, std::min<Index>(4, tiles / 16));
-  const auto [pieces, parts] = SumPlan::make<T>(std::clamp<Index>(worthwhile, 1, lines), whole, outputs);
+  const SumPlan plan = SumPlan::make<T>(std::clamp<Index>(worthwhile, 1, lines), whole, outputs);
+  const Index pieces = plan.pieces, parts = plan.parts;
 
   const Index columns_in_part = (outputs + parts - 1) / parts + panel_columns<T>;
   const Index tile_bytes = winograd::points * (inputs * taps + columns_in_part) * static_cast<Index>(sizeof(T));

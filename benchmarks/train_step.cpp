@@ -48,6 +48,8 @@ int main(int argc, char** argv) {
   app.add_option("--warmup", warmup)->check(CLI::Range(0, 1'000'000))->capture_default_str();
   app.add_option("--threads", threads, "0: all cores")->check(CLI::Range(0, 4096))->capture_default_str();
   app.add_option("--device", device)->check(CLI::IsMember({"cpu"}))->capture_default_str();
+  bool recompute = false;
+  app.add_flag("--recompute", recompute, "compute the generator's stages again rather than keep their activations");
   CLI11_PARSE(app, argc, argv);
 
   try {
@@ -55,6 +57,7 @@ int main(int argc, char** argv) {
     using Gan = dvd::DvdGan<float, dvd::Cpu>;
     using Tensor = dvd::Tensor<float, dvd::Cpu>;
     Gan gan(config);
+    gan.generator.recompute = recompute;
     dvd::Trainer trainer(gan, {.batch = batch});
 
     struct Pool {
@@ -126,6 +129,7 @@ int main(int argc, char** argv) {
         {"channels", config.channels},
         {"classes", config.classes},
         {"batch", batch},
+        {"recompute", recompute},
         {"steps", steps},
         {"step_ms", rounded(median(step_ms), 3)},
         {"step_ms_min", rounded(*std::min_element(step_ms.begin(), step_ms.end()), 3)},

@@ -6,14 +6,13 @@
 // Read in this order: options.hpp (what a run is asked for), data.hpp (where clips come from), resume.hpp (going on),
 // pictures.hpp (what the samples show), and `train` below.
 
-#include <sys/resource.h>
-
 #include <dvd/device/cpu.hpp>
 #include <dvd/io/run_folder.hpp>
 #include <dvd/training/checkpoint.hpp>
 #include <dvd/training/trainer.hpp>
 
 #include "data.hpp"
+#include "memory.hpp"
 #include "options.hpp"
 #include "pictures.hpp"
 #include "progress.hpp"
@@ -23,12 +22,6 @@ namespace examples {
 namespace {
 
 using Gan = dvd::DvdGan<float, dvd::Cpu>;
-
-double resident_mib() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
-}
 
 dvd::Json log_line(const TrainOptions& options, const dvd::StepReport& report, const Progress& progress) {
   const double speed = progress.steps_per_second(report.step);
@@ -49,7 +42,8 @@ dvd::Json log_line(const TrainOptions& options, const dvd::StepReport& report, c
           {"lr_d", options.trainer.discriminator_optimizer.learning_rate},
           {"steps_per_second", speed},
           {"clips_per_second", speed * clips_per_step},
-          {"memory_mib", resident_mib()}};
+          {"memory_mib", memory_mib()},
+          {"peak_memory_mib", peak_memory_mib()}};
 }
 
 /// A class may have any bytes in its name; JSON wants UTF-8.
@@ -97,6 +91,7 @@ int train(TrainOptions options) {
   options.model.classes = data->classes();
 
   Gan gan(options.model, options.common.seed);
+  gan.generator.recompute = options.recompute;
   dvd::Trainer trainer(gan, options.trainer);
   const std::string resumed = load_first_whole(options, checkpoints, trainer);
   const dvd::Json config = to_json(options, data->class_names());
@@ -141,7 +136,8 @@ int train(TrainOptions options) {
   }
 
   progress.say(fmt::format("done       {} in {}, {:.2f} steps/s, at most {:.0f} MiB of memory", options.common.out,
-                           clock_text(progress.seconds()), progress.steps_per_second(trainer.steps()), resident_mib()));
+                           clock_text(progress.seconds()), progress.steps_per_second(trainer.steps()),
+                           peak_memory_mib()));
   progress.say(fmt::format("samples    {}\n           {}", folder.sample(trainer.steps(), ".png").string(),
                            folder.sample(trainer.steps(), ".gif").string()));
   progress.say(fmt::format("checkpoint {}", folder.checkpoint(trainer.steps()).string()));

@@ -28,6 +28,7 @@ struct TrainOptions {
   dvd::Index checkpoint_every = 500, sample_every = 500, log_every = 10, keep = 3;
   bool resume = false;
   std::string resume_from;
+  bool recompute = false;
   bool dry_run = false;
 };
 
@@ -104,6 +105,8 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
       ->capture_default_str();
   training->add_option("--d-steps", options.trainer.d_steps, "updates of the discriminators in a step")
       ->capture_default_str();
+  training->add_flag("--recompute", options.recompute,
+                     "compute activations of the generator again instead of keeping them: less memory, more time");
   auto& g = options.trainer.generator_optimizer;
   auto& d = options.trainer.discriminator_optimizer;
   training->add_option("--lr-g", g.learning_rate, "learning rate of the generator")->capture_default_str();
@@ -161,6 +164,7 @@ inline dvd::Json to_json(const TrainOptions& options, const std::vector<std::str
                {"log_every", options.log_every},
                {"keep", options.keep},
                {"truncation", options.truncation},
+               {"recompute", options.recompute},
                {"seed", options.common.seed},
                {"class_names", class_names},
                {"version", dvd::version}});

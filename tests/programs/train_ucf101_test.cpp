@@ -36,7 +36,7 @@ TEST_CASE("a run leaves its configuration, log, samples and checkpoints") {
     CHECK(entry["step"] == ++lines);
     for (const char* field :
          {"seconds", "loss_spatial", "loss_temporal", "loss_generator", "score_spatial_real", "gradient_norm_generator",
-          "lr_g", "lr_d", "steps_per_second", "clips_per_second", "memory_mib"})
+          "lr_g", "lr_d", "steps_per_second", "clips_per_second", "memory_mib", "peak_memory_mib"})
       CHECK(entry[field].is_number());
   }
   CHECK(lines == 4);

@@ -49,6 +49,32 @@ DiscriminatorInputs<float> discriminator_inputs(Index batch) {
   return {real.videos, real.labels, fake.z, fake.labels, fake.frames, fake.frames};
 }
 
+TEST_CASE("computing activations again changes no bit") {
+  State states[2];
+  for (const bool recompute : {false, true}) {
+    Gan gan(small, 1);
+    gan.generator.recompute = recompute;
+    Trainer trainer(gan, {.batch = 3, .seed = 2});
+    MovingShapes data({.frames = small.frames, .resolution = small.resolution});
+    for (int step = 0; step < 2; ++step) trainer.step(data);
+    states[recompute] = state_of(gan);
+  }
+  CHECK(states[0] == states[1]);
+}
+
+TEST_CASE("a step allocates nothing once it has run twice") {
+  Gan gan(small, 1);
+  Trainer trainer(gan, {.batch = 3, .seed = 2});
+  MovingShapes data({.frames = small.frames, .resolution = small.resolution});
+  for (int step = 0; step < 2; ++step) trainer.step(data);
+  const cpu::Arena& arena = cpu::Arena::instance();
+  const std::size_t in_use = arena.in_use(), peak = arena.peak(), reserved = arena.reserved();
+  for (int step = 0; step < 3; ++step) trainer.step(data);
+  CHECK(arena.in_use() == in_use);
+  CHECK(arena.peak() == peak);
+  CHECK(arena.reserved() == reserved);
+}
+
 TEST_CASE("a step reports finite numbers and moves everything") {
   Gan gan(small, 1);
   Trainer trainer(gan, {.batch = 4, .seed = 2, .average = {.decay = 0.9, .start = 1}});

@@ -8,6 +8,7 @@
 #include "dvd/layers/conv_gru.hpp"
 #include "dvd/layers/embedding.hpp"
 #include "dvd/layers/generator_block.hpp"
+#include "dvd/layers/replay.hpp"
 #include "dvd/models/config.hpp"
 
 namespace dvd {
@@ -97,10 +98,18 @@ class Generator {
   /// One state a stage, from the coarsest: the recurrent units' initial states, or nothing for zeros.
   using States = std::vector<Tensor<T, D>>;
 
+  /// What it takes to run a stage again.
+  struct StageReplay {
+    Replay<T, D> replay;
+    Tensor<T, D> x, condition, state;
+    Pass pass = Pass::evaluate();
+  };
+
   struct Cache {
     typename Embedding<T, D>::Cache embedding;
     typename SpectralNorm<Linear<T, D>>::Cache input;
-    std::vector<typename Stage::Cache> stages;
+    std::vector<typename Stage::Cache> stages;  ///< or, if `recompute`, ...
+    std::vector<StageReplay> replays;           ///< ... what it takes to fill them
     typename ClassConditionalBatchNorm<T, D>::Cache norm;
     typename SpectralNorm<Conv2D<T, D>>::Cache conv;
     typename Tanh<T, D>::Cache output;
@@ -117,6 +126,10 @@ class Generator {
   std::vector<Stage> stages;
   ClassConditionalBatchNorm<T, D> norm;
   SpectralNorm<Conv2D<T, D>> conv;
+
+  /// Whether a forward pass for training keeps the inputs of the stages alone, and the backward pass computes each
+  /// stage again when it comes to it: the same bits for less memory and one more forward pass.
+  bool recompute = false;
 
   /// Throws ArgumentError if the configuration makes no sense.
   Generator(const DvdGanConfig& config, const Random& random) : Generator(config, config.generator_widths(), random) {}
@@ -146,9 +159,12 @@ class Generator {
     for (Index n = 0; n < batch; ++n) D::pack_weight(width_, 1, 16, flat[n].data(), nullptr, x[0][n].data());
 
     if (cache) cache->stages.resize(stages.size());
-    for (std::size_t i = 0; i < stages.size(); ++i)
-      x = stages[i].forward(x, condition, states.empty() ? Tensor<T, D>() : states[i], pass,
-                            cache ? &cache->stages[i] : nullptr);
+    if (cache) cache->replays.clear();
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      const Tensor<T, D> state = states.empty() ? Tensor<T, D>() : states[i];
+      if (cache && recompute) cache->replays.push_back({Replay<T, D>(stages[i]), x, condition, state, pass});
+      x = stages[i].forward(x, condition, state, pass, cache && !recompute ? &cache->stages[i] : nullptr);
+    }
     x = conv.forward(norm.scaled(x, condition, pass, part(cache, &Cache::norm), true), pass, part(cache, &Cache::conv));
     return Tanh<T, D>().forward(x, pass, part(cache, &Cache::output));
   }
@@ -163,6 +179,11 @@ class Generator {
     InputGradients result;
     result.states.resize(stages.size());
     for (std::size_t i = stages.size(); i-- > 0;) {
+      if (!cache.replays.empty()) {
+        const StageReplay kept = std::exchange(cache.replays[i], {});
+        kept.replay.again(stages[i],
+                          [&] { stages[i].forward(kept.x, kept.condition, kept.state, kept.pass, &cache.stages[i]); });
+      }
       auto [dinput, from_stage, dstate] = stages[i].backward(dx, std::exchange(cache.stages[i], {}), inner);
       D::add(dcondition.size(), from_stage.data(), dcondition.data());
       dx = dinput;

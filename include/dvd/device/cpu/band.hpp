@@ -24,9 +24,19 @@ struct BandSource {
   Index channels;                ///< how many of a pixel are wanted
   std::optional<Upsampling> up;  ///< enlarge
   Index repeat_frames;           ///< 1, or 2 where every frame stands for two
-  const T* scale;                ///< [frames * batch, channels], or null
+  const T* scale;                ///< of every image, `scale_row` apart, for every channel; or null
   const T* shift;
   bool rectify;
+  Index scale_row;
+
+  /// The same, of `count` channels from `first` on.
+  BandSource part(Index first, Index count) const {
+    BandSource result = *this;
+    result.x += first;
+    result.channels = count;
+    if (scale) result.scale += first, result.shift += first;
+    return result;
+  }
 
   Index rows() const { return up ? 2 * height : height; }
   Index columns() const { return up ? 2 * width : width; }
@@ -44,8 +54,8 @@ struct Affine {
   Affine(const BandSource<T>& source, Index image, Index channel)
       : affine(source.scale != nullptr), rectify(source.rectify) {
     if (!affine) return;
-    scale = load<V>(source.scale + image * source.channels + channel);
-    shift = load<V>(source.shift + image * source.channels + channel);
+    scale = load<V>(source.scale + image * source.scale_row + channel);
+    shift = load<V>(source.shift + image * source.scale_row + channel);
   }
 
   [[gnu::always_inline]] V operator()(V x) const {

@@ -5,7 +5,9 @@
 // upsampling on the way in, the gradient of an upsampled input a reduction on the way out.
 #pragma once
 
+#include "dvd/device/cpu/convolve.hpp"
 #include "dvd/device/cpu/weight_gradient.hpp"
+#include "dvd/device/cpu/weight_gradient_winograd.hpp"
 
 namespace dvd::cpu {
 
@@ -40,8 +42,8 @@ void multiply_rows(Index rows, Index depth, Index columns, const T* a, Index a_r
 
 template <class T>
 BandSource<T> input_source(const ConvolutionSize& size, const ConvolutionInput<T>& input) {
-  return {input.x,     size.inputs,   size.frames, size.batch,  size.input_height(), size.input_width(),
-          size.inputs, size.upsample, 1,           input.scale, input.shift,         input.rectify};
+  return {input.x,       size.inputs, size.frames, size.batch,  size.input_height(), size.input_width(), size.inputs,
+          size.upsample, 1,           input.scale, input.shift, input.rectify,       size.inputs};
 }
 
 /// The gradient of the outputs, spread over the pixels that were averaged, but for the factor of the average.
@@ -59,7 +61,8 @@ BandSource<T> gradient_source(const ConvolutionSize& size, const T* dy, Index dy
           size.pool_frames,
           nullptr,
           nullptr,
-          false};
+          false,
+          0};
 }
 
 /// What averaging divides by.
@@ -144,7 +147,7 @@ struct Convolution {
     const auto x = detail::input_source(size, input);
     const auto upstream = detail::gradient_source<T>(size, dy, dy_pixel);
     if (method_for(size) == Method::winograd)
-      detail::weight_gradient_winograd(size, x, upstream, detail::pool_factor<T>(size), dweight);
+      WinogradWeightGradient<T>(size, x, upstream, detail::pool_factor<T>(size), dweight).run();
     else
       detail::weight_gradient_direct(size, x, upstream, detail::pool_factor<T>(size), dweight);
   }

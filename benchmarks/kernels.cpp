@@ -1,10 +1,14 @@
 // Speed of the kernels on shapes of a DVD-GAN. Counters: GFLOP/s (or GB/s) and its fraction of what this machine
-// reaches in a loop of fused multiply-adds on as many threads (or in a copy of memory), measured at the start.
+// reaches in a loop of fused multiply-adds on as many threads (or in a copy of memory), measured at the start. A
+// convolution's operations are those of the direct method, so that Winograd's can pass the peak; its label says which
+// method ran and what bounds it, and `of_bound` is the fraction of the best time that arithmetic and memory allow.
 //
 //     kernels --benchmark_filter=convolve --benchmark_min_time=0.5
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <chrono>
 #include <dvd/device/cpu.hpp>
 
 namespace {
@@ -79,11 +83,6 @@ void measure(benchmark::State& state, const char* unit, double amount, const cha
 }
 
 template <class Work>
-void measure_flops(benchmark::State& state, double flops, const Work& work) {
-  measure(state, "GFLOP/s", flops, "of_peak", peak_gflops(), work);
-}
-
-template <class Work>
 void measure_bytes(benchmark::State& state, double bytes, const Work& work) {
   measure(state, "GB/s", bytes, "of_copy", peak_gigabytes(), work);
 }
@@ -105,18 +104,43 @@ struct Convolution {
   double flops() const {
     return 2.0 * static_cast<double>(size.positions()) * static_cast<double>(size.taps() * size.inputs * size.outputs);
   }
+
+  /// What is multiplied in fact: by Winograd's method 36 products for every tile of 16 outputs.
+  double executed_flops() const {
+    if (dvd::cpu::method_for(size) != dvd::cpu::Method::winograd) return flops();
+    const auto tiles = static_cast<double>(dvd::cpu::tiles_of(size) * (size.kernel_frames > 1 ? size.frames : 1));
+    return 2.0 * tiles * 36 * static_cast<double>(size.kernel_frames * size.inputs * size.outputs);
+  }
+
+  double bytes() const { return 4.0 * static_cast<double>(x.size() + weight.size() + y.size()); }
 };
+
+/// Runs `work` and says what bounds it.
+template <class Work>
+void measure_convolution(benchmark::State& state, const Convolution& c, const Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  for (auto _ : state) work();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() /
+                         static_cast<double>(state.iterations());
+  const double arithmetic = c.executed_flops() * 1e-9 / peak_gflops(), memory = c.bytes() * 1e-9 / peak_gigabytes();
+  state.counters["GFLOP/s"] = c.flops() * 1e-9 / seconds;
+  state.counters["of_peak"] = c.flops() * 1e-9 / seconds / peak_gflops();
+  state.counters["of_bound"] = std::max(arithmetic, memory) / seconds;
+  constexpr const char* methods[] = {"rows", "direct", "winograd"};
+  state.SetLabel(std::string(methods[static_cast<std::size_t>(dvd::cpu::method_for(c.size))]) +
+                 (arithmetic > memory ? ", bound by arithmetic" : ", bound by memory"));
+}
 
 void convolve(benchmark::State& state) {
   Convolution c(state);
-  measure_flops(state, c.flops(), [&] {
+  measure_convolution(state, c, [&] {
     Cpu::convolve(c.size, c.input(), Cpu::filter(c.size, c.weight.data()), nullptr, c.y.data(), c.size.outputs, false);
   });
 }
 
 void convolve_backward_input(benchmark::State& state) {
   Convolution c(state);
-  measure_flops(state, c.flops(), [&] {
+  measure_convolution(state, c, [&] {
     Cpu::convolve_backward_input(c.size, c.input(), c.y.data(), c.size.outputs,
                                  Cpu::backward_filter(c.size, c.weight.data()), c.x.data(), false);
   });
@@ -124,29 +148,61 @@ void convolve_backward_input(benchmark::State& state) {
 
 void convolve_backward_weight(benchmark::State& state) {
   Convolution c(state);
-  measure_flops(state, c.flops(),
-                [&] { Cpu::convolve_backward_weight(c.size, c.input(), c.y.data(), c.size.outputs, c.weight.data()); });
+  measure_convolution(
+      state, c, [&] { Cpu::convolve_backward_weight(c.size, c.input(), c.y.data(), c.size.outputs, c.weight.data()); });
+}
+
+/// The second convolution of a discriminator's block and the first one of a generator's, with all that is fused in.
+void convolve_rectified_pooled(benchmark::State& state) {
+  Convolution c(state);
+  c.size.pool = true;
+  measure_convolution(state, c, [&] {
+    Cpu::convolve(c.size, {c.x.data(), nullptr, nullptr, true}, Cpu::filter(c.size, c.weight.data()), nullptr,
+                  c.y.data(), c.size.outputs, false);
+  });
+}
+
+void convolve_normalized_upsampled(benchmark::State& state) {
+  Convolution c(state);
+  c.size.upsample = dvd::Upsampling::bilinear;
+  const Tensor scale = random_tensor({c.size.frames * c.size.batch * c.size.inputs});
+  measure_convolution(state, c, [&] {
+    Cpu::convolve(c.size, {c.x.data(), scale.data(), scale.data(), true}, Cpu::filter(c.size, c.weight.data()), nullptr,
+                  c.y.data(), c.size.outputs, false);
+  });
 }
 
 void shapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->UseRealTime()->Unit(benchmark::kMicrosecond)->ArgNames({"T", "N", "R", "in", "out", "kt", "k"});
   benchmark
-      ->Args({1, 128, 32, 8, 8, 1, 3})   // generator, last stage at ch 4
-      ->Args({1, 128, 32, 3, 8, 1, 3})   // D_S, first convolution
-      ->Args({1, 128, 32, 8, 3, 1, 3})   // generator, to RGB
-      ->Args({1, 64, 32, 16, 16, 1, 3})  // generator, last stage at ch 8
-      ->Args({1, 64, 16, 32, 32, 1, 3})  //
-      ->Args({1, 64, 8, 64, 64, 1, 3})   //
-      ->Args({1, 96, 16, 64, 64, 1, 3})  //
-      ->Args({1, 8, 4, 64, 192, 1, 3})   // ConvGRU, one frame
-      ->Args({1, 8, 4, 512, 512, 1, 3})  // wide and small
-      ->Args({1, 64, 32, 16, 16, 1, 1})  // shortcut
-      ->Args({8, 16, 16, 8, 8, 3, 3})    // D_T, first block
+      ->Args({1, 128, 32, 8, 8, 1, 3})    // generator, last stage at ch 4
+      ->Args({1, 128, 32, 3, 8, 1, 3})    // D_S, first convolution
+      ->Args({1, 128, 32, 8, 3, 1, 3})    // generator, to RGB
+      ->Args({1, 64, 32, 16, 16, 1, 3})   // generator, last stage at ch 8
+      ->Args({1, 64, 16, 32, 32, 1, 3})   //
+      ->Args({1, 64, 8, 64, 64, 1, 3})    //
+      ->Args({1, 96, 16, 64, 64, 1, 3})   //
+      ->Args({1, 4, 128, 16, 16, 1, 3})   // large images
+      ->Args({1, 8, 4, 64, 192, 1, 3})    // ConvGRU, one frame
+      ->Args({1, 8, 8, 128, 256, 1, 3})   //
+      ->Args({1, 16, 4, 512, 512, 1, 3})  // wide and small
+      ->Args({1, 16, 4, 1024, 1024, 1, 3})
+      ->Args({1, 64, 32, 16, 16, 1, 1})     // shortcut
+      ->Args({1, 16, 32, 64, 128, 1, 1})    //
+      ->Args({1, 512, 1, 256, 1024, 1, 1})  // a matrix product
+      ->Args({8, 16, 16, 8, 8, 3, 3})       // D_T, first block
       ->Args({12, 2, 32, 32, 64, 3, 3});
 }
 BENCHMARK(convolve)->Apply(shapes);
 BENCHMARK(convolve_backward_input)->Apply(shapes);
 BENCHMARK(convolve_backward_weight)->Apply(shapes);
+
+void fused_shapes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->UseRealTime()->Unit(benchmark::kMicrosecond)->ArgNames({"T", "N", "R", "in", "out", "kt", "k"});
+  benchmark->Args({1, 64, 32, 16, 16, 1, 3})->Args({1, 32, 64, 32, 32, 1, 3});
+}
+BENCHMARK(convolve_rectified_pooled)->Apply(fused_shapes);
+BENCHMARK(convolve_normalized_upsampled)->Apply(fused_shapes);
 
 // The rest is bound by memory. Arguments: images, side, channels.
 
@@ -189,6 +245,26 @@ void relu(benchmark::State& state) {
   measure_bytes(state, 8.0 * static_cast<double>(x.size()), [&] { Cpu::relu(x.size(), x.data(), y.data()); });
 }
 
+/// Of a step of a ConvGRU: sigmoid of two gates, the reset state, and the new state.
+void gru_gates(benchmark::State& state) {
+  const Index rows = state.range(0) * state.range(1) * state.range(1), width = state.range(2);
+  Tensor gates = random_tensor({rows, 3 * width}), reset_state(dvd::Shape{rows, width});
+  const Tensor before = random_tensor({rows, width});
+  Tensor output(before.shape());
+  measure_bytes(state, 4.0 * static_cast<double>(rows * width) * (2 * 3 + 4), [&] {
+    Cpu::gru_reset(rows, width, gates.data(), before.data(), reset_state.data());
+    Cpu::gru_output(rows, width, gates.data(), before.data(), output.data());
+  });
+}
+
+void upsample_nearest(benchmark::State& state) {
+  const Index images = state.range(0), side = state.range(1), channels = state.range(2);
+  const Tensor x = random_tensor({images, side, side, channels});
+  Tensor y(dvd::Shape{images, 2 * side, 2 * side, channels});
+  measure_bytes(state, 4.0 * static_cast<double>(x.size() + y.size()),
+                [&] { Cpu::upsample_nearest(images, side, side, channels, x.data(), y.data()); });
+}
+
 void adam(benchmark::State& state) {
   const Index size = state.range(0) * state.range(1) * state.range(1) * state.range(2);
   const Tensor gradient = random_tensor({size});
@@ -207,6 +283,8 @@ BENCHMARK(batch_moments)->Apply(images);
 BENCHMARK(scale_shift_relu)->Apply(images);
 BENCHMARK(upsample_bilinear)->Apply(images);
 BENCHMARK(average_pool)->Apply(images);
+BENCHMARK(upsample_nearest)->Apply(images);
+BENCHMARK(gru_gates)->Apply(images);
 BENCHMARK(relu)->Apply(images);
 BENCHMARK(adam)->Apply(images);
 

@@ -26,7 +26,7 @@ class WinogradConvolution {
     chunk_ = std::min(size.outputs, std::max<Index>(64, panel_columns<T>));
 
     const Index tile_bytes = winograd::points * (size.inputs * window.taps + chunk_) * static_cast<Index>(sizeof(T));
-    const Index most_tiles = std::clamp<Index>(block_bytes / tile_bytes, 12, 48);
+    const Index most_tiles = std::clamp<Index>(block_bytes / tile_bytes, 24, 48);
     block_ = std::max<Index>(1, most_tiles / across_);
     block_ = std::min(block_, std::max<Index>((12 + across_ - 1) / across_, (lines_ + 3) / 4));
     // A task is a block unless the sink wants whole images: then it is an image in several blocks, or some images.

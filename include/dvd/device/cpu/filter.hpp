@@ -34,7 +34,9 @@ inline Method method_for(const ConvolutionSize& size) {
   const Index computed = (size.height + 3) / 4 * ((size.width + 3) / 4) * winograd::points;
   const bool saves = 2 * computed <= 9 * size.height * size.width;
   const bool fits = size.width <= 1024;  // a row of tiles is multiplied at once
-  return size.inputs >= 8 && saves && fits && tiles_of(size) >= 12 ? Method::winograd : Method::direct;
+  // Transformed weights beyond the last-level cache cost as much to write and read as twenty tiles save.
+  const Index fewest = size.inputs * size.outputs > 100'000 ? 32 : 12;
+  return size.inputs >= 8 && saves && fits && tiles_of(size) >= fewest ? Method::winograd : Method::direct;
 }
 
 /// A weight made ready; as long as it lives, it may be used for any number of convolutions of its channels and method.

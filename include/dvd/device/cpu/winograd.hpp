@@ -119,9 +119,11 @@ void transform_input(Index channels, const T* d, T* v, TileStrides strides) {
     const T* from = d + c;
     T* to = v + c;
     detail::transform_square<V, 6, 6>(
-        [](const V(&in)[6], V(&out)[6]) { detail::to_points<T>(in, out); },
-        [=](Index r, Index k) { return load<V>(from + r * strides.row + k * strides.column); },
-        [=](Index r, Index k, const V& x) { store(to + (6 * r + k) * strides.point, x); });
+        [](const V(&in)[6], V(&out)[6]) __attribute__((always_inline)) { detail::to_points<T>(in, out); },
+        [=](Index r, Index k)
+            __attribute__((always_inline)) { return load<V>(from + r * strides.row + k * strides.column); },
+        [=](Index r, Index k, const V& x)
+            __attribute__((always_inline)) { store(to + (6 * r + k) * strides.point, x); });
   });
 }
 
@@ -134,9 +136,10 @@ void transform_output(Index channels, const T* m, const T* bias, T* y, TileStrid
     T* to = y + c;
     const V offset = bias ? load<V>(bias + c) : V{};
     detail::transform_square<V, 6, 4>(
-        [](const V(&in)[6], V(&out)[4]) { detail::from_points<T>(in, out); },
-        [=](Index r, Index k) { return load<V>(from + (6 * r + k) * strides.point); },
-        [=](Index r, Index k, const V& x) { store(to + r * strides.row + k * strides.column, x + offset); });
+        [](const V(&in)[6], V(&out)[4]) __attribute__((always_inline)) { detail::from_points<T>(in, out); },
+        [=](Index r, Index k) __attribute__((always_inline)) { return load<V>(from + (6 * r + k) * strides.point); },
+        [=](Index r, Index k, const V& x)
+            __attribute__((always_inline)) { store(to + r * strides.row + k * strides.column, x + offset); });
   });
 }
 
@@ -148,9 +151,11 @@ void transform_output_gradient(Index channels, const T* dy, T* m, TileStrides st
     const T* from = dy + c;
     T* to = m + c;
     detail::transform_square<V, 4, 6>(
-        [](const V(&in)[4], V(&out)[6]) { detail::outputs_to_points<T>(in, out); },
-        [=](Index r, Index k) { return load<V>(from + r * strides.row + k * strides.column); },
-        [=](Index r, Index k, const V& x) { store(to + (6 * r + k) * strides.point, x); });
+        [](const V(&in)[4], V(&out)[6]) __attribute__((always_inline)) { detail::outputs_to_points<T>(in, out); },
+        [=](Index r, Index k)
+            __attribute__((always_inline)) { return load<V>(from + r * strides.row + k * strides.column); },
+        [=](Index r, Index k, const V& x)
+            __attribute__((always_inline)) { store(to + (6 * r + k) * strides.point, x); });
   });
 }
 
@@ -159,9 +164,10 @@ template <class T>
 void transform_weight(Index count, const T* w, Index tap, T* u, Index point) {
   for_lanes<T>(count, [=](Index c, auto lanes) {
     using V = Vector<T, lanes>;
-    detail::transform_square<V, 3, 6>([](const V(&in)[3], V(&out)[6]) { detail::weight_to_points<T>(in, out); },
-                                      [=](Index r, Index k) { return load<V>(w + c + (3 * r + k) * tap); },
-                                      [=](Index r, Index k, const V& x) { store(u + c + (6 * r + k) * point, x); });
+    detail::transform_square<V, 3, 6>(
+        [](const V(&in)[3], V(&out)[6]) __attribute__((always_inline)) { detail::weight_to_points<T>(in, out); },
+        [=](Index r, Index k) __attribute__((always_inline)) { return load<V>(w + c + (3 * r + k) * tap); },
+        [=](Index r, Index k, const V& x) __attribute__((always_inline)) { store(u + c + (6 * r + k) * point, x); });
   });
 }
 
@@ -171,9 +177,10 @@ void transform_weight_gradient(Index count, const Get& get, T factor, T* w, Inde
   for_lanes<T>(count, [&](Index c, auto lanes) {
     using V = Vector<T, lanes>;
     detail::transform_square<V, 6, 3>(
-        [](const V(&in)[6], V(&out)[3]) { detail::weight_from_points<T>(in, out); },
-        [&](Index r, Index k) { return get(6 * r + k, c, lanes); },
-        [=](Index r, Index k, const V& x) { store(w + c + (3 * r + k) * tap, factor * x); });
+        [](const V(&in)[6], V(&out)[3]) __attribute__((always_inline)) { detail::weight_from_points<T>(in, out); },
+        [&](Index r, Index k) __attribute__((always_inline)) { return get(6 * r + k, c, lanes); },
+        [=](Index r, Index k, const V& x)
+            __attribute__((always_inline)) { store(w + c + (3 * r + k) * tap, factor * x); });
   });
 }
 

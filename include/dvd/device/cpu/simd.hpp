@@ -60,12 +60,13 @@ template <int Count, class F>
 }
 
 /// Calls `f(offset, lanes)` with std::integral_constant lanes for pieces that cover 0 .. count - 1: widest vectors
-/// first, then ever narrower ones for what is left. Channels of a pixel are walked so, whatever their number.
+/// first, then ever narrower ones for what is left, down to four, and single elements. Channels of a pixel are walked
+/// so, whatever their number.
 template <class T, int Lanes = native_lanes<T>, class F>
 [[gnu::always_inline]] inline void for_lanes(long count, F&& f, long offset = 0) {
   for (; offset + Lanes <= count; offset += Lanes) f(offset, std::integral_constant<int, Lanes>{});
   if constexpr (Lanes > 1) {
-    if (offset < count) for_lanes<T, Lanes / 2>(count, f, offset);
+    if (offset < count) for_lanes<T, (Lanes > 4 ? Lanes / 2 : 1)>(count, f, offset);
   }
 }
 

@@ -19,6 +19,9 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
 #endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 #include "dvd/core/error.hpp"
 #include "dvd/core/shape.hpp"
@@ -26,7 +29,8 @@
 
 namespace dvd::cpu {
 
-/// First-fit allocation from large regions, in order of addresses. Thread-safe.
+/// First-fit allocation from large regions, in order of addresses; `buffer_slack` bytes behind every array are its own.
+/// Thread-safe.
 class Arena {
  public:
   static constexpr std::size_t alignment = 64;
@@ -44,6 +48,7 @@ class Arena {
     if (span == free_.end()) span = grow(size);
     std::byte* const begin = span->first;
     const std::size_t left = span->second - size;
+    forbid(begin, size, false);
     const auto next = free_.erase(span);
     if (left > 0) free_.emplace_hint(next, begin + size, left);
     in_use_ += size;
@@ -56,6 +61,7 @@ class Arena {
     std::byte* const begin = static_cast<std::byte*>(buffer);
     const std::lock_guard lock(mutex_);
     in_use_ -= size;
+    forbid(begin, size, true);
     const auto after = free_.lower_bound(begin);
     if (after != free_.begin()) {
       const auto before = std::prev(after);
@@ -96,15 +102,27 @@ class Arena {
 
   static std::size_t rounded(std::size_t bytes) {
     constexpr std::size_t step = 256;
-    return (std::max<std::size_t>(bytes, 1) + step - 1) / step * step;
+    return (bytes + buffer_slack + step - 1) / step * step;
+  }
+
+  /// Tells the address sanitizer what is free, so that it finds reads and writes there.
+  static void forbid([[maybe_unused]] std::byte* begin, [[maybe_unused]] std::size_t size,
+                     [[maybe_unused]] bool forbidden) {
+#if defined(__SANITIZE_ADDRESS__)
+    if (forbidden)
+      ASAN_POISON_MEMORY_REGION(begin, size);
+    else
+      ASAN_UNPOISON_MEMORY_REGION(begin, size);
+#endif
   }
 
   /// Another region, as large as the system promises: pages that are never touched cost nothing.
   Spans::iterator grow(std::size_t size) {
     for (std::size_t region = std::max(size, largest_region); region >= size;
          region = region > size ? std::max(size, region / 2) : 0) {
-      if (void* const memory = map(region + buffer_slack)) {
+      if (void* const memory = map(region)) {
         reserved_ += region;
+        forbid(static_cast<std::byte*>(memory), region, true);
         return free_.emplace(static_cast<std::byte*>(memory), region).first;
       }
     }
@@ -124,7 +142,11 @@ class Arena {
 #endif
   }
 
+#if defined(__SANITIZE_ADDRESS__)
+  static constexpr std::size_t largest_region = std::size_t{256} << 20;  // its notes on a region take an eighth of it
+#else
   static constexpr std::size_t largest_region = std::size_t{8} << 30;
+#endif
 
   mutable std::mutex mutex_;
   Spans free_;  ///< by address; no two of them touch

@@ -26,7 +26,7 @@ struct ConvolutionSize {
   Index kernel_frames, kernel;
   std::optional<Upsampling> upsample = {};  ///< enlarge the input first
   bool pool = false;                        ///< average the outputs over 2x2 pixels
-  Index pool_frames = 1;                    ///< and, if 2, over pairs of frames; only with `pool`
+  Index pool_frames = 1;  ///< and, if 2, over pairs of frames; only with `pool` and three kernel_frames
 
   Index taps() const { return kernel_frames * kernel * kernel; }
   /// Pixels in all frames that the kernel slides over.

@@ -5,7 +5,7 @@
 //
 // Rows come in groups of four: the rows of a group lie `row_stride` apart in `a`, and every group starts at an offset
 // of its own. That lets a group be four neighbouring pixels of an image row while the next group lies in the next image
-// row, so small images (4x4, 8x8 pixels) fill a whole tile. Nothing is packed: in channels-last layout the
+// row, so small images (4x4, 8x8 pixels) fill a whole tile. Rows are never packed: in channels-last layout the
 // 3 * channels values under a kernel row are contiguous already.
 //
 // On AVX-512 a tile is 12 rows by 2 vectors, 24 accumulators out of 32 registers; twelve broadcasts and two loads feed

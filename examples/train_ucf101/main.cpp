@@ -17,6 +17,7 @@
 #include "pictures.hpp"
 #include "progress.hpp"
 #include "resume.hpp"
+#include "signals.hpp"
 
 namespace examples {
 namespace {
@@ -120,7 +121,8 @@ int train(TrainOptions options) {
 
   const std::map<std::string, std::string> metadata = {{"config", to_text(config)}, {"dvd.version", dvd::version}};
   Progress progress(trainer.steps(), options.steps, options.log_every, options.common.quiet);
-  while (trainer.steps() < options.steps) {
+  const StopSignals signals;
+  while (trainer.steps() < options.steps && !signals.stop_requested()) {
     const dvd::StepReport report = trainer.step(*data);
     const bool last = report.step == options.steps;
     progress.show(report);
@@ -129,12 +131,17 @@ int train(TrainOptions options) {
     if (last || report.step % options.sample_every == 0)
       write_pictures(gan, options.common.seed, options.truncation, folder.sample(report.step, ".png"),
                      folder.sample(report.step, ".gif"));
-    if (last || report.step % options.checkpoint_every == 0) {
+    if (last || report.step % options.checkpoint_every == 0 || signals.stop_requested()) {
       dvd::save_checkpoint(folder.checkpoint(report.step), trainer, metadata);
       folder.rotate_checkpoints(options.keep);
     }
   }
 
+  if (trainer.steps() < options.steps) {
+    progress.say(fmt::format("stopped    after step {} of {}, as asked", trainer.steps(), options.steps));
+    progress.say(fmt::format("go on with train_ucf101 --resume --out {}", options.common.out));
+    return 0;
+  }
   progress.say(fmt::format("done       {} in {}, {:.2f} steps/s, at most {:.0f} MiB of memory", options.common.out,
                            clock_text(progress.seconds()), progress.steps_per_second(trainer.steps()),
                            peak_memory_mib()));

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <dvd/training/trainer.hpp>
 #include <string>
 
@@ -44,24 +45,27 @@ class Progress {
                     report.spatial.loss, report.temporal.loss, report.generator_loss, speed,
                     clock_text(static_cast<double>(last_ - report.step) / std::max(speed, 1e-9)));
     if (terminal_) {
-      fmt::print("\r{}\033[K", line);  // \033[K clears what an older, longer line left
+      write("\r" + line + "\033[K");  // \033[K clears what an older, longer line left
       open_line_ = true;
     } else {
-      fmt::print("{}\n", line);
+      write(line + "\n");
     }
-    std::fflush(stdout);
   }
 
   /// A line of its own, below the progress so far.
   void say(const std::string& text) {
     if (quiet_) return;
-    if (open_line_) fmt::print("\n");
+    write((open_line_ ? "\n" : "") + text + "\n");
     open_line_ = false;
-    fmt::print("{}\n", text);
-    std::fflush(stdout);
   }
 
  private:
+  // Nobody may be listening any more, which is no reason to stop: errors are not looked at.
+  static void write(const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+    std::fflush(stdout);
+  }
+
   using Clock = std::chrono::steady_clock;
 
   dvd::Index first_, last_, line_every_;

@@ -2,8 +2,10 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "support/run_program.hpp"
 
@@ -73,6 +75,52 @@ TEST_CASE("the same seed gives the same checkpoint on one thread, on two, and ov
 
   REQUIRE(train(folder, tiny + "--steps 4 --seed 6 --out other").status == 0);
   CHECK(one != read_text(folder.path() / "other" / name));
+}
+
+// Waits until a run has logged something.
+void wait_for_log(const std::filesystem::path& run) {
+  for (int i = 0; i < 600 && read_text(run / "log.jsonl").empty(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  REQUIRE_FALSE(read_text(run / "log.jsonl").empty());
+}
+
+TEST_CASE("a signal stops a run after its step, and the rest is as if there had been none") {
+  const TemporaryFolder folder;
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const std::string name = "run" + std::to_string(signal), whole = "whole" + std::to_string(signal);
+    const std::string rare = tiny + "--checkpoint-every 1000000 --sample-every 1000000 ";
+    BackgroundProgram program(folder.path(), "train_ucf101", rare + "--steps 1000000 --out " + name);
+    wait_for_log(folder.path() / name);
+    program.send(SIGHUP);  // nothing happens
+    program.send(signal);
+    const auto result = program.result();
+    CAPTURE(result.errors);
+    REQUIRE(result.status == 0);
+    CHECK(result.output.find("go on with train_ucf101 --resume --out " + name) != std::string::npos);
+
+    const auto at = result.output.find("after step ");
+    REQUIRE(at != std::string::npos);
+    const long stopped = std::stol(result.output.substr(at + 11));
+    const std::string steps = std::to_string(stopped + 2);
+    REQUIRE(train(folder, "--resume --out " + name + " --steps " + steps).status == 0);
+    REQUIRE(train(folder, rare + "--steps " + steps + " --out " + whole).status == 0);
+    const std::string digits = std::string(8 - steps.size(), '0') + steps;
+    const std::string last = "checkpoints/step-" + digits + ".safetensors";
+    const std::string bytes = read_text(folder.path() / whole / last);
+    CHECK(bytes.size() > 1000);
+    CHECK(read_text(folder.path() / name / last) == bytes);
+  }
+}
+
+TEST_CASE("the second signal stops a run at once") {
+  const TemporaryFolder folder;
+  BackgroundProgram program(folder.path(), "train_ucf101",
+                            "--resolution 32 --frames 8 --channels 8 --batch 32 --steps 1000 --log-every 1 --out run");
+  wait_for_log(folder.path() / "run");
+  program.send(SIGTERM);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  program.send(SIGTERM);
+  CHECK(program.result().status == 128 + SIGTERM);
 }
 
 TEST_CASE("going on passes over a damaged checkpoint, and starts afresh where there is none") {

@@ -1,7 +1,9 @@
 // Running one of the project's programs and looking at what it leaves.
 #pragma once
 
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -34,6 +36,35 @@ inline ProgramResult run_program(const std::filesystem::path& folder, const std:
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(captured.path() / "output"),
           read_text(captured.path() / "errors")};
 }
+
+/// A program that runs beside the test; what it prints goes to files in `folder`.
+class BackgroundProgram {
+ public:
+  BackgroundProgram(const std::filesystem::path& folder, const std::string& name, const std::string& arguments)
+      : folder_(folder) {
+    const std::string command = "cd '" + folder.string() + "' && exec '" DVD_TEST_PROGRAMS "/" + name + "' " +
+                                arguments + " </dev/null >output 2>errors";
+    process_ = fork();
+    if (process_ == 0) {
+      execl("/bin/sh", "sh", "-c", command.c_str(), static_cast<char*>(nullptr));
+      _exit(127);
+    }
+  }
+
+  void send(int signal) const { kill(process_, signal); }
+
+  /// Waits for its end.
+  ProgramResult result() const {
+    int status = 0;
+    waitpid(process_, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(folder_ / "output"),
+            read_text(folder_ / "errors")};
+  }
+
+ private:
+  std::filesystem::path folder_;
+  pid_t process_ = -1;
+};
 
 /// Whether a program failed as one should: this status, and one line that holds `text`.
 inline bool failed_with(const ProgramResult& result, int status, const std::string& text) {

@@ -96,7 +96,8 @@ class ClassConditionalBatchNorm {
   }
 
   /// The gradient of x goes to `dx` where that is given, which may be dy itself.
-  InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients, const Tensor<T, D>& dx = {}) {
+  InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients,
+                          const Tensor<T, D>& dx = {}) {
     const Index frames = dy.extent(0), batch = dy.extent(1), rows = dy.extent(2) * dy.extent(3),
                 channels = dy.extent(4);
     Tensor<T, D> dgain(Shape{batch, channels}), dbias(Shape{batch, channels});

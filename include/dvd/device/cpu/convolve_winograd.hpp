@@ -86,7 +86,6 @@ class WinogradConvolution {
 
   /// V, for the frames that output t sees and that are not there yet.
   void load(Index t, const Task& block, const Arrays& arrays, std::array<Index, 8>& held) const {
-    const Index inputs = size_.inputs;
     for (Index k = 0; k < window_.taps; ++k) {
       const Index frame = window_.source(t, k, source_);
       if (frame < 0) continue;
@@ -94,13 +93,8 @@ class WinogradConvolution {
       if (there == frame) continue;
       there = frame;
       T* const place = arrays.v + frame % window_.taps * winograd::points * v_point_;
-      for (Index line = block.begin; line < block.end; ++line) {
-        load_band(source_, frame * window_.images + line / down_, line % down_ * 4 - 1, 6, band_columns_, arrays.band);
-        for (Index tile = 0; tile < across_; ++tile)
-          winograd::transform_input(inputs, arrays.band + tile * 4 * inputs,
-                                    place + ((line - block.begin) * across_ + tile) * inputs,
-                                    {band_columns_ * inputs, inputs, v_point_});
-      }
+      transform_tiles(source_, frame * window_.images, block.begin, block.end, across_, down_, arrays.band, place,
+                      v_point_);
     }
   }
 

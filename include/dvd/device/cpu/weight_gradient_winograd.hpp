@@ -113,7 +113,7 @@ class WinogradWeightGradient {
           if (frame < 0) continue;
           T* const place = arrays.v + frame % taps_ * winograd::points * v_point_;
           if (std::exchange(held[static_cast<std::size_t>(frame % taps_)], frame) != frame)
-            load_input(x, frame, begin, end, arrays.band, place);
+            transform_tiles(x, frame * window_.images, begin, end, across_, down_, arrays.band, place, v_point_);
           bool& accumulate = begun[static_cast<std::size_t>(k)];
           const ProductStrides<T> strides{1, depth, 1, 0, part.inputs, 0, part.outputs, accumulate};
           for (Index point = 0; point < winograd::points; ++point)
@@ -128,16 +128,6 @@ class WinogradWeightGradient {
     const Index tap_size = winograd::points * part.inputs * part.outputs;
     for (Index k = 0; k < taps_; ++k)
       if (!begun[static_cast<std::size_t>(k)]) std::fill_n(sum + k * tap_size, tap_size, T{0});
-  }
-
-  void load_input(const BandSource<T>& x, Index frame, Index begin, Index end, T* band, T* v) const {
-    const Index inputs = x.channels;
-    for (Index line = begin; line < end; ++line) {
-      load_band(x, frame * window_.images + line / down_, line % down_ * 4 - 1, 6, band_columns_, band);
-      for (Index tile = 0; tile < across_; ++tile)
-        winograd::transform_input(inputs, band + tile * 4 * inputs, v + ((line - begin) * across_ + tile) * inputs,
-                                  {band_columns_ * inputs, inputs, v_point_});
-    }
   }
 
   void load_gradient(const BandSource<T>& dy, Index t, Index begin, Index end, const Arrays& arrays) const {

@@ -5,11 +5,13 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
 #include <string>
 
 #include "dvd/data/moving_shapes.hpp"
 #include "dvd/device/cpu.hpp"
+#include "dvd/training/spectrum.hpp"
 
 namespace {
 
@@ -266,6 +268,124 @@ TEST_CASE("data and settings that do not fit are refused") {
   CHECK_THROWS_AS(Trainer(gan, {.generator_optimizer = {.learning_rate = -1}}), ArgumentError);
   CHECK_THROWS_AS(Trainer(gan, {.generator_optimizer = {.beta1 = 1}}), ArgumentError);
   CHECK_THROWS_AS(Trainer(gan, {.discriminator_optimizer = {.epsilon = 0}}), ArgumentError);
+}
+
+// One value of a weight.
+float& value_of(Gan& gan, const std::string& name) {
+  for (auto& [each, parameter] : contents(gan).parameters)
+    if (each == name) return *parameter->value.data();
+  FAIL("no parameter " << name);
+  return *contents(gan).parameters.front().parameter->value.data();
+}
+
+TEST_CASE("a value that is not finite never reaches a weight, and is traced to its layer") {
+  struct Fault {
+    const char* weight;
+    float value;
+    const char* named;
+  };
+  const Fault faults[] = {
+      {"generator.stages.0.gru.reset.weight", std::numeric_limits<float>::quiet_NaN(),
+       "generator.stages.0.gru.reset.weight: its values"},
+      {"generator.stages.1.blocks.0.conv1.bias", std::numeric_limits<float>::infinity(),
+       "generator.stages.1.blocks.0.conv1.bias: its values"},
+      {"spatial.blocks.1.conv1.weight", std::numeric_limits<float>::quiet_NaN(),
+       "spatial.blocks.1.conv1.weight: its values"},
+      // Finite, but what follows from it is not.
+      {"temporal.blocks.0.conv1.bias", 3e38f, "temporal.blocks."},
+      {"spatial.linear.bias", 3e38f, ""},
+  };
+  for (const Fault& fault : faults) {
+    CAPTURE(std::string(fault.weight));
+    Gan gan(small, 1);
+    Trainer trainer(gan, {.batch = 3, .seed = 2});
+    MovingShapes data({.frames = small.frames, .resolution = small.resolution});
+    trainer.step(data);
+    float& weight = value_of(gan, fault.weight);
+    const float good = weight;
+    const State before = state_of(gan);
+    const Index updates = trainer.generator_optimizer().steps();
+
+    weight = fault.value;
+    const StepReport report = trainer.step(data);
+    REQUIRE(report.skipped);
+    CAPTURE(report.fault);
+    CHECK(report.fault.starts_with(fault.named));
+    CHECK(report.step == 2);
+    CHECK(trainer.skipped_steps() == 1);
+    CHECK(trainer.generator_optimizer().steps() == updates);
+    weight = good;
+    const State after = state_of(gan);
+    for (const auto& entry : after) CHECK_MESSAGE(entry.second == before.at(entry.first), entry.first);
+    for (auto* optimizer : {&trainer.generator_optimizer(), &trainer.discriminator_optimizer()})
+      for (auto& moments : optimizer->moments()) {
+        CHECK(all_finite(moments.average));
+        CHECK(all_finite(moments.average_square));
+      }
+    CHECK_FALSE(trainer.step(data).skipped);
+    CHECK(first_non_finite(contents(gan)).empty());
+  }
+}
+
+TEST_CASE("a batch in parts") {
+  MovingShapes data({.frames = small.frames, .resolution = small.resolution});
+  const auto after_steps = [&](Index micro_batch) {
+    Gan gan(small, 1);
+    Trainer trainer(gan, {.batch = 6, .seed = 2, .micro_batch = micro_batch});
+    for (int step = 0; step < 2; ++step) trainer.step(data);
+    return state_of(gan);
+  };
+  SUBCASE("as large as the batch changes no bit") { CHECK(after_steps(6) == after_steps(0)); }
+  SUBCASE("that do not divide it evenly work") {
+    for (const auto& entry : after_steps(4))
+      for (const float value : entry.second) REQUIRE(std::isfinite(value));
+  }
+  SUBCASE("gives the discriminators the gradient of the whole batch") {
+    // Its u, which moves once an update, is brought to rest first.
+    Gan gan(small, 1);
+    Trainer trainer(gan, {.batch = 6, .discriminator_optimizer = {.learning_rate = 0}});
+    DiscriminatorInputs<float> whole = discriminator_inputs(6);
+    StepReport report;
+    for (int i = 0; i < 300; ++i) gan.spatial.forward(whole.real, whole.labels, whole.frames, Pass::train());
+    std::vector<DiscriminatorInputs<float>> parts;
+    trainer.discriminator_update(whole, report);
+    CHECK(report.spatial.loss > 0);
+    const double norm = report.spatial.gradient_norm;
+    for (int i = 0; i < 3; ++i) parts.push_back(whole);
+    trainer.discriminator_update(parts, report);  // three equal parts: their mean is the whole
+    CHECK(report.spatial.gradient_norm == doctest::Approx(norm).epsilon(1e-3));
+  }
+  SUBCASE("of less than nothing is an error") {
+    Gan gan(small, 1);
+    CHECK_THROWS_AS(Trainer(gan, {.micro_batch = -1}), ArgumentError);
+  }
+}
+
+TEST_CASE("other redraws are other draws") {
+  MovingShapes data({.frames = small.frames, .resolution = small.resolution});
+  State states[3];
+  for (int i = 0; i < 3; ++i) {
+    Gan gan(small, 1);
+    Trainer trainer(gan, {.batch = 3, .seed = 2});
+    trainer.set_redraws(i == 1 ? 1 : 0);
+    trainer.step(data);
+    states[i] = state_of(gan);
+  }
+  CHECK(states[0] == states[2]);
+  CHECK(states[0] != states[1]);
+}
+
+TEST_CASE("the largest sigma is that of the largest weight") {
+  Gan gan(small, 1);
+  CHECK(largest_sigma(contents(gan.spatial)).value == doctest::Approx(1).epsilon(0.05));  // orthogonal at first
+  const auto all = contents(gan.spatial, "spatial.");
+  auto& weight = all.parameters[4].parameter->value;
+  const std::string name = all.parameters[4].name;
+  REQUIRE(name.ends_with(".weight"));
+  Cpu::scale(weight.size(), 7.0f, weight.data(), weight.data());
+  const LargestSigma largest = largest_sigma(all);
+  CHECK(largest.name == name);
+  CHECK(largest.value > 4);  // 7, once u is at rest
 }
 
 }  // namespace

@@ -3,14 +3,24 @@
 
 namespace dvd {
 
+/// Remembers the first layer of a pass whose result is not finite, by the address of its weight.
+class LayerWatch;
+
 /// What a pass over a network does beside computing its result.
 struct Pass {
+  // How a training pass's statistics enter the running ones.
+  static constexpr double default_momentum = 0.1;
+
   bool batch_statistics;  ///< batch norms use (and record) the batch's statistics instead of the running ones
   bool power_iteration;   ///< spectral norms advance their u by one iteration
   double momentum;        ///< weight of the batch's statistics in the running ones
+  /// Told by every layer that holds weights what it has computed; null but for looking for a fault.
+  LayerWatch* watch = nullptr;
 
   /// Every pass during training: G's in an update of D and D's in an update of G too.
-  static constexpr Pass train() { return {true, true, 0.1}; }
+  static constexpr Pass train() { return {true, true, default_momentum}; }
+  /// A training pass over a further part of a batch that is too large for one: u has advanced with the first part.
+  static constexpr Pass train_further() { return {true, false, default_momentum}; }
   /// By running statistics; changes nothing.
   static constexpr Pass evaluate() { return {false, false, 0}; }
   /// Pass number `index` (0, 1, ...) of collecting standing statistics: plain averages over passes, u not moving.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,15 @@ concept ClipSource = requires(S& source, const Random& random) {
   { source.class_names() } -> std::convertible_to<std::vector<std::string>>;
 };
 
+/// The random numbers of batch number 0, 1, ... of a run.
+using BatchSchedule = std::function<Random(Index)>;
+
+/// Whole batches by their number, made ready ahead of need: see ClipLoader.
+template <class S>
+concept BatchSource = requires(S& source, Index number) {
+  { source.batch(number) } -> std::same_as<std::vector<LabelledClip>>;
+};
+
 /// Videos `[T, N, H, W, 3]` in [-1, 1] and their labels.
 template <Scalar T, Device D = Cpu>
 struct Batch {
@@ -31,16 +41,31 @@ struct Batch {
 };
 
 /// `count` clips, drawn on all cores; clip number n comes from `random.stream(n)`.
+template <ClipSource Source>
+std::vector<LabelledClip> draw_clips(Source& source, const Random& random, Index count) {
+  std::vector<LabelledClip> clips(static_cast<std::size_t>(count));
+  cpu::parallel_for(count, [&](Index n) {
+    clips[static_cast<std::size_t>(n)] = source.draw(random.stream(static_cast<std::uint64_t>(n)));
+  });
+  return clips;
+}
+
+/// Clips `first` .. `first + count - 1` of some on a device.
+template <Scalar T, Device D = Cpu>
+Batch<T, D> to_batch(const std::vector<LabelledClip>& clips, Index first, Index count) {
+  std::vector<Clip> videos;
+  Labels labels;
+  for (Index n = first; n < first + count; ++n) {
+    videos.push_back(clips[static_cast<std::size_t>(n)].clip);
+    labels.push_back(clips[static_cast<std::size_t>(n)].label);
+  }
+  return {to_tensor<T, D>(videos), std::move(labels)};
+}
+
+/// `count` clips, drawn on all cores, on a device; clip number n comes from `random.stream(n)`.
 template <Scalar T, Device D = Cpu, ClipSource Source>
 Batch<T, D> draw_batch(Source& source, const Random& random, Index count) {
-  std::vector<Clip> clips(static_cast<std::size_t>(count));
-  Labels labels(static_cast<std::size_t>(count));
-  cpu::parallel_for(count, [&](Index n) {
-    auto drawn = source.draw(random.stream(static_cast<std::uint64_t>(n)));
-    clips[static_cast<std::size_t>(n)] = std::move(drawn.clip);
-    labels[static_cast<std::size_t>(n)] = drawn.label;
-  });
-  return {to_tensor<T, D>(clips), std::move(labels)};
+  return to_batch<T, D>(draw_clips(source, random, count), 0, count);
 }
 
 }  // namespace dvd

@@ -43,8 +43,10 @@ std::vector<Clip> to_clips(const Tensor<T, D>& videos) {
     for (Index n = 0; n < shape[1]; ++n) {
       const T* from = values.data() + (t * shape[1] + n) * frame;
       std::uint8_t* to = clips[static_cast<std::size_t>(n)].frame(t);
-      for (Index i = 0; i < frame; ++i)
-        to[i] = static_cast<std::uint8_t>(std::clamp((from[i] + 1) * T(127.5) + T(0.5), T{0}, T{255}));
+      for (Index i = 0; i < frame; ++i) {
+        const T value = (from[i] + 1) * T(127.5) + T(0.5);
+        to[i] = static_cast<std::uint8_t>(value > 0 ? std::min(value, T{255}) : T{0});  // a NaN is black
+      }
     }
   return clips;
 }

@@ -82,6 +82,7 @@ class ConvGRU {
       }
       D::gru_output(pixels, width_, gate.data(), before.data(), output.data());
     }
+    if (pass.watch) pass.watch->see(&candidate.layer.weight, outputs);
     if (cache)
       *cache = {x,
                 state,

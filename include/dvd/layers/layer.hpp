@@ -5,6 +5,7 @@
 // composite is the struct of its parts' caches. A forward pass without a cache keeps nothing.
 #pragma once
 
+#include "dvd/core/finite.hpp"
 #include "dvd/core/parameter.hpp"
 #include "dvd/core/pass.hpp"
 #include "dvd/core/tensor.hpp"

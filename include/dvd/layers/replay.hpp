@@ -30,6 +30,12 @@ class Replay {
     restore(layer, now);
   }
 
+  /// Puts the buffers back as they were, as if the pass had not been.
+  template <class Layer>
+  void undo(Layer& layer) const {
+    restore(layer, before_);
+  }
+
  private:
   template <class Layer>
   static std::vector<Tensor<T, D>> copies(Layer& layer) {

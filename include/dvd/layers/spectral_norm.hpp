@@ -68,6 +68,7 @@ class SpectralNorm {
                        const Tensor<T, D>& onto = {}) requires AppliedLayer<L> {
     NormalizedWeight weight = normalized_weight(pass);
     Tensor<T, D> y = layer.apply(weight.packed, x, onto);
+    if (pass.watch) pass.watch->see(&layer.weight, y);
     if (cache) *cache = {x, std::move(weight)};
     return y;
   }

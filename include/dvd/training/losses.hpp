@@ -22,11 +22,12 @@ concept GanLoss = requires(float score) {
 struct HingeLoss {
   template <Scalar T>
   static std::pair<T, T> real(T score) {
-    return score < 1 ? std::pair<T, T>(1 - score, -1) : std::pair<T, T>(0, 0);
+    // Not `score < 1`: a NaN must not look like a perfect score.
+    return score >= 1 ? std::pair<T, T>(0, 0) : std::pair<T, T>(1 - score, -1);
   }
   template <Scalar T>
   static std::pair<T, T> fake(T score) {
-    return score > -1 ? std::pair<T, T>(1 + score, 1) : std::pair<T, T>(0, 0);
+    return score <= -1 ? std::pair<T, T>(0, 0) : std::pair<T, T>(1 + score, 1);
   }
   template <Scalar T>
   static std::pair<T, T> generator(T score) {

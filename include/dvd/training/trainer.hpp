@@ -1,15 +1,20 @@
 // The training of a DVD-GAN (section 3 and appendix of the paper).
 #pragma once
 
+#include <chrono>
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "dvd/data/clip_source.hpp"
 #include "dvd/models/dvd_gan.hpp"
 #include "dvd/training/adam.hpp"
+#include "dvd/training/fault.hpp"
+#include "dvd/training/inputs.hpp"
 #include "dvd/training/losses.hpp"
 #include "dvd/training/moving_average.hpp"
 #include "dvd/training/optimizer.hpp"
+#include "dvd/training/report.hpp"
 
 namespace dvd {
 
@@ -18,6 +23,10 @@ struct TrainerOptions {
   Index batch = 8;
   std::uint64_t seed = 0;
   Index d_steps = 2;  ///< updates of the discriminators in a step
+  /// A batch goes through the networks in parts of this many videos, whose gradients are added: the memory of a small
+  /// batch for the update of a large one. Batch norms see the statistics of a part, not of the batch, so it is not the
+  /// same training: keep parts as large as memory allows. 0: the whole batch at once.
+  Index micro_batch = 0;
   AdamOptions generator_optimizer = {.learning_rate = 1e-4};
   AdamOptions discriminator_optimizer = {.learning_rate = 5e-4};
   MovingAverageOptions average = {};
@@ -25,45 +34,12 @@ struct TrainerOptions {
   /// Throws ArgumentError, naming the field, unless all settings make sense.
   void validate() const {
     require(batch >= 1 && batch <= 65536, "batch must be between 1 and 65536, not ", batch);
+    require(micro_batch >= 0, "micro_batch must be at least 1, or 0 for whole batches, not ", micro_batch);
     require(d_steps >= 1 && d_steps <= 1000, "d_steps must be between 1 and 1000, not ", d_steps);
     require(average.decay >= 0 && average.decay < 1, "the average's decay must be at least 0 and below 1, not ",
             average.decay);
     require(average.start >= 0, "the average's start must not be negative, as ", average.start, " is");
   }
-};
-
-/// What an update of the discriminators is made from.
-template <Scalar T, Device D = Cpu>
-struct DiscriminatorInputs {
-  Tensor<T, D> real;  ///< [T, N, R, R, 3]
-  Labels real_labels;
-  Tensor<T, D> z;  ///< [N, latent_dim]
-  Labels labels;
-  FrameIndices real_frames, frames;  ///< for D_S, of the real and of the generated videos
-};
-
-/// What an update of the generator is made from.
-template <Scalar T, Device D = Cpu>
-struct GeneratorInputs {
-  Tensor<T, D> z;  ///< [N, latent_dim]
-  Labels labels;
-  FrameIndices frames;
-};
-
-/// One discriminator's part in an update.
-struct DiscriminatorReport {
-  double loss = 0;
-  double real_score = 0;  ///< mean score of the real videos
-  double fake_score = 0;  ///< mean score of the generated videos
-  double gradient_norm = 0;
-};
-
-/// What a training step has to tell. The discriminators' numbers are those of the step's last update of them.
-struct StepReport {
-  Index step = 0;  ///< steps so far, this one included
-  DiscriminatorReport spatial, temporal;
-  double generator_loss = 0;
-  double generator_gradient_norm = 0;
 };
 
 /// Trains a DVD-GAN: two updates of the discriminators on fresh data and latents, then one of the generator. A run is a
@@ -73,6 +49,8 @@ struct StepReport {
 ///     for (int step = 0; step < 100; ++step) trainer.step(data);
 ///
 /// Another loss or optimizer is named as a type: `dvd::Trainer<Gan, dvd::WassersteinLoss> trainer(gan, {...})`.
+///
+/// A loss, score or gradient that is not finite never reaches a weight: see StepReport::skipped.
 template <class Gan, GanLoss Loss = HingeLoss,
           OptimizerFor<typename Gan::scalar_type, typename Gan::device_type> OptimizerType =
               Adam<typename Gan::scalar_type, typename Gan::device_type>>
@@ -95,83 +73,83 @@ class Trainer {
         generator_optimizer_(generator_, options.generator_optimizer),
         discriminator_optimizer_(both(spatial_, temporal_), options.discriminator_optimizer) {}
 
-  /// One step of training on clips of `data`. Throws ArgumentError if their size or labels do not fit the model.
-  template <ClipSource Source>
-  StepReport step(Source& data) {
-    const Random random = Random(options_.seed).stream("step").stream(static_cast<std::uint64_t>(steps_));
+  /// One step of training on clips of `data`, a ClipSource or a BatchSource that follows `batch_schedule()`. Throws
+  /// ArgumentError if their size or labels do not fit the model.
+  template <class Data>
+  requires ClipSource<Data> || BatchSource<Data> StepReport step(Data& data) {
     StepReport report;
-    for (Index update = 0; update < options_.d_steps; ++update) {
-      const Random own = random.stream("discriminator").stream(static_cast<std::uint64_t>(update));
-      auto [real, real_labels] = draw_batch<T, D>(data, own.stream("data"), options_.batch);
-      check_data(real);
-      discriminator_update({real, real_labels, latents(own), labels(own), frames(own.stream("real")), frames(own)},
-                           report);
+    for (Index update = 0; update < options_.d_steps && !report.skipped; ++update) {
+      const std::vector<LabelledClip> clips = next_clips(data, steps_ * options_.d_steps + update, report);
+      discriminator_update(discriminator_inputs(clips, update_random(step_random(steps_), update)), report);
     }
-    const Random own = random.stream("generator");
-    generator_update({latents(own), labels(own), frames(own)}, report);
+    if (!report.skipped) generator_update(generator_inputs(step_random(steps_).stream("generator")), report);
+    if (report.skipped) {
+      ++steps_;
+      ++skipped_steps_;
+    }
     report.step = steps_;
     return report;
   }
 
-  /// Updates both discriminators, each by its own loss on real and generated videos as one batch.
+  /// One update of both discriminators, each by its own loss on real and generated videos as one batch.
   void discriminator_update(const DiscriminatorInputs<T, D>& inputs, StepReport& report) {
-    const Tensor<T, D> fake = gan_.generator.forward(inputs.z, inputs.labels, Pass::train());
-    const Tensor<T, D> videos = concatenate(inputs.real, fake);
-    Labels all_labels = inputs.real_labels;
-    all_labels.insert(all_labels.end(), inputs.labels.begin(), inputs.labels.end());
-    FrameIndices all_frames = inputs.real_frames;
-    all_frames.videos += inputs.frames.videos;
-    all_frames.values.insert(all_frames.values.end(), inputs.frames.values.begin(), inputs.frames.values.end());
+    discriminator_update(std::vector{inputs}, report);
+  }
 
+  /// The same on a batch in parts. If a loss, score or gradient is not finite, nothing is updated, and the report
+  /// says so.
+  void discriminator_update(const std::vector<DiscriminatorInputs<T, D>>& parts, StepReport& report) {
+    const Replay<T, D> before(gan_);
     spatial_.clear_gradients();
     temporal_.clear_gradients();
-    const Index real_count = inputs.real.extent(1);
-    {
-      typename Gan::SpatialType::Cache cache;
-      const Tensor<T, D> scores = gan_.spatial.forward(videos, all_labels, all_frames, Pass::train(), &cache);
-      gan_.spatial.backward(discriminator_loss(scores, real_count, report.spatial), cache, Gradients::parameters);
-    }
-    {
-      typename Gan::TemporalType::Cache cache;
-      const Tensor<T, D> scores = gan_.temporal.forward(videos, all_labels, Pass::train(), &cache);
-      gan_.temporal.backward(discriminator_loss(scores, real_count, report.temporal), cache, Gradients::parameters);
-    }
+    report.spatial = report.temporal = {};
+    for (const auto& part : parts)
+      add_discriminator_gradients(part, share_of(part, parts), pass_for(part, parts), report);
     report.spatial.gradient_norm = gradient_norm(spatial_);
     report.temporal.gradient_norm = gradient_norm(temporal_);
+    if (!report.spatial.is_finite() || !report.temporal.is_finite()) return skip(parts, before, report);
     discriminator_optimizer_.step();
   }
 
-  /// Updates the generator by the sum of both discriminators' losses, and its average.
+  /// One update of the generator by the sum of both discriminators' losses, and of its average: the end of a step.
   void generator_update(const GeneratorInputs<T, D>& inputs, StepReport& report) {
-    typename Gan::GeneratorType::Cache generator_cache;
-    const Tensor<T, D> fake = gan_.generator.forward(inputs.z, inputs.labels, Pass::train(), &generator_cache);
-    auto loss = Tensor<T, D>::zeros(Shape{1});
-    Tensor<T, D> dfake;
-    {
-      typename Gan::SpatialType::Cache cache;
-      const Tensor<T, D> scores = gan_.spatial.forward(fake, inputs.labels, inputs.frames, Pass::train(), &cache);
-      dfake = gan_.spatial.backward(generator_loss(scores, loss), cache, Gradients::inputs);
-    }
-    {
-      typename Gan::TemporalType::Cache cache;
-      const Tensor<T, D> scores = gan_.temporal.forward(fake, inputs.labels, Pass::train(), &cache);
-      const Tensor<T, D> dtemporal = gan_.temporal.backward(generator_loss(scores, loss), cache, Gradients::inputs);
-      D::add(dfake.size(), dtemporal.data(), dfake.data());
-    }
+    generator_update(std::vector{inputs}, report);
+  }
+
+  /// The same on a batch in parts. If a loss or gradient is not finite, nothing is updated, and the report says so.
+  void generator_update(const std::vector<GeneratorInputs<T, D>>& parts, StepReport& report) {
+    const Replay<T, D> before(gan_);
     generator_.clear_gradients();
-    gan_.generator.backward(dfake, std::move(generator_cache), Gradients::parameters);
-    report.generator_loss = static_cast<double>(loss.item());
+    report.generator_loss = 0;
+    for (const auto& part : parts) add_generator_gradients(part, share_of(part, parts), pass_for(part, parts), report);
     report.generator_gradient_norm = gradient_norm(generator_);
+    if (!std::isfinite(report.generator_loss + report.generator_gradient_norm)) return skip(parts, before, report);
     generator_optimizer_.step();
     ++steps_;
     update_moving_average(generator_, average_, steps_, options_.average);
   }
 
+  /// The random numbers that the clips of the run's batches are drawn with; batch number `step * d_steps + update`
+  /// serves that update of that step. Keeps the trainer's `redraws` of now.
+  BatchSchedule batch_schedule() const {
+    return [seed = options_.seed, redraws = redraws_, d_steps = options_.d_steps](Index number) {
+      return update_random(step_random(seed, redraws, number / d_steps), number % d_steps).stream("data");
+    };
+  }
+
   Gan& gan() { return gan_; }
   const TrainerOptions& options() const { return options_; }
-  /// Steps so far.
+  const Gan& gan() const { return gan_; }
+  /// Steps so far, skipped ones included.
   Index steps() const { return steps_; }
   void set_steps(Index steps) { steps_ = steps; }
+  /// Steps in which an update was left out because something was not finite.
+  Index skipped_steps() const { return skipped_steps_; }
+  void set_skipped_steps(Index steps) { skipped_steps_ = steps; }
+  /// Another number here gives other random draws for the same steps: for a run that goes back to a checkpoint because
+  /// the draws it had led astray.
+  Index redraws() const { return redraws_; }
+  void set_redraws(Index redraws) { redraws_ = redraws; }
   Optimizer& generator_optimizer() { return generator_optimizer_; }
   Optimizer& discriminator_optimizer() { return discriminator_optimizer_; }
 
@@ -181,13 +159,32 @@ class Trainer {
     return first;
   }
 
-  void check_data(const Tensor<T, D>& videos) const {
+  static Random step_random(std::uint64_t seed, Index redraws, Index step) {
+    const Random random = Random(seed).stream("step").stream(static_cast<std::uint64_t>(step));
+    return redraws == 0 ? random : random.stream("redraw").stream(static_cast<std::uint64_t>(redraws));
+  }
+  static Random update_random(const Random& step, Index update) {
+    return step.stream("discriminator").stream(static_cast<std::uint64_t>(update));
+  }
+  Random step_random(Index step) const { return step_random(options_.seed, redraws_, step); }
+
+  template <class Data>
+  std::vector<LabelledClip> next_clips(Data& data, Index number, StepReport& report) const {
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<LabelledClip> clips;
+    if constexpr (BatchSource<Data>)
+      clips = data.batch(number);
+    else
+      clips = draw_clips(data, batch_schedule()(number), options_.batch);
+    report.data_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const DvdGanConfig& config = gan_.config();
-    require(videos.extent(0) == config.frames && videos.extent(2) == config.resolution &&
-                videos.extent(3) == config.resolution,
-            "the model expects clips of ", config.frames, " frames of ", config.resolution, "x", config.resolution,
-            " pixels, but the data set gives ", videos.extent(0), " frames of ", videos.extent(3), "x",
-            videos.extent(2));
+    require(static_cast<Index>(clips.size()) == options_.batch, "training expects batches of ", options_.batch,
+            " clips, but the data set gives ", clips.size());
+    for (const auto& [clip, label] : clips)
+      require(clip.frames == config.frames && clip.height == config.resolution && clip.width == config.resolution,
+              "the model expects clips of ", config.frames, " frames of ", config.resolution, "x", config.resolution,
+              " pixels, but the data set gives ", clip.frames, " frames of ", clip.width, "x", clip.height);
+    return clips;
   }
 
   Tensor<T, D> latents(const Random& random) const {
@@ -208,18 +205,89 @@ class Trainer {
     return Sampler::draw(random.stream("frames"), options_.batch, gan_.config().frames, gan_.config().frames_judged());
   }
 
-  /// Videos [T, N, ...] and [T, M, ...] as [T, N + M, ...].
-  static Tensor<T, D> concatenate(const Tensor<T, D>& a, const Tensor<T, D>& b) {
-    const Shape& shape = a.shape();
-    const Index frame = shape[2] * shape[3] * shape[4], of_a = a.extent(1) * frame, of_b = b.extent(1) * frame;
-    Tensor<T, D> result(Shape{shape[0], a.extent(1) + b.extent(1), shape[2], shape[3], shape[4]});
-    D::copy_rows(1, shape[0], of_a, a.data(), 0, of_a, result.data(), 0, of_a + of_b);
-    D::copy_rows(1, shape[0], of_b, b.data(), 0, of_b, result.data() + of_a, 0, of_a + of_b);
-    return result;
+  /// Calls `f(first, count)` for each part of a batch.
+  template <class F>
+  void for_each_part(const F& f) const {
+    const Index size = options_.micro_batch == 0 ? options_.batch : options_.micro_batch;
+    for (Index first = 0; first < options_.batch; first += size) f(first, std::min(size, options_.batch - first));
   }
 
-  /// The gradient of the scores, real ones first.
-  static Tensor<T, D> discriminator_loss(const Tensor<T, D>& scores, Index real_count, DiscriminatorReport& report) {
+  std::vector<DiscriminatorInputs<T, D>> discriminator_inputs(const std::vector<LabelledClip>& clips,
+                                                              const Random& random) const {
+    const Tensor<T, D> z = latents(random);
+    const Labels all_labels = labels(random);
+    const FrameIndices of_real = frames(random.stream("real")), of_fake = frames(random);
+    std::vector<DiscriminatorInputs<T, D>> parts;
+    for_each_part([&](Index first, Index count) {
+      auto [real, real_labels] = to_batch<T, D>(clips, first, count);
+      parts.push_back({real, real_labels, z.slice(first, count), part_of(all_labels, first, count),
+                       part_of(of_real, first, count), part_of(of_fake, first, count)});
+    });
+    return parts;
+  }
+
+  std::vector<GeneratorInputs<T, D>> generator_inputs(const Random& random) const {
+    const Tensor<T, D> z = latents(random);
+    const Labels all_labels = labels(random);
+    const FrameIndices all_frames = frames(random);
+    std::vector<GeneratorInputs<T, D>> parts;
+    for_each_part([&](Index first, Index count) {
+      parts.push_back({z.slice(first, count), part_of(all_labels, first, count), part_of(all_frames, first, count)});
+    });
+    return parts;
+  }
+
+  void add_discriminator_gradients(const DiscriminatorInputs<T, D>& inputs, double weight, Pass pass,
+                                   StepReport& report) {
+    const auto both = with_fakes(inputs, gan_.generator.forward(inputs.z, inputs.labels, pass));
+    const Index real_count = inputs.real.extent(1);
+    {
+      typename Gan::SpatialType::Cache cache;
+      const Tensor<T, D> scores = gan_.spatial.forward(both.videos, both.labels, both.frames, pass, &cache);
+      gan_.spatial.backward(discriminator_loss(scores, real_count, weight, report.spatial), cache,
+                            Gradients::parameters);
+    }
+    {
+      typename Gan::TemporalType::Cache cache;
+      const Tensor<T, D> scores = gan_.temporal.forward(both.videos, both.labels, pass, &cache);
+      gan_.temporal.backward(discriminator_loss(scores, real_count, weight, report.temporal), cache,
+                             Gradients::parameters);
+    }
+  }
+
+  void add_generator_gradients(const GeneratorInputs<T, D>& inputs, double weight, Pass pass, StepReport& report) {
+    typename Gan::GeneratorType::Cache generator_cache;
+    const Tensor<T, D> fake = gan_.generator.forward(inputs.z, inputs.labels, pass, &generator_cache);
+    auto loss = Tensor<T, D>::zeros(Shape{1});
+    Tensor<T, D> dfake;
+    {
+      typename Gan::SpatialType::Cache cache;
+      const Tensor<T, D> scores = gan_.spatial.forward(fake, inputs.labels, inputs.frames, pass, &cache);
+      dfake = gan_.spatial.backward(generator_loss(scores, weight, loss), cache, Gradients::inputs);
+    }
+    {
+      typename Gan::TemporalType::Cache cache;
+      const Tensor<T, D> scores = gan_.temporal.forward(fake, inputs.labels, pass, &cache);
+      const Tensor<T, D> dtemporal =
+          gan_.temporal.backward(generator_loss(scores, weight, loss), cache, Gradients::inputs);
+      D::add(dfake.size(), dtemporal.data(), dfake.data());
+    }
+    gan_.generator.backward(dfake, std::move(generator_cache), Gradients::parameters);
+    report.generator_loss += weight * static_cast<double>(loss.item());
+  }
+
+  /// Leaves an update out: buffers go back to `before`, and the report tells what was wrong.
+  template <class Inputs>
+  void skip(const std::vector<Inputs>& parts, const Replay<T, D>& before, StepReport& report) {
+    before.undo(gan_);
+    report.skipped = true;
+    report.fault = find_fault(gan_, {&generator_, &spatial_, &temporal_}, parts);
+    before.undo(gan_);
+  }
+
+  /// The gradient of the scores, real ones first, for a part of a batch that counts `weight` in it.
+  static Tensor<T, D> discriminator_loss(const Tensor<T, D>& scores, Index real_count, double weight,
+                                         DiscriminatorReport& report) {
     Tensor<T, D> dscores(scores.shape());
     auto loss = Tensor<T, D>::zeros(Shape{1});
     const Index fake_count = scores.size() - real_count;
@@ -228,23 +296,24 @@ class Trainer {
     D::mean_loss(
         fake_count, scores.data() + real_count, [](T score) { return Loss::fake(score); }, loss.data(),
         dscores.data() + real_count);
-    report.loss = static_cast<double>(loss.item());
+    report.loss += weight * static_cast<double>(loss.item());
     const std::vector<T> values = scores.to_vector();
-    report.real_score = report.fake_score = 0;
     for (Index i = 0; i < scores.size(); ++i) {
-      const double score = static_cast<double>(values[static_cast<std::size_t>(i)]);
+      const double score = weight * static_cast<double>(values[static_cast<std::size_t>(i)]);
       if (i < real_count)
         report.real_score += score / static_cast<double>(real_count);
       else
         report.fake_score += score / static_cast<double>(fake_count);
     }
+    if (weight != 1) D::scale(dscores.size(), static_cast<T>(weight), dscores.data(), dscores.data());
     return dscores;
   }
 
-  static Tensor<T, D> generator_loss(const Tensor<T, D>& scores, Tensor<T, D>& loss) {
+  static Tensor<T, D> generator_loss(const Tensor<T, D>& scores, double weight, Tensor<T, D>& loss) {
     Tensor<T, D> dscores(scores.shape());
     D::mean_loss(
         scores.size(), scores.data(), [](T score) { return Loss::generator(score); }, loss.data(), dscores.data());
+    if (weight != 1) D::scale(dscores.size(), static_cast<T>(weight), dscores.data(), dscores.data());
     return dscores;
   }
 
@@ -264,7 +333,7 @@ class Trainer {
   TrainerOptions options_;
   Contents<T, D> generator_, spatial_, temporal_, average_;
   Optimizer generator_optimizer_, discriminator_optimizer_;
-  Index steps_ = 0;
+  Index steps_ = 0, skipped_steps_ = 0, redraws_ = 0;
 };
 
 }  // namespace dvd

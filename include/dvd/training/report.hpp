@@ -1,0 +1,35 @@
+// What a training step has to tell.
+#pragma once
+
+#include <cmath>
+#include <string>
+
+#include "dvd/core/shape.hpp"
+
+namespace dvd {
+
+/// One discriminator's part in an update.
+struct DiscriminatorReport {
+  double loss = 0;
+  double real_score = 0;  ///< mean score of the real videos
+  double fake_score = 0;  ///< mean score of the generated videos
+  double gradient_norm = 0;
+
+  bool is_finite() const { return std::isfinite(loss + real_score + fake_score + gradient_norm); }
+};
+
+/// What a training step has to tell. The discriminators' numbers are those of the step's last update of them.
+struct StepReport {
+  Index step = 0;  ///< steps so far, this one included
+  DiscriminatorReport spatial, temporal;
+  double generator_loss = 0;
+  double generator_gradient_norm = 0;
+  double data_seconds = 0;  ///< spent waiting for clips
+
+  /// Whether a loss, score or gradient was not finite. That update, and what would have come after it in the step, was
+  /// then left out: no weight, moment or statistic has changed by it.
+  bool skipped = false;
+  std::string fault;  ///< where the first value that is not finite arose, such as "spatial.blocks.0.conv1: its result"
+};
+
+}  // namespace dvd

@@ -1,0 +1,138 @@
+// Clips decoded ahead of need, on threads of their own.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "dvd/data/clip_source.hpp"
+
+namespace dvd {
+
+/// How a ClipLoader works.
+struct ClipLoaderOptions {
+  Index batch = 8;    ///< clips in a batch
+  Index ahead = 2;    ///< batches that are ready or being made beyond the one asked for
+  Index threads = 1;  ///< that draw clips
+};
+
+/// Draws the batches of a run ahead of need, so that training does not wait for video files. A batch holds what
+/// `draw_clips` would have drawn, whatever the timing and the number of threads: clip n of batch number i comes from
+/// `schedule(i).stream(n)`. No more than `ahead` batches wait.
+///
+///     dvd::ClipLoader loader(folder, trainer.batch_schedule(), {.batch = 8});
+///     while (...) trainer.step(loader);
+///
+/// Batches are asked for by one thread.
+template <ClipSource Source>
+class ClipLoader {
+ public:
+  /// Begins with batch number `first`. The source must outlive the loader. Throws ArgumentError for options below 1.
+  ClipLoader(Source& source, BatchSchedule schedule, const ClipLoaderOptions& options, Index first = 0)
+      : source_(source), schedule_(std::move(schedule)), options_(options) {
+    require(options.batch >= 1 && options.ahead >= 1 && options.threads >= 1,
+            "a loader needs batches, batches ahead and threads of at least 1, not ", options.batch, ", ", options.ahead,
+            " and ", options.threads);
+    restart(first);
+    for (Index i = 0; i < options.threads; ++i) threads_.emplace_back([this] { work(); });
+  }
+
+  ~ClipLoader() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    work_to_do_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  ClipLoader(const ClipLoader&) = delete;
+  ClipLoader& operator=(const ClipLoader&) = delete;
+
+  /// Batch number `number`; waits until it is ready. Quick if numbers are asked for in turn; any other number drops
+  /// what was made ahead. Throws what the source threw while drawing one of its clips.
+  std::vector<LabelledClip> batch(Index number) {
+    std::unique_lock lock(mutex_);
+    if (number != first_) {
+      restart(number);
+      work_to_do_.notify_all();
+    }
+    batch_done_.wait(lock, [&] { return batches_.front().left == 0; });
+    Pending done = std::move(batches_.front());
+    batches_.pop_front();
+    batches_.emplace_back(options_.batch);
+    ++first_;
+    lock.unlock();
+    work_to_do_.notify_all();
+    if (done.error) std::rethrow_exception(done.error);
+    return std::move(done.clips);
+  }
+
+ private:
+  // A batch in the making.
+  struct Pending {
+    explicit Pending(Index count) : clips(static_cast<std::size_t>(count)), left(count) {}
+
+    std::vector<LabelledClip> clips;
+    Index begun = 0;  // clips given to a thread
+    Index left;       // clips not yet there
+    std::exception_ptr error = nullptr;
+  };
+
+  void restart(Index number) {
+    ++epoch_;
+    first_ = number;
+    batches_.clear();
+    for (Index i = 0; i <= options_.ahead; ++i) batches_.emplace_back(options_.batch);
+  }
+
+  // The place in batches_ of the first one with a clip that no thread has begun; their number if there is none.
+  std::size_t next_to_do() const {
+    std::size_t i = 0;
+    while (i < batches_.size() && batches_[i].begun == options_.batch) ++i;
+    return i;
+  }
+
+  void work() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      work_to_do_.wait(lock, [&] { return stopping_ || next_to_do() < batches_.size(); });
+      if (stopping_) return;
+      const std::size_t next = next_to_do();
+      const Index number = first_ + static_cast<Index>(next), clip = batches_[next].begun++;
+      const std::uint64_t epoch = epoch_;
+      lock.unlock();
+      LabelledClip drawn;
+      std::exception_ptr error;
+      try {
+        drawn = source_.draw(schedule_(number).stream(static_cast<std::uint64_t>(clip)));
+      } catch (...) {
+        error = std::current_exception();
+      }
+      lock.lock();
+      if (epoch != epoch_) continue;  // nobody wants it any more
+      Pending& batch = batches_[static_cast<std::size_t>(number - first_)];
+      batch.clips[static_cast<std::size_t>(clip)] = std::move(drawn);
+      if (error && !batch.error) batch.error = error;
+      if (--batch.left == 0) batch_done_.notify_one();
+    }
+  }
+
+  Source& source_;
+  BatchSchedule schedule_;
+  ClipLoaderOptions options_;
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable work_to_do_, batch_done_;
+  std::deque<Pending> batches_;  // number first_, first_ + 1, ...
+  Index first_ = 0;
+  std::uint64_t epoch_ = 0;  // counts restarts
+  bool stopping_ = false;
+
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace dvd

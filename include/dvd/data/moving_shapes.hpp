@@ -55,16 +55,26 @@ class MovingShapes {
     const Scene scene(random, label);
     const std::int64_t size = options_.resolution;
     LabelledClip result{Clip(options_.frames, size, size), label};
+    const auto paint = [](const Color& color, std::uint8_t* pixel) {
+      for (std::size_t c = 0; c < 3; ++c)
+        pixel[c] = static_cast<std::uint8_t>(std::lround((std::clamp(color[c], -1.0, 1.0) + 1) * 127.5));
+    };
+    Clip ground(1, size, size);  // the same in all frames
+    for (std::int64_t row = 0; row < size; ++row)
+      for (std::int64_t column = 0; column < size; ++column)
+        paint(scene.ground(row, column, size), ground.pixels.data() + (row * size + column) * 3);
     for (std::int64_t t = 0; t < options_.frames; ++t) {
       // A clip of one frame shows the middle of the path.
       const double time = options_.frames > 1 ? static_cast<double>(t) / static_cast<double>(options_.frames - 1) : 0.5;
-      std::uint8_t* pixel = result.clip.frame(t);
+      std::uint8_t* const frame = result.clip.frame(t);
+      std::ranges::copy(ground.pixels, frame);
       for (std::int64_t row = 0; row < size; ++row)
-        for (std::int64_t column = 0; column < size; ++column, pixel += 3) {
-          const auto color = scene.color(row, column, size, time);
-          for (std::size_t c = 0; c < 3; ++c)
-            pixel[c] = static_cast<std::uint8_t>(std::lround((std::clamp(color[c], -1.0, 1.0) + 1) * 127.5));
-        }
+        for (std::int64_t column = 0; column < size; ++column)
+          if (const double covered = scene.covered(row, column, size, time); covered > 0) {
+            Color color = scene.ground(row, column, size);
+            for (std::size_t c = 0; c < 3; ++c) color[c] = covered * scene.hue[c] + (1 - covered) * color[c];
+            paint(color, frame + (row * size + column) * 3);
+          }
     }
     return result;
   }
@@ -113,23 +123,30 @@ class MovingShapes {
       }
     }
 
-    /// The mean colour of a pixel at `time` in [0, 1], in [-1, 1].
-    Color color(std::int64_t row, std::int64_t column, std::int64_t resolution, double time) const {
+    /// How much of a pixel the shape covers at `time` in [0, 1].
+    double covered(std::int64_t row, std::int64_t column, std::int64_t resolution, double time) const {
       constexpr int samples = 4;  // in each direction
       const double pixel = 1 / static_cast<double>(resolution);
       const double left = static_cast<double>(column) * pixel, top = static_cast<double>(row) * pixel;
       const double center_x = start_x + time * move_x, center_y = start_y + time * move_y;
+      const double reach = size / 2 + pixel;  // a pixel that begins further away is not touched
+      if (std::abs(left - center_x) > reach || std::abs(top - center_y) > reach) return 0;
       int hits = 0;
       for (int i = 0; i < samples; ++i)
         for (int j = 0; j < samples; ++j)
           hits += inside(left + (j + 0.5) / samples * pixel - center_x, top + (i + 0.5) / samples * pixel - center_y);
-      const double covered = static_cast<double>(hits) / (samples * samples);
+      return static_cast<double>(hits) / (samples * samples);
+    }
+
+    /// The gradient's colour at a pixel, in [-1, 1].
+    Color ground(std::int64_t row, std::int64_t column, std::int64_t resolution) const {
+      const double pixel = 1 / static_cast<double>(resolution);
+      const double left = static_cast<double>(column) * pixel, top = static_cast<double>(row) * pixel;
       // Along the gradient's direction the frame spans at most [-sqrt(1/2), sqrt(1/2)].
       const double along = ground_x * (left + pixel / 2 - 0.5) + ground_y * (top + pixel / 2 - 0.5);
       const double mix = 0.5 + along / std::numbers::sqrt2;
       Color result;
-      for (std::size_t c = 0; c < 3; ++c)
-        result[c] = covered * hue[c] + (1 - covered) * ((1 - mix) * ground_from[c] + mix * ground_to[c]);
+      for (std::size_t c = 0; c < 3; ++c) result[c] = (1 - mix) * ground_from[c] + mix * ground_to[c];
       return result;
     }
   };

@@ -148,3 +148,42 @@ TEST_CASE("thousands of damaged checkpoints are loaded or refused, and never cha
   dvd::save_checkpoint(folder.path() / "again", trainer);
   CHECK(bytes_of(folder.path() / "again") == bytes_of(folder.path() / "before"));
 }
+
+TEST_CASE("what else a trainer counts comes back too") {
+  const TemporaryFolder folder;
+  Gan gan(tiny, 7);
+  dvd::Trainer trainer(gan, options);
+  trainer.set_steps(12);
+  trainer.set_skipped_steps(3);
+  trainer.set_redraws(2);
+  trainer.generator_optimizer().set_steps(9);
+  dvd::save_checkpoint(folder.path() / "file", trainer);
+  Gan other(tiny, 8);
+  dvd::Trainer resumed(other, options);
+  dvd::load_checkpoint(folder.path() / "file", resumed);
+  CHECK(resumed.steps() == 12);
+  CHECK(resumed.skipped_steps() == 3);
+  CHECK(resumed.redraws() == 2);
+  CHECK(resumed.generator_optimizer().steps() == 9);
+}
+
+TEST_CASE("a single flipped bit anywhere is noticed") {
+  const TemporaryFolder folder;
+  Gan gan(tiny, 7);
+  dvd::Trainer trainer(gan, options);
+  dvd::save_checkpoint(folder.path() / "whole", trainer);
+  const std::string bytes = bytes_of(folder.path() / "whole");
+  const dvd::Random random(11);
+  for (std::uint64_t i = 0; i < 60; ++i) {
+    std::string damaged = bytes;
+    // Half of them in the values, which the format itself does not protect.
+    const auto size = static_cast<std::int64_t>(bytes.size());
+    const auto place = i % 2 ? size - 1 - random.below(2 * i, size / 2) : random.below(2 * i, size);
+    damaged[static_cast<std::size_t>(place)] ^= static_cast<char>(1 << random.below(2 * i + 1, 8));
+    write_bytes(folder.path() / "damaged", damaged);
+    CAPTURE(place);
+    const bool padding = damaged[static_cast<std::size_t>(place)] == (' ' ^ 1);
+    const std::string error = file_error([&] { dvd::load_checkpoint(folder.path() / "damaged", trainer); });
+    if (!padding) CHECK(error != "no FileError");
+  }
+}

@@ -30,6 +30,7 @@
 
 #include "dvd/core/error.hpp"
 #include "dvd/io/atomic_file.hpp"
+#include "dvd/io/content_hash.hpp"
 #include "dvd/io/data_type.hpp"
 #include "dvd/io/safetensors_header.hpp"
 
@@ -90,6 +91,22 @@ class SafetensorsFile : detail::FileChecks {
 
   /// The file's free text: what `__metadata__` holds.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
+
+  /// Whether all that the file says is what its writer wrote: false where the metadata hold a `checksum` (see
+  /// SafetensorsWriter::add_checksum) that does not fit. A file without one is taken at its word.
+  bool checksum_fits() const {
+    const auto stated = metadata_.find(detail::checksum_key);
+    if (stated == metadata_.end()) return true;
+    detail::ContentHash hash;
+    for (const auto& [key, value] : metadata_)
+      if (key != detail::checksum_key) hash.add(key), hash.add(value);
+    for (const auto& [name, tensor] : tensors_) {
+      hash.add(name);
+      hash.add(std::as_bytes(std::span(tensor.shape)));
+      hash.add(std::span(data_).subspan(tensor.begin, tensor.end - tensor.begin));
+    }
+    return stated->second == hash.text();
+  }
 
   /// The tensor's elements in row-major order, as T. See below for conversions and errors.
   template <TensorNumber T>
@@ -209,6 +226,19 @@ class SafetensorsWriter {
     metadata_.insert_or_assign(std::move(key), std::move(value));
   }
 
+  /// Sets the metadata entry `checksum` to a hash of all that was added and set so far, which is all that there may be.
+  void add_checksum() {
+    metadata_.erase(detail::checksum_key);
+    detail::ContentHash hash;
+    for (const auto& [key, value] : metadata_) hash.add(key), hash.add(value);
+    for (const auto& [name, entry] : tensors_) {
+      hash.add(name);
+      hash.add(std::as_bytes(std::span(entry.shape)));
+      hash.add(entry.bytes());
+    }
+    set_metadata(detail::checksum_key, hash.text());
+  }
+
   /// Writes the file, all or nothing (see write_file_atomically). The same content gives the same bytes: tensors lie in
   /// descending order of element size, then by name, so that each is aligned to its element size.
   /// FileError where the file cannot be written; ArgumentError where the header would exceed 100 MB.
@@ -232,8 +262,7 @@ class SafetensorsWriter {
     std::size_t position = 0;
     for (const auto* tensor : order) {
       const Entry& entry = tensor->second;
-      const std::span<const std::byte> bytes =
-          entry.converted.empty() ? entry.values : std::as_bytes(std::span(entry.converted));
+      const std::span<const std::byte> bytes = entry.bytes();
       std::string shape;
       for (const std::int64_t size : entry.shape) shape += concat(shape.empty() ? "" : ",", size);
       header += concat(separator, detail::json_string(tensor->first), ":{\"dtype\":\"", name_of(entry.type),
@@ -259,6 +288,10 @@ class SafetensorsWriter {
     std::vector<std::int64_t> shape;
     std::span<const std::byte> values;
     std::vector<std::uint16_t> converted;  // takes the place of `values` unless empty
+
+    std::span<const std::byte> bytes() const {
+      return converted.empty() ? values : std::as_bytes(std::span(converted));
+    }
   };
   using Tensors = std::map<std::string, Entry>;
 

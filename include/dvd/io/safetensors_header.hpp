@@ -36,6 +36,7 @@ namespace detail {
 inline constexpr std::uint64_t largest_header = 100'000'000;  // bytes; the limit of the format's own reader
 inline constexpr std::size_t most_axes = 64;
 inline constexpr std::string_view metadata_key = "__metadata__";
+inline constexpr const char* checksum_key = "checksum";  // in the metadata
 
 struct StoredTensor {
   DataType type;

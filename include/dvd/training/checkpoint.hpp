@@ -5,7 +5,8 @@
 //     optimizer.NAME.{exp_avg,exp_avg_sq}         Adam's moments of every parameter
 //     optimizer.{generator,discriminator}.step    updates so far, I64, shape []
 //
-// The metadata holds the configuration as JSON under "config"; other keys are the program's.
+// The metadata holds the configuration as JSON under "config", what else the trainer counts under "training", and a
+// checksum; other keys are the program's.
 #pragma once
 
 #include <filesystem>
@@ -88,8 +89,34 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Types...>& train
   writer.add<std::int64_t>("optimizer.generator.step", {}, std::span(steps, 1));
   writer.add<std::int64_t>("optimizer.discriminator.step", {}, std::span(steps + 1, 1));
   writer.set_metadata("config", to_json(trainer.gan().config()).dump());
+  const Json counts = {
+      {"steps", trainer.steps()}, {"skipped_steps", trainer.skipped_steps()}, {"redraws", trainer.redraws()}};
+  writer.set_metadata("training", counts.dump());
   for (const auto& [key, value] : metadata) writer.set_metadata(key, value);
+  writer.add_checksum();
   writer.write(path);
+}
+
+/// What a trainer counts beside its optimizers' updates.
+struct TrainingCounts {
+  Index steps = 0, skipped_steps = 0, redraws = 0;
+};
+
+/// The counts in a checkpoint; where it has none, as those of other programs, every update of the generator was a step.
+/// Throws FileError if they make no sense.
+inline TrainingCounts read_counts(const SafetensorsFile& file, const std::filesystem::path& path,
+                                  Index generator_steps) {
+  const auto found = file.metadata().find("training");
+  if (found == file.metadata().end()) return {.steps = generator_steps};
+  const Json json = Json::parse(found->second, nullptr, false);
+  const auto count = [&](const char* name) {
+    const bool there = json.is_object() && json.contains(name) && json[name].is_number_integer();
+    const Index value = there ? json[name].template get<Index>() : -1;
+    if (value < 0 || value > (Index{1} << 53))
+      throw FileError(concat(path.string(), ": ", name, " in the metadata is not a count"));
+    return value;
+  };
+  return {count("steps"), count("skipped_steps"), count("redraws")};
 }
 
 /// The configuration of the model in a checkpoint, checked against the sizes of its tensors, so that a damaged one
@@ -147,11 +174,16 @@ void load_checkpoint(const std::filesystem::path& path, Trainer<Types...>& train
   });
   const Index generator_steps = detail::read_count(file, path, "optimizer.generator.step");
   const Index discriminator_steps = detail::read_count(file, path, "optimizer.discriminator.step");
+  const TrainingCounts counts = read_counts(file, path, generator_steps);
+  if (!file.checksum_fits())
+    throw FileError(concat(path.string(), ": is damaged: its content does not fit its checksum"));
   detail::visit_tensors(trainer,
                         [&](const std::string& name, auto& tensor) { detail::read_tensor(file, name, tensor); });
   trainer.generator_optimizer().set_steps(generator_steps);
   trainer.discriminator_optimizer().set_steps(discriminator_steps);
-  trainer.set_steps(generator_steps);
+  trainer.set_steps(counts.steps);
+  trainer.set_skipped_steps(counts.skipped_steps);
+  trainer.set_redraws(counts.redraws);
 }
 
 }  // namespace dvd

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "dvd/core/error.hpp"
@@ -106,27 +107,30 @@ inline int legible_scale(std::int64_t resolution) {
   return static_cast<int>(std::max<std::int64_t>(1, 128 / resolution));
 }
 
-/// Writes the picture as a PNG file, all or nothing (see write_file_atomically). ArgumentError where it is empty,
-/// malformed or larger than 512 MiB uncompressed; FileError where it cannot be encoded or written.
-inline void write_png(const std::filesystem::path& path, const Image& image) {
+/// The bytes of the picture as a PNG file. ArgumentError where it is empty, malformed or larger than 512 MiB
+/// uncompressed; Error where it cannot be encoded.
+inline std::string encode_png(const Image& image) {
   constexpr std::int64_t most_bytes = 512 << 20;  // the encoder counts bytes in ints and doubles its buffers
   require(1 <= image.height && 1 <= image.width && image.width <= most_bytes / 3 - 1 &&
               image.height <= most_bytes / (image.width * 3 + 1) &&
               image.pixels.size() == static_cast<std::size_t>(image.height * image.width * 3),
           "a picture says ", image.height, "x", image.width, " pixels and holds ", image.pixels.size(),
           " bytes (expected at least 1x1, 3 bytes a pixel, and at most ", most_bytes, " bytes)");
-  std::vector<std::byte> file;
+  std::string file;
   const auto append = [](void* context, void* data, int size) {
-    const auto* bytes = static_cast<const std::byte*>(data);
-    auto& result = *static_cast<std::vector<std::byte>*>(context);
-    result.insert(result.end(), bytes, bytes + size);
+    static_cast<std::string*>(context)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
   };
   const int height = static_cast<int>(image.height);
   const int width = static_cast<int>(image.width);
   const int encoded = stbi_write_png_to_func(append, &file, width, height, 3, image.pixels.data(), width * 3);
-  if (encoded == 0) throw FileError(concat(path.string(), ": cannot encode the picture as PNG (out of memory?)"));
-  const std::span<const std::byte> bytes = file;
-  write_file_atomically(path, std::span(&bytes, 1));
+  if (encoded == 0) throw Error("a picture cannot be encoded as PNG (out of memory?)");
+  return file;
+}
+
+/// Writes the picture as a PNG file, all or nothing (see write_file_atomically). ArgumentError and Error as encode_png;
+/// FileError where it cannot be written.
+inline void write_png(const std::filesystem::path& path, const Image& image) {
+  write_file_atomically(path, encode_png(image));
 }
 
 }  // namespace dvd

@@ -1,5 +1,7 @@
-// The folder of a training run: config.json, log.jsonl, samples/, checkpoints/.
+// The folder of a training run: config.json, log.jsonl, warnings.log, report.html, samples/, checkpoints/.
 #pragma once
+
+#include <sys/file.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -35,16 +37,40 @@ inline std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path
   return entries;
 }
 
-/// The folder of one run. Files appear whole or not at all.
+/// The lines of a text file; none where there is no such file. Throws FileError where it is not a regular file, which
+/// might keep its reader waiting for ever.
+inline std::vector<std::string> read_lines_of(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (status.type() == std::filesystem::file_type::not_found) return {};
+  if (!std::filesystem::is_regular_file(status))
+    throw FileError(concat(path.string(), ": is not a regular file (expected a text)"));
+  std::ifstream file(path);
+  if (!file) throw FileError(concat(path.string(), ": cannot be read: ", std::strerror(errno)));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  return lines;
+}
+
+/// The folder of one run. Files appear whole or not at all. One process at a time may hold it.
 class RunFolder {
  public:
-  /// Creates the folder and its parts where they are missing. Throws FileError if it cannot.
+  /// Creates the folder and its parts where they are missing, and clears away what a process that was killed while
+  /// writing has left half-written. Throws FileError if it cannot, or if another process holds the folder.
   explicit RunFolder(std::filesystem::path root) : root_(std::move(root)) {
     for (const char* part : {"samples", "checkpoints"}) {
       std::error_code error;
       std::filesystem::create_directories(root_ / part, error);
       if (error) throw FileError(concat((root_ / part).string(), ": cannot create the folder: ", error.message()));
     }
+    // The lock goes with the process, however that ends.
+    if (!lock_.open(root_.string(), O_RDONLY | O_DIRECTORY))
+      throw FileError(concat(root_.string(), ": cannot be opened: ", std::strerror(errno)));
+    if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+      throw FileError(concat(root_.string(),
+                             ": another process is at work in this folder; wait for it, end it, or "
+                             "choose another folder"));
+    for (const auto& folder : {root_, root_ / "samples", root_ / "checkpoints"}) remove_half_written(folder);
   }
 
   const std::filesystem::path& root() const { return root_; }
@@ -62,33 +88,36 @@ class RunFolder {
   void write_config(const std::string& json) const { write_file_atomically(root_ / "config.json", json); }
 
   /// Appends one line to log.jsonl. Throws FileError if it cannot.
-  void append_log(const std::string& line) const {
-    const std::filesystem::path path = root_ / "log.jsonl";
-    std::ofstream log(path, std::ios::app);
-    log << line << '\n';
-    log.flush();
-    if (!log) throw FileError(concat(path.string(), ": cannot write: ", std::strerror(errno)));
-  }
+  void append_log(const std::string& line) const { append(root_ / "log.jsonl", line); }
+  /// Appends one line to warnings.log. Throws FileError if it cannot.
+  void append_warning(const std::string& line) const { append(root_ / "warnings.log", line); }
+
+  std::vector<std::string> read_log() const { return read_lines_of(root_ / "log.jsonl"); }
+  std::vector<std::string> read_warnings() const { return read_lines_of(root_ / "warnings.log"); }
+
+  void write_report(const std::string& html) const { write_file_atomically(root_ / "report.html", html); }
 
   /// Removes from log.jsonl the lines after `step`, which a run that goes on from there writes anew. `step_of` gives a
   /// line's step, or -1 for one that was cut short.
   template <class StepOf>
   void forget_log_after(std::int64_t step, const StepOf& step_of) const {
     const std::filesystem::path path = root_ / "log.jsonl";
-    std::ifstream log(path);
-    if (!log) return;
+    const std::vector<std::string> lines = read_log();
+    if (lines.empty()) return;
     std::string kept;
-    for (std::string line; std::getline(log, line);) {
+    for (const std::string& line : lines) {
       const std::int64_t of_line = step_of(line);
       if (of_line >= 0 && of_line <= step) kept += line + '\n';
     }
     write_file_atomically(path, kept);
   }
 
-  /// Deletes all but the newest `keep` checkpoints; 0 keeps all.
-  void rotate_checkpoints(std::int64_t keep) const {
+  /// Once the checkpoint of `step` is written, deletes all older ones but the newest `keep - 1`; 0 keeps all. Those of
+  /// later steps, which going back may have left, are neither counted nor touched: they may be damaged.
+  void rotate_checkpoints(std::int64_t keep, std::int64_t step) const {
     if (keep <= 0) return;
-    const auto entries = list_checkpoints(root_);
+    auto entries = list_checkpoints(root_);
+    std::erase_if(entries, [&](const CheckpointEntry& entry) { return entry.step > step; });
     for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < entries.size(); ++i) {
       std::error_code error;
       std::filesystem::remove(entries[i].path, error);
@@ -96,6 +125,31 @@ class RunFolder {
   }
 
  private:
+  static void append(const std::filesystem::path& path, const std::string& line) {
+    std::error_code error;
+    const auto type = std::filesystem::status(path, error).type();
+    if (type != std::filesystem::file_type::regular && type != std::filesystem::file_type::not_found)
+      throw FileError(concat(path.string(), ": is not a regular file (expected a text to append to)"));
+    std::ofstream file(path, std::ios::app);
+    file << line << '\n';
+    file.flush();
+    if (!file) throw FileError(concat(path.string(), ": cannot write: ", std::strerror(errno)));
+  }
+
+  // Only the process that holds the folder may be writing there, and it has not begun.
+  static void remove_half_written(const std::filesystem::path& folder) {
+    std::error_code error;
+    std::vector<std::filesystem::path> leftovers;
+    for (const auto& file : std::filesystem::directory_iterator(folder, error))
+      if (is_half_written(file.path().filename().string())) leftovers.push_back(file.path());
+    for (const auto& path : leftovers) std::filesystem::remove(path, error);
+  }
+
+  static bool is_half_written(const std::string& name) {  // see write_file_atomically
+    const std::size_t mark = name.rfind(".partial-");
+    return mark != std::string::npos && name.find_first_not_of("0123456789-", mark + 9) == std::string::npos;
+  }
+
   static std::string step_name(std::int64_t step) {
     char name[32];
     std::snprintf(name, sizeof name, "step-%08lld", static_cast<long long>(step));
@@ -103,6 +157,7 @@ class RunFolder {
   }
 
   std::filesystem::path root_;
+  detail::Descriptor lock_;
 };
 
 }  // namespace dvd

@@ -186,4 +186,19 @@ void load_checkpoint(const std::filesystem::path& path, Trainer<Types...>& train
   trainer.set_redraws(counts.redraws);
 }
 
+/// Makes `to` what `from` is: models, average, moments and counts, as a checkpoint would, without a file. Both must be
+/// of one configuration.
+template <class... Types>
+void copy_training_state(Trainer<Types...>& from, Trainer<Types...>& to) {
+  std::vector<Tensor<typename Trainer<Types...>::T, typename Trainer<Types...>::D>> values;
+  detail::visit_tensors(from, [&](const std::string&, const auto& tensor) { values.push_back(tensor); });
+  auto value = values.begin();
+  detail::visit_tensors(to, [&](const std::string&, auto& tensor) { tensor.copy_from(*value++); });
+  to.generator_optimizer().set_steps(from.generator_optimizer().steps());
+  to.discriminator_optimizer().set_steps(from.discriminator_optimizer().steps());
+  to.set_steps(from.steps());
+  to.set_skipped_steps(from.skipped_steps());
+  to.set_redraws(from.redraws());
+}
+
 }  // namespace dvd

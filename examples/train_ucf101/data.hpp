@@ -15,31 +15,37 @@ namespace examples {
 /// A clip source of either kind.
 struct DataSet {
   std::function<dvd::LabelledClip(const dvd::Random&)> draw_clip;
+  std::function<dvd::Index()> count_skipped;
   std::vector<std::string> names;
   std::string description;
 
   dvd::LabelledClip draw(const dvd::Random& random) const { return draw_clip(random); }
   dvd::Index classes() const { return static_cast<dvd::Index>(names.size()); }
   const std::vector<std::string>& class_names() const { return names; }
+  /// Files that could not be used so far.
+  dvd::Index skipped_files() const { return count_skipped(); }
 };
 
-/// Opens what `--data` names, or moving shapes. Files that cannot be used are named on the error output, once each.
-inline std::unique_ptr<DataSet> open_data(const TrainOptions& options) {
+/// Opens what `--data` names, or moving shapes. `warn` is told of files that cannot be used, once of each, now and
+/// later, by any thread.
+inline std::unique_ptr<DataSet> open_data(const TrainOptions& options, std::function<void(const std::string&)> warn) {
   if (options.data.empty()) {
     const dvd::MovingShapes shapes({.frames = options.model.frames, .resolution = options.model.resolution});
-    return std::make_unique<DataSet>(
-        DataSet{[shapes](const dvd::Random& random) { return shapes.draw(random); }, shapes.class_names(), ""});
+    return std::make_unique<DataSet>(DataSet{[shapes](const dvd::Random& random) { return shapes.draw(random); },
+                                             [] { return dvd::Index{0}; }, shapes.class_names(), ""});
   }
-  const auto folder = std::make_shared<dvd::VideoFolder>(
-      options.data,
-      dvd::VideoFolderOptions{.frames = options.model.frames,
-                              .resolution = options.model.resolution,
-                              .stride = options.stride,
-                              .random_crop = !options.center_crop,
-                              .split = options.split,
-                              .warn = [](const std::string& line) { fmt::print(stderr, "warning: {}\n", line); }});
+  dvd::require(std::filesystem::is_directory(options.data), "--data ", options.data,
+               std::filesystem::exists(options.data) ? " is not a folder" : ": no such folder",
+               "; expected UCF-101, or a folder of class folders of videos");
+  const auto folder =
+      std::make_shared<dvd::VideoFolder>(options.data, dvd::VideoFolderOptions{.frames = options.model.frames,
+                                                                               .resolution = options.model.resolution,
+                                                                               .stride = options.stride,
+                                                                               .random_crop = !options.center_crop,
+                                                                               .split = options.split,
+                                                                               .warn = std::move(warn)});
   return std::make_unique<DataSet>(DataSet{[folder](const dvd::Random& random) { return folder->draw(random); },
-                                           folder->class_names(),
+                                           [folder] { return folder->skipped(); }, folder->class_names(),
                                            fmt::format(", {} videos, {} skipped", folder->size(), folder->skipped())});
 }
 

@@ -19,6 +19,8 @@ struct TrainOptions {
   std::string recurrent = "convgru";
   dvd::Index condition_frames = 0;
   bool center_crop = false;
+  dvd::Index loader_threads = 0;
+  std::vector<std::string> class_names;  ///< of the run that goes on; empty: not known
 
   dvd::DvdGanConfig model = {.frames = 8, .resolution = 32, .channels = 8};
   dvd::TrainerOptions trainer = {.batch = 8, .average = {.decay = 0.999, .start = 200}};
@@ -68,6 +70,9 @@ inline void check_variants(const TrainOptions& options) {
 
 /// Declares all flags on `app`. Their defaults are whatever `options` holds.
 inline void add_options(CLI::App& app, TrainOptions& options) {
+  app.footer(
+      "For tests of what a run survives: the environment variable DVD_TEST_POISON=NAME@STEP makes a value of the\n"
+      "parameter NAME (as in a checkpoint) a NaN just before that step; NAME@STEP+ does so from there on.");
   options.common.add_to(app);
   app.add_option("--preset", options.preset, "defaults to start from: demo, small, paper-64 or paper-128")
       ->capture_default_str();
@@ -79,6 +84,9 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
   data->add_option("--resolution", options.model.resolution, "pixels: 16, 32, 64, 128 or 256")->capture_default_str();
   data->add_option("--stride", options.stride, "take every K-th frame of a video")
       ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  data->add_option("--loader-threads", options.loader_threads, "threads that decode clips ahead; 0: a quarter of all")
+      ->check(CLI::Range(0, 256))
       ->capture_default_str();
   data->add_flag("--center-crop", options.center_crop, "crop the middle of a video instead of a random square");
 
@@ -100,6 +108,11 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
 
   auto* training = app.add_option_group("training");
   training->add_option("--batch", options.trainer.batch, "videos in a batch")->capture_default_str();
+  training
+      ->add_option("--micro-batch", options.trainer.micro_batch,
+                   "put a batch through in parts of this many videos, for less memory; batch norms then see the "
+                   "statistics of a part. 0: whole")
+      ->capture_default_str();
   training->add_option("--steps", options.steps, "steps of the whole run")
       ->check(CLI::Range(1, 1'000'000'000))
       ->capture_default_str();
@@ -152,6 +165,7 @@ inline dvd::Json to_json(const TrainOptions& options, const std::vector<std::str
                {"center_crop", options.center_crop},
                {"batch", options.trainer.batch},
                {"steps", options.steps},
+               {"micro_batch", options.trainer.micro_batch},
                {"d_steps", options.trainer.d_steps},
                {"lr_g", g.learning_rate},
                {"lr_d", options.trainer.discriminator_optimizer.learning_rate},

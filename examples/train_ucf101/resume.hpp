@@ -3,8 +3,6 @@
 
 #include <dvd/io/run_folder.hpp>
 #include <dvd/training/checkpoint.hpp>
-#include <fstream>
-#include <sstream>
 
 #include "options.hpp"
 
@@ -71,46 +69,72 @@ std::string load_first_whole(const TrainOptions& options, const std::vector<std:
       dvd::concat("none of ", checkpoints.size(), " checkpoints can be used; the newest: ", passed_over));
 }
 
-/// Takes from a run's config.json what a run that goes on should not have to be told again. Throws FileError if the
-/// file is there but makes no sense.
-inline void take_config(TrainOptions& options, const std::filesystem::path& run) {
-  const std::filesystem::path path = run / "config.json";
-  std::ifstream file(path);
-  if (!file) return;
-  std::stringstream text;
-  text << file.rdbuf();
-  const dvd::Json json = dvd::Json::parse(text.str(), nullptr, false);
-  try {
-    const dvd::Index classes = options.model.classes;
-    options.model = dvd::config_from_json(json);
-    options.model.classes = classes;  // the data set says
-    const auto take = [&](const char* name, auto& value) {
-      if (json.contains(name)) json.at(name).get_to(value);
-    };
-    take("preset", options.preset);
-    take("data", options.data);
-    if (options.data == "moving shapes") options.data.clear();
-    take("split", options.split);
-    take("stride", options.stride);
-    take("center_crop", options.center_crop);
-    take("batch", options.trainer.batch);
-    take("steps", options.steps);
-    take("d_steps", options.trainer.d_steps);
-    take("lr_g", options.trainer.generator_optimizer.learning_rate);
-    take("lr_d", options.trainer.discriminator_optimizer.learning_rate);
-    take("beta1", options.trainer.generator_optimizer.beta1);
-    take("beta2", options.trainer.generator_optimizer.beta2);
-    take("ema_decay", options.trainer.average.decay);
-    take("ema_start", options.trainer.average.start);
-    take("checkpoint_every", options.checkpoint_every);
-    take("sample_every", options.sample_every);
-    take("log_every", options.log_every);
-    take("keep", options.keep);
-    take("truncation", options.truncation);
-    take("seed", options.common.seed);
-  } catch (const std::exception& error) {
-    throw dvd::FileError(dvd::concat(path.string(), ": ", error.what()));
+/// Takes from a run's configuration what a run that goes on should not have to be told again. Throws an exception if it
+/// makes no sense.
+inline void take_config(TrainOptions& options, const dvd::Json& json) {
+  const dvd::Index classes = options.model.classes;
+  options.model = dvd::config_from_json(json);
+  options.model.classes = classes;  // the data set says
+  const auto take = [&](const char* name, auto& value) {
+    if (json.contains(name)) json.at(name).get_to(value);
+  };
+  take("preset", options.preset);
+  take("data", options.data);
+  if (options.data == "moving shapes") options.data.clear();
+  take("split", options.split);
+  take("stride", options.stride);
+  take("center_crop", options.center_crop);
+  take("batch", options.trainer.batch);
+  take("micro_batch", options.trainer.micro_batch);
+  take("steps", options.steps);
+  take("d_steps", options.trainer.d_steps);
+  take("lr_g", options.trainer.generator_optimizer.learning_rate);
+  take("lr_d", options.trainer.discriminator_optimizer.learning_rate);
+  take("beta1", options.trainer.generator_optimizer.beta1);
+  take("beta2", options.trainer.generator_optimizer.beta2);
+  take("ema_decay", options.trainer.average.decay);
+  take("ema_start", options.trainer.average.start);
+  take("checkpoint_every", options.checkpoint_every);
+  take("sample_every", options.sample_every);
+  take("log_every", options.log_every);
+  take("keep", options.keep);
+  take("truncation", options.truncation);
+  take("recompute", options.recompute);
+  take("seed", options.common.seed);
+  take("class_names", options.class_names);
+}
+
+/// The configuration of the run to go on with: that of a checkpoint, or the config.json of a run's folder. Throws
+/// FileError if it is there but makes no sense.
+inline void take_config_from(TrainOptions& options, const std::filesystem::path& from) {
+  std::filesystem::path path = from;
+  std::string text;
+  if (std::filesystem::is_regular_file(from)) {
+    const dvd::SafetensorsFile file(from);
+    const auto config = file.metadata().find("config");
+    if (config == file.metadata().end()) return;
+    text = config->second;
+  } else {
+    path /= "config.json";
+    for (const std::string& line : dvd::read_lines_of(path)) text += line + '\n';
+    if (text.empty() && !std::filesystem::exists(path)) return;
   }
+  try {
+    take_config(options, dvd::Json::parse(text));
+  } catch (const std::exception& error) {
+    throw dvd::FileError(dvd::concat(path.string(), ": holds no configuration of a run: ", error.what()));
+  }
+}
+
+/// Throws ArgumentError if the run that goes on was trained on other classes than the data set has.
+inline void check_classes(const TrainOptions& options, const std::vector<std::string>& names) {
+  const auto& known = options.class_names;
+  if (known.empty() || known == names) return;
+  for (std::size_t i = 0; i < std::min(known.size(), names.size()); ++i)
+    dvd::require(known[i] == names[i], "the run was trained with class ", i, " being ", known[i],
+                 ", but in the data it is ", names[i], "; give the same classes, or begin a new run");
+  dvd::require(false, "the run was trained on ", known.size(), " classes, but the data has ", names.size(),
+               "; give the same classes, or begin a new run");
 }
 
 /// Parses the command line over the right defaults: those of the preset or, with `--resume`, those of the run.
@@ -125,7 +149,8 @@ inline int run_with_defaults(CLI::App& app, int argc, char** argv, TrainOptions&
     return std::nullopt;
   };
   try {
-    if (const auto preset = value_of("--preset")) apply_preset(options, *preset);
+    const auto preset = value_of("--preset");
+    if (preset) apply_preset(options, *preset);
     if (const auto from = value_of("--resume")) {
       // A run goes on where it is unless another folder is named.
       if (!value_of("--out") && std::filesystem::is_directory(*from)) options.common.out = *from;
@@ -133,8 +158,10 @@ inline int run_with_defaults(CLI::App& app, int argc, char** argv, TrainOptions&
       if (!value_of("--out") && std::filesystem::is_regular_file(*from) && parent.filename() == "checkpoints")
         options.common.out = parent.has_parent_path() ? parent.parent_path().string() : ".";
       options.resume = true;  // also without an argument, which the parser does not tell
-      take_config(options,
-                  std::filesystem::is_directory(*from) ? *from : value_of("--out").value_or(options.common.out));
+      take_config_from(options, from->empty() ? value_of("--out").value_or(options.common.out) : *from);
+      dvd::require(!preset || options.preset == *preset, "--preset ", *preset,
+                   " is not that of the run to go on with, ", options.preset,
+                   "; leave it out, or begin a new run in another --out");
     }
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}: {}\n", app.get_name(), error.what());

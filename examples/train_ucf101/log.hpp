@@ -1,0 +1,56 @@
+// What log.jsonl says of a step.
+#pragma once
+
+#include <dvd/models/config_json.hpp>
+#include <dvd/training/spectrum.hpp>
+#include <dvd/training/trainer.hpp>
+
+#include "memory.hpp"
+#include "options.hpp"
+#include "progress.hpp"
+
+namespace examples {
+
+/// One tick. Losses, scores and gradient norms are the step's; `data_seconds` is the time spent waiting for clips since
+/// the last tick; the sigmas are the largest singular value of any weight of a network.
+template <class Gan, class TrainerType>
+dvd::Json log_line(const TrainOptions& options, Gan& gan, const TrainerType& trainer, const dvd::StepReport& report,
+                   const Progress& progress, double data_seconds, dvd::Index skipped_files) {
+  const double speed = progress.steps_per_second();
+  const auto clips_per_step = static_cast<double>(options.trainer.batch * (options.trainer.d_steps + 1));
+  return {{"step", report.step},
+          {"seconds", progress.seconds()},
+          {"loss_spatial", report.spatial.loss},
+          {"loss_temporal", report.temporal.loss},
+          {"loss_generator", report.generator_loss},
+          {"score_spatial_real", report.spatial.real_score},
+          {"score_spatial_fake", report.spatial.fake_score},
+          {"score_temporal_real", report.temporal.real_score},
+          {"score_temporal_fake", report.temporal.fake_score},
+          {"gradient_norm_spatial", report.spatial.gradient_norm},
+          {"gradient_norm_temporal", report.temporal.gradient_norm},
+          {"gradient_norm_generator", report.generator_gradient_norm},
+          {"sigma_spatial", dvd::largest_sigma(dvd::contents(gan.spatial)).value},
+          {"sigma_temporal", dvd::largest_sigma(dvd::contents(gan.temporal)).value},
+          {"sigma_generator", dvd::largest_sigma(dvd::contents(gan.generator)).value},
+          {"lr_g", options.trainer.generator_optimizer.learning_rate},
+          {"lr_d", options.trainer.discriminator_optimizer.learning_rate},
+          {"steps_per_second", speed},
+          {"clips_per_second", speed * clips_per_step},
+          {"data_seconds", data_seconds},
+          {"skipped_steps", trainer.skipped_steps()},
+          {"skipped_files", skipped_files},
+          {"memory_mib", memory_mib()},
+          {"peak_memory_mib", peak_memory_mib()}};
+}
+
+/// The number `field` of a line of log.jsonl, or `otherwise` where the line was cut short or has none.
+inline double number_in(const std::string& line, const char* field, double otherwise) {
+  const dvd::Json json = dvd::Json::parse(line, nullptr, false);
+  return json.is_object() && json.contains(field) && json[field].is_number() ? json[field].get<double>() : otherwise;
+}
+
+/// Its step, or -1 where it was cut short.
+inline dvd::Index step_in(const std::string& line) { return static_cast<dvd::Index>(number_in(line, "step", -1)); }
+
+}  // namespace examples

@@ -1,0 +1,184 @@
+// The loop of a run: a step, and what is due after it.
+#pragma once
+
+#include <dvd/core/finite.hpp>
+#include <dvd/data/clip_loader.hpp>
+#include <dvd/device/cpu.hpp>
+#include <dvd/io/run_folder.hpp>
+#include <dvd/training/checkpoint.hpp>
+#include <dvd/training/trainer.hpp>
+#include <optional>
+#include <thread>
+
+#include "data.hpp"
+#include "log.hpp"
+#include "memory.hpp"
+#include "options.hpp"
+#include "pictures.hpp"
+#include "poison.hpp"
+#include "progress.hpp"
+#include "recovery.hpp"
+#include "report.hpp"
+#include "resume.hpp"
+#include "signals.hpp"
+#include "warnings.hpp"
+#include "watch.hpp"
+
+namespace examples {
+
+using Gan = dvd::DvdGan<float, dvd::Cpu>;
+
+/// A class may have any bytes in its name; JSON wants UTF-8.
+inline std::string to_text(const dvd::Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, dvd::Json::error_handler_t::replace);
+}
+
+/// The rest of a run, from where the trainer stands.
+class Run {
+ public:
+  /// Takes hold of the run's folder. Throws FileError if it cannot, and ArgumentError for a poison without sense.
+  Run(const TrainOptions& options, Gan& gan, dvd::Trainer<Gan>& trainer, DataSet& data, Warnings& warnings,
+      const dvd::Json& config)
+      : options_(options),
+        gan_(gan),
+        trainer_(trainer),
+        data_(data),
+        warnings_(warnings),
+        config_(config),
+        poison_(gan),
+        folder_(options.common.out),
+        recovery_(folder_, trainer, options.common.seed) {}
+
+  /// Trains to the last step, or until a signal asks for a stop.
+  void go() {
+    folder_.write_config(to_text(config_, 2) + "\n");
+    forget_what_comes_anew();
+    const std::vector<std::string> log = folder_.read_log();
+    progress_.emplace(options_.steps, options_.log_every, options_.common.quiet,
+                      log.empty() ? 0 : number_in(log.back(), "seconds", 0));
+    open_loader();
+    const StopSignals signals;
+    while (trainer_.steps() < options_.steps && !signals.stop_requested()) step(signals);
+    loader_.reset();
+    summarise();
+  }
+
+ private:
+  void step(const StopSignals& signals) {
+    poison_.strike(gan_, trainer_.steps() + 1);
+    const dvd::StepReport report = trainer_.step(*loader_);
+    const bool last = report.step == options_.steps;
+    const auto due = [&](dvd::Index every) { return last || report.step % every == 0; };
+    data_seconds_ += report.data_seconds;
+    progress_->count(report.step);
+
+    if (report.skipped) warnings_.add("left out, because it is not finite: " + report.fault);
+    if (recovery_.hopeless(report) || (last && recovery_.in_trouble())) return go_back(report.fault);
+    if (!recovery_.in_trouble()) {
+      const bool save = due(options_.checkpoint_every) || signals.stop_requested();
+      if (save || due(options_.sample_every))
+        // What no loss has shown yet, in a weight that few clips use, must not get into a checkpoint either.
+        if (const std::string name = dvd::first_non_finite(dvd::contents(gan_)); !name.empty())
+          return go_back(name + ": its values");
+      progress_->show(report);
+      for (const auto& warning : {spatial_watch_.see(report.spatial), temporal_watch_.see(report.temporal)})
+        if (warning) warnings_.add(*warning);
+      if (due(options_.log_every)) {
+        folder_.append_log(
+            to_text(log_line(options_, gan_, trainer_, report, *progress_, data_seconds_, data_.skipped_files())));
+        data_seconds_ = 0;
+      }
+      if (due(options_.sample_every))
+        write_pictures(gan_, options_.common.seed, options_.truncation, folder_.sample(report.step, ".png"),
+                       folder_.sample(report.step, ".gif"));
+      if (save) save_checkpoint();
+    }
+    warnings_.pass_on(report.step, *progress_, folder_);
+    if (due(options_.sample_every) && !last) report_page("running");
+  }
+
+  void save_checkpoint() {
+    const dvd::Index step = trainer_.steps();
+    dvd::save_checkpoint(folder_.checkpoint(step), trainer_,
+                         {{"config", to_text(config_)}, {"dvd.version", dvd::version}});
+    folder_.rotate_checkpoints(options_.keep, step);
+    recovery_.saved(step);
+  }
+
+  void go_back(const std::string& fault) {
+    loader_.reset();
+    const dvd::Index from = trainer_.steps();
+    warnings_.pass_on(from, *progress_, folder_);
+    std::string place;
+    try {
+      place = recovery_.go_back(fault);
+    } catch (const dvd::Error& error) {  // it has not helped
+      folder_.append_warning(error.what());
+      report_page("stopped");
+      throw;
+    }
+    warnings_.add(dvd::concat("went back to ", place, " (step ", trainer_.steps(), "), with other random draws; ",
+                              "not finite: ", fault));
+    warnings_.pass_on(from, *progress_, folder_);
+    forget_what_comes_anew();
+    open_loader();
+  }
+
+  void forget_what_comes_anew() { folder_.forget_log_after(trainer_.steps(), step_in); }
+
+  void open_loader() {
+    const dvd::Index cores =
+        options_.common.threads > 0 ? options_.common.threads : std::thread::hardware_concurrency();
+    const dvd::Index threads =
+        options_.loader_threads > 0 ? options_.loader_threads : std::clamp<dvd::Index>(cores / 4, 1, 8);
+    loader_.emplace(data_, trainer_.batch_schedule(),
+                    dvd::ClipLoaderOptions{.batch = options_.trainer.batch, .threads = threads},
+                    trainer_.steps() * options_.trainer.d_steps);
+  }
+
+  void report_page(const std::string& status) {
+    write_report(folder_, {.status = status,
+                           .config = to_text(config_),
+                           .step = trainer_.steps(),
+                           .steps = options_.steps,
+                           .seconds = progress_->seconds(),
+                           .frames = options_.model.frames,
+                           .resolution = options_.model.resolution});
+  }
+
+  void summarise() {
+    const dvd::Index step = trainer_.steps();
+    const bool done = step == options_.steps;
+    report_page(done ? "done" : "stopped");
+    if (done)
+      progress_->say(fmt::format("done       {} in {}, {:.2f} steps/s, at most {:.0f} MiB of memory",
+                                 options_.common.out, clock_text(progress_->seconds()),
+                                 progress_->mean_steps_per_second(), peak_memory_mib()));
+    else
+      progress_->say(fmt::format("stopped    after step {} of {}, as asked", step, options_.steps));
+    if (trainer_.skipped_steps() > 0) progress_->say(fmt::format("left out   {} steps", trainer_.skipped_steps()));
+    if (done)
+      progress_->say(fmt::format("samples    {}\n           {}", folder_.sample(step, ".png").string(),
+                                 folder_.sample(step, ".gif").string()));
+    if (const auto entries = dvd::list_checkpoints(folder_.root()); !entries.empty())
+      progress_->say(fmt::format("checkpoint {}", entries.back().path.string()));
+    progress_->say(fmt::format("report     {}", (folder_.root() / "report.html").string()));
+    if (!done) progress_->say(fmt::format("go on with train_ucf101 --resume --out {}", options_.common.out));
+  }
+
+  const TrainOptions& options_;
+  Gan& gan_;
+  dvd::Trainer<Gan>& trainer_;
+  DataSet& data_;
+  Warnings& warnings_;
+  const dvd::Json& config_;
+  Poison poison_;
+  dvd::RunFolder folder_;
+  Recovery<Gan> recovery_;
+  std::optional<Progress> progress_;
+  std::optional<dvd::ClipLoader<DataSet>> loader_;
+  WinWatch spatial_watch_{"D_S"}, temporal_watch_{"D_T"};
+  double data_seconds_ = 0;
+};
+
+}  // namespace examples

@@ -1,15 +1,18 @@
 // Samples videos from a checkpoint of a DVD-GAN.
 //
-//     sample_videos --checkpoint runs/demo/checkpoints/step-00001000.safetensors --class disc-left --count 4 --format
-//     gif
+//     sample_videos                                      from the small model that comes with this program
+//     sample_videos --checkpoint runs/demo --class disc-left --count 4 --format gif
 
 #include <charconv>
+#include <dvd/core/finite.hpp>
 #include <dvd/device/cpu.hpp>
+#include <dvd/io/run_folder.hpp>
 #include <dvd/io/video_writer.hpp>
 #include <dvd/io/videos.hpp>
 #include <dvd/models/dvd_gan.hpp>
 #include <dvd/training/checkpoint.hpp>
 #include <filesystem>
+#include <map>
 #include <optional>
 
 #include "../common/program.hpp"
@@ -21,7 +24,7 @@ using Tensor = dvd::Tensor<float, dvd::Cpu>;
 
 struct SampleProgramOptions {
   CommonOptions common;
-  std::string checkpoint, class_name, latents, interpolate;
+  std::string checkpoint = DVD_DEMO_CHECKPOINT, class_name, latents, interpolate, save_generator;
   dvd::Index count = 0, batch = 8, standing = 0;
   double truncation = 1, threshold = 0, fps = 8;
   std::string format = "gif";
@@ -30,9 +33,12 @@ struct SampleProgramOptions {
 
 void add_options(CLI::App& app, SampleProgramOptions& options) {
   options.common.add_to(app);
-  app.add_option("--checkpoint", options.checkpoint, "checkpoint to sample from")->required();
-  app.add_option("--class", options.class_name, "class by number or name; without it, all classes in turn");
-  app.add_option("--count", options.count, "number of videos; by default one a class, or 4 of one class");
+  app.add_option("--checkpoint", options.checkpoint,
+                 "checkpoint to sample from, or a run's folder for its newest one; by default a small model of moving "
+                 "shapes, trained with train_ucf101 --preset demo");
+  auto* class_name =
+      app.add_option("--class", options.class_name, "class by number or name; without it, all classes in turn");
+  auto* count = app.add_option("--count", options.count, "number of videos; by default one a class, or 4 of one class");
   app.add_option("--truncation", options.truncation, "scale of the latents: below 1 safer, less varied")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
@@ -40,15 +46,21 @@ void add_options(CLI::App& app, SampleProgramOptions& options) {
   app.add_option("--format", options.format, "gif, mp4, png or safetensors")
       ->check(CLI::IsMember({"gif", "mp4", "png", "safetensors"}))
       ->capture_default_str();
-  app.add_option("--latents", options.latents, "safetensors file with z [N, latent_dim] and labels [N]");
+  auto* latents = app.add_option("--latents", options.latents, "safetensors file with z [N, latent_dim] and labels [N]")
+                      ->excludes(class_name)
+                      ->excludes(count);
   app.add_option("--interpolate", options.interpolate,
                  "latent: between two latents of one class; class: between two classes (see --class A,B) of one latent")
+      ->excludes(latents)
       ->check(CLI::IsMember({"latent", "class"}));
   app.add_flag("--live", options.live, "sample the current weights rather than their moving average");
   app.add_option("--standing", options.standing,
                  "batches to collect standing statistics from; 0 uses the running statistics")
       ->check(CLI::Range(0, 100'000))
       ->capture_default_str();
+  app.add_option("--save-generator", options.save_generator,
+                 "write the weights that are sampled, alone and in half precision, to this safetensors file, and make "
+                 "no videos: a checkpoint to give away");
   app.add_option("--batch", options.batch, "videos to make at a time")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
@@ -103,6 +115,7 @@ Request read_latents(const std::string& path, const dvd::DvdGanConfig& config) {
     throw dvd::FileError(dvd::concat(path, ": labels must have shape [", shape[0], "], one a row of z"));
   Request request{
       Tensor(dvd::Shape{shape[0], shape[1]}, file.read<float>("z")), file.read<std::int64_t>("labels"), {}, {}};
+  if (!dvd::all_finite(request.z)) throw dvd::FileError(dvd::concat(path, ": z holds values that are not finite"));
   for (const dvd::Index label : request.labels)
     if (label < 0 || label >= config.classes)
       throw dvd::FileError(dvd::concat(path, ": label ", label, " is outside 0 .. ", config.classes - 1));
@@ -228,11 +241,35 @@ std::vector<std::filesystem::path> write(const SampleProgramOptions& options, co
   return files;
 }
 
+/// The checkpoint that is meant: itself, or the newest one of a run's folder.
+std::filesystem::path find_checkpoint(const std::string& name) {
+  if (!std::filesystem::is_directory(name)) return name;
+  const auto entries = dvd::list_checkpoints(name);
+  dvd::require(!entries.empty(), "--checkpoint ", name, ": the folder has no checkpoints/step-….safetensors");
+  return entries.back().path;
+}
+
+/// Writes a generator in half precision, under the names that a checkpoint gives to its only weights.
+void save_generator(const std::filesystem::path& path, dvd::Generator<float, dvd::Cpu>& generator,
+                    const std::map<std::string, std::string>& metadata) {
+  dvd::SafetensorsWriter writer;
+  const auto add = [&](const std::string& name, const Tensor& tensor) {
+    writer.add(name, {tensor.shape().begin(), tensor.shape().end()}, tensor.to_vector(), dvd::DataType::F16);
+  };
+  const auto all = dvd::contents(generator, "generator.");
+  for (const auto& [name, parameter] : all.parameters) add(name, parameter->value);
+  for (const auto& [name, buffer] : all.buffers) add(name, buffer->value);
+  for (const char* key : {"config", "dvd.version"})
+    if (metadata.contains(key)) writer.set_metadata(key, metadata.at(key));
+  writer.add_checksum();
+  writer.write(path);
+}
+
 int sample(const SampleProgramOptions& options) {
   options.common.check_device();
   dvd::require(options.fps >= 0.1 && options.fps <= 240, "--fps must be between 0.1 and 240, not ", options.fps);
   const dvd::ThreadLimit threads(options.common.threads);
-  const std::filesystem::path path = options.checkpoint;
+  const std::filesystem::path path = find_checkpoint(options.checkpoint);
   std::optional<dvd::SafetensorsFile> file(path);
   const dvd::DvdGanConfig config = dvd::read_config(*file, path);
   const std::vector<std::string> names = class_names(*file, config.classes);
@@ -242,7 +279,16 @@ int sample(const SampleProgramOptions& options) {
   dvd::Generator<float, dvd::Cpu> generator(config, dvd::Random(0));
   // A file without an average (a network saved for inference alone, say) is sampled by its only weights.
   const bool average = !options.live && file->contains("ema.generator.embedding.weight");
+  if (!file->checksum_fits())
+    throw dvd::FileError(dvd::concat(path.string(), ": is damaged: its content does not fit its checksum"));
   dvd::load_network(*file, path, generator, average ? "ema.generator." : "generator.");
+  if (const std::string name = dvd::first_non_finite(dvd::contents(generator)); !name.empty())
+    throw dvd::FileError(dvd::concat(path.string(), ": ", name, " holds values that are not finite"));
+  if (!options.save_generator.empty()) {
+    save_generator(options.save_generator, generator, file->metadata());
+    if (!options.common.quiet) fmt::print("{}\n", options.save_generator);
+    return 0;
+  }
   file.reset();
 
   std::error_code error;
@@ -251,7 +297,7 @@ int sample(const SampleProgramOptions& options) {
   running = true;
   if (options.standing > 0)
     dvd::collect_standing_statistics(generator, options.standing, std::max<dvd::Index>(options.batch, 8),
-                                     options.common.seed, options.truncation);
+                                     options.common.seed, options.truncation, options.threshold);
 
   std::vector<float> values;
   std::vector<dvd::Clip> clips;
@@ -266,7 +312,8 @@ int sample(const SampleProgramOptions& options) {
   }
   const auto files = write(options, request, names, values, clips);
   if (!options.common.quiet) {
-    fmt::print("{} videos of {} frames of {}x{} pixels\n", count, config.frames, config.resolution, config.resolution);
+    fmt::print("{} video{} of {} frames of {}x{} pixels\n", count, count == 1 ? "" : "s", config.frames,
+               config.resolution, config.resolution);
     fmt::print("{}{}\n", files.back().string(), files.size() > 1 ? fmt::format(" and {} more", files.size() - 1) : "");
   }
   return 0;

@@ -45,10 +45,13 @@ h2 { font-size: 15px; margin: 0 0 12px; }
 .warning h2 { color: var(--warn); }
 .warning ul { margin: 0; padding-left: 18px; max-height: 220px; overflow: auto; overflow-wrap: anywhere; }
 img { image-rendering: pixelated; max-width: 100%; display: block; border-radius: 4px; }
-.animation { width: 560px; }
+.pictures { display: grid; grid-template-columns: minmax(0, 300px) minmax(0, 1fr); gap: 16px; }
+.pictures:has(> [hidden]) { grid-template-columns: minmax(0, 1fr); }
+@media (max-width: 720px) { .pictures { grid-template-columns: minmax(0, 1fr); } }
+.animation { width: 100%; max-width: 480px; }
 .strip { display: flex; gap: 8px; overflow-x: auto; padding-bottom: 6px; }
 .strip figure { margin: 0; flex: 0 0 auto; text-align: center; }
-.strip img { width: 64px; }
+.strip img { width: 68px; }
 figcaption { color: var(--muted); font-size: 12px; margin-top: 4px; font-variant-numeric: tabular-nums; }
 svg { display: block; width: 100%; height: auto; touch-action: pan-y; }
 svg text { fill: var(--muted); font-size: 11px; font-variant-numeric: tabular-nums; }
@@ -70,9 +73,10 @@ footer { color: var(--muted); font-size: 12px; }
 <div class="bar"><div id="bar"></div></div>
 <div class="tiles" id="tiles"></div>
 <div id="warnings"></div>
+<div class="pictures">
 <div class="card" id="latest" hidden><h2></h2></div>
-<div class="card" id="over-time" hidden><h2>Samples over time: one latent a row, one class a row, the middle frame</h2>
-<div class="strip"></div></div>
+<div class="card" id="over-time" hidden><h2></h2><div class="strip"></div></div>
+</div>
 <div class="two" id="charts"></div>
 <div class="card"><h2>Configuration</h2><div class="config"><table id="config"></table></div></div>
 <footer id="footer"></footer>
@@ -133,7 +137,7 @@ if (data.warnings.length) {
 }
 if (data.animation) {
   $("latest").hidden = false;
-  $("latest").querySelector("h2").textContent = `Samples at step ${data.animation.step}: a row a class, averaged weights`;
+  $("latest").querySelector("h2").textContent = `Samples at step ${data.animation.step}`;
   const image = make("img", $("latest"));
   image.className = "animation";
   image.alt = `Generated clips at step ${data.animation.step}`;
@@ -141,7 +145,7 @@ if (data.animation) {
 }
 if (data.pictures.length) {
   $("over-time").hidden = false;
-  $("over-time").querySelector("h2").textContent = "Samples over time: the middle frame of one clip a class, always of the same latents";
+  $("over-time").querySelector("h2").textContent = "Over time: one frame of one clip a class, of the same latents";
   const strip = $("over-time").querySelector(".strip");
   for (const picture of data.pictures) {
     const figure = make("figure", strip), image = make("img", figure);

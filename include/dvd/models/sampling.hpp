@@ -38,10 +38,11 @@ Tensor<T, D> draw_latents(Index latent_dim, const SampleOptions& options) {
 }
 
 /// Replaces the running statistics of a generator's batch norms by standing ones: plain averages of mean and unbiased
-/// variance over `batches` batches of `batch` random latents and labels. No u moves (BigGAN, section 3.1).
+/// variance over `batches` batches of `batch` random latents, truncated as the samples will be, and labels. No u moves
+/// (BigGAN, section 3.1).
 template <class Generator>
 void collect_standing_statistics(Generator& generator, Index batches, Index batch, std::uint64_t seed,
-                                 double truncation = 1) {
+                                 double truncation = 1, double threshold = 0) {
   using T = typename Generator::scalar_type;
   using D = typename Generator::device_type;
   require(batches >= 1 && batch >= 1, "standing statistics need at least one batch of one, not ", batches, " of ",
@@ -49,8 +50,9 @@ void collect_standing_statistics(Generator& generator, Index batches, Index batc
   const auto& config = generator.config();
   for (Index i = 0; i < batches; ++i) {
     const Random random = Random(seed).stream("standing statistics").stream(static_cast<std::uint64_t>(i));
-    Tensor<T, D> z(Shape{batch, config.latent_dim});
-    D::random_normal(z.size(), random.stream("latents"), static_cast<T>(truncation), z.data());
+    const Tensor<T, D> z = draw_latents<T, D>(
+        config.latent_dim,
+        {.count = batch, .seed = random.stream("latents").bits(0), .truncation = truncation, .threshold = threshold});
     Labels labels;
     for (Index n = 0; n < batch; ++n)
       labels.push_back(random.stream("labels").below(static_cast<std::uint64_t>(n), config.classes));

@@ -16,6 +16,7 @@ namespace examples {
 template <class Gan, class TrainerType>
 dvd::Json log_line(const TrainOptions& options, Gan& gan, const TrainerType& trainer, const dvd::StepReport& report,
                    const Progress& progress, double data_seconds, dvd::Index skipped_files) {
+  const double factor = trainer.learning_rate_factor();
   const double speed = progress.steps_per_second();
   const auto clips_per_step = static_cast<double>(options.trainer.batch * (options.trainer.d_steps + 1));
   return {{"step", report.step},
@@ -33,8 +34,8 @@ dvd::Json log_line(const TrainOptions& options, Gan& gan, const TrainerType& tra
           {"sigma_spatial", dvd::largest_sigma(dvd::contents(gan.spatial)).value},
           {"sigma_temporal", dvd::largest_sigma(dvd::contents(gan.temporal)).value},
           {"sigma_generator", dvd::largest_sigma(dvd::contents(gan.generator)).value},
-          {"lr_g", options.trainer.generator_optimizer.learning_rate},
-          {"lr_d", options.trainer.discriminator_optimizer.learning_rate},
+          {"lr_g", factor * options.trainer.generator_optimizer.learning_rate},
+          {"lr_d", factor * options.trainer.discriminator_optimizer.learning_rate},
           {"steps_per_second", speed},
           {"clips_per_second", speed * clips_per_step},
           {"data_seconds", data_seconds},

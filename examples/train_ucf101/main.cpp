@@ -30,6 +30,12 @@ int train(TrainOptions options) {
   options.trainer.seed = options.common.seed;
   options.trainer.discriminator_optimizer.beta1 = options.trainer.generator_optimizer.beta1;
   options.trainer.discriminator_optimizer.beta2 = options.trainer.generator_optimizer.beta2;
+  if (options.lr_decay_from > 0) {
+    dvd::require(options.lr_decay_from < options.steps, "--lr-decay-from ", options.lr_decay_from,
+                 " must be below --steps, ", options.steps);
+    options.trainer.decay_start = options.lr_decay_from;
+    options.trainer.decay_end = options.steps;
+  }
   dvd::require(options.truncation >= 0 && options.truncation <= 100, "--truncation must be between 0 and 100, not ",
                options.truncation);
   options.model.validate();

@@ -25,6 +25,7 @@ struct TrainOptions {
   dvd::DvdGanConfig model = {.frames = 8, .resolution = 32, .channels = 8};
   dvd::TrainerOptions trainer = {.batch = 8, .average = {.decay = 0.999, .start = 200}};
   dvd::Index steps = 2000;
+  dvd::Index lr_decay_from = 0;
   double truncation = 1;
 
   dvd::Index checkpoint_every = 500, sample_every = 500, log_every = 10, keep = 3;
@@ -124,6 +125,11 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
   auto& d = options.trainer.discriminator_optimizer;
   training->add_option("--lr-g", g.learning_rate, "learning rate of the generator")->capture_default_str();
   training->add_option("--lr-d", d.learning_rate, "learning rate of the discriminators")->capture_default_str();
+  training
+      ->add_option("--lr-decay-from", options.lr_decay_from,
+                   "step from which on both learning rates fall, linearly, to 0 at --steps; 0: they stay")
+      ->check(CLI::Range(0, 1'000'000'000))
+      ->capture_default_str();
   training->add_option("--beta1", g.beta1, "Adam's beta1, for both")->capture_default_str();
   training->add_option("--beta2", g.beta2, "Adam's beta2, for both")->capture_default_str();
   training->add_option("--ema-decay", options.trainer.average.decay, "decay of the moving average")
@@ -169,6 +175,7 @@ inline dvd::Json to_json(const TrainOptions& options, const std::vector<std::str
                {"d_steps", options.trainer.d_steps},
                {"lr_g", g.learning_rate},
                {"lr_d", options.trainer.discriminator_optimizer.learning_rate},
+               {"lr_decay_from", options.lr_decay_from},
                {"beta1", g.beta1},
                {"beta2", g.beta2},
                {"ema_decay", options.trainer.average.decay},

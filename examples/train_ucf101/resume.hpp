@@ -90,6 +90,7 @@ inline void take_config(TrainOptions& options, const dvd::Json& json) {
   take("d_steps", options.trainer.d_steps);
   take("lr_g", options.trainer.generator_optimizer.learning_rate);
   take("lr_d", options.trainer.discriminator_optimizer.learning_rate);
+  take("lr_decay_from", options.lr_decay_from);
   take("beta1", options.trainer.generator_optimizer.beta1);
   take("beta2", options.trainer.generator_optimizer.beta2);
   take("ema_decay", options.trainer.average.decay);

@@ -49,12 +49,15 @@ class Adam {
     const double correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_));
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       Parameter<T, D>& parameter = *parameters_[i].parameter;
-      D::adam(parameter.value.size(), static_cast<T>(options_.learning_rate), static_cast<T>(options_.beta1),
-              static_cast<T>(options_.beta2), static_cast<T>(options_.epsilon), static_cast<T>(correction1),
-              static_cast<T>(correction2), parameter.accumulator().data(), parameter.value.data(),
-              moments_[i].average.data(), moments_[i].average_square.data());
+      D::adam(parameter.value.size(), static_cast<T>(learning_rate_factor_ * options_.learning_rate),
+              static_cast<T>(options_.beta1), static_cast<T>(options_.beta2), static_cast<T>(options_.epsilon),
+              static_cast<T>(correction1), static_cast<T>(correction2), parameter.accumulator().data(),
+              parameter.value.data(), moments_[i].average.data(), moments_[i].average_square.data());
     }
   }
+
+  /// What the learning rate is multiplied with from the next update on; 1 at first.
+  void scale_learning_rate(double factor) { learning_rate_factor_ = factor; }
 
   /// Updates so far.
   Index steps() const { return steps_; }
@@ -68,6 +71,7 @@ class Adam {
   Options options_;
   std::vector<NamedParameter<T, D>> parameters_;
   std::vector<Moments> moments_;
+  double learning_rate_factor_ = 1;
   Index steps_ = 0;
 };
 

@@ -8,8 +8,9 @@
 namespace dvd {
 
 /// An optimizer of the parameters of a network: `O(contents, options)` constructs one, `step()` updates the parameters
-/// from their gradients, `steps()` counts updates. For checkpoints, `parameters()` lists what it updates and
-/// `moments()` holds, in that order, a pair of tensors `average` and `average_square` for each.
+/// from their gradients, `steps()` counts updates, `scale_learning_rate(factor)` sets a factor of the learning rate.
+/// For checkpoints, `parameters()` lists what it updates and `moments()` holds, in that order, a pair of tensors
+/// `average` and `average_square` for each.
 template <class O, class T, class D>
 concept OptimizerFor = requires(O& optimizer, const Contents<T, D>& contents, const typename O::Options& options,
                                 Index steps) {
@@ -17,6 +18,7 @@ concept OptimizerFor = requires(O& optimizer, const Contents<T, D>& contents, co
   { optimizer.step() } -> std::same_as<void>;
   { optimizer.steps() } -> std::same_as<Index>;
   optimizer.set_steps(steps);
+  optimizer.scale_learning_rate(0.5);
   { optimizer.parameters()[0].name } -> std::convertible_to<std::string>;
   { optimizer.moments()[0].average } -> std::convertible_to<Tensor<T, D>>;
   { optimizer.moments()[0].average_square } -> std::convertible_to<Tensor<T, D>>;

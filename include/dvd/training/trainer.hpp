@@ -29,6 +29,9 @@ struct TrainerOptions {
   Index micro_batch = 0;
   AdamOptions generator_optimizer = {.learning_rate = 1e-4};
   AdamOptions discriminator_optimizer = {.learning_rate = 5e-4};
+  /// Both learning rates fall linearly from what they are after step `decay_start` to 0 after step `decay_end`. With
+  /// `decay_end` 0 they stay.
+  Index decay_start = 0, decay_end = 0;
   MovingAverageOptions average = {};
 
   /// Throws ArgumentError, naming the field, unless all settings make sense.
@@ -36,6 +39,9 @@ struct TrainerOptions {
     require(batch >= 1 && batch <= 65536, "batch must be between 1 and 65536, not ", batch);
     require(micro_batch >= 0, "micro_batch must be at least 1, or 0 for whole batches, not ", micro_batch);
     require(d_steps >= 1 && d_steps <= 1000, "d_steps must be between 1 and 1000, not ", d_steps);
+    require(decay_end == 0 || (decay_start >= 0 && decay_start < decay_end),
+            "the learning rates' decay must start at step 0 or later and end after its start, not last from ",
+            decay_start, " to ", decay_end);
     require(average.decay >= 0 && average.decay < 1, "the average's decay must be at least 0 and below 1, not ",
             average.decay);
     require(average.start >= 0, "the average's start must not be negative, as ", average.start, " is");
@@ -78,6 +84,8 @@ class Trainer {
   template <class Data>
   requires ClipSource<Data> || BatchSource<Data> StepReport step(Data& data) {
     StepReport report;
+    generator_optimizer_.scale_learning_rate(learning_rate_factor());
+    discriminator_optimizer_.scale_learning_rate(learning_rate_factor());
     for (Index update = 0; update < options_.d_steps && !report.skipped; ++update) {
       const std::vector<LabelledClip> clips = next_clips(data, steps_ * options_.d_steps + update, report);
       discriminator_update(discriminator_inputs(clips, update_random(step_random(steps_), update)), report);
@@ -135,6 +143,13 @@ class Trainer {
     return [seed = options_.seed, redraws = redraws_, d_steps = options_.d_steps](Index number) {
       return update_random(step_random(seed, redraws, number / d_steps), number % d_steps).stream("data");
     };
+  }
+
+  /// What the learning rates of the next step are multiplied with.
+  double learning_rate_factor() const {
+    if (options_.decay_end == 0 || steps_ <= options_.decay_start) return 1;
+    const auto left = static_cast<double>(std::max<Index>(options_.decay_end - steps_, 0));
+    return left / static_cast<double>(options_.decay_end - options_.decay_start);
   }
 
   Gan& gan() { return gan_; }

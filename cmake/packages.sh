@@ -19,6 +19,8 @@ test_packages=(
   libbenchmark-dev                            # benchmarks of kernels
 )
 
+browser=chromium                              # draws report.html in a test, which is left out where there is none
+
 # Ends the script with a reason in one line.
 fail() {
   echo "${0##*/}: $*" >&2
@@ -48,6 +50,13 @@ install_packages() {
   "${root[@]}" apt-get update --quiet=2 || fail "apt-get update failed, and these are not installed: ${missing[*]}"
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends \
     "${missing[@]}" >/dev/null || fail "apt-get could not install: ${missing[*]}"
+}
+
+# Installs the browser if that is easily done: where it is an ordinary package, as in Debian.
+install_browser() {
+  command -v chromium chromium-browser google-chrome >/dev/null && return
+  grep -qs '^ID=debian' /etc/os-release || return 0
+  (install_packages "$browser") || echo "Without $browser the test of report.html in a browser is left out."
 }
 
 # How many compilers may run at a time: one a core, and one for every 2 GB of memory.

@@ -26,6 +26,7 @@ trap 'exit 130' INT TERM
 
 if [ $install = yes ]; then
   install_packages "${library_packages[@]}" "${program_packages[@]}" "${test_packages[@]}"
+  install_browser
 fi
 configure_and_build $preset
 

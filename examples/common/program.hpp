@@ -23,6 +23,7 @@ struct CommonOptions {
   bool quiet = false;
 
   void add_to(CLI::App& app) {
+    app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // a later flag overrides
     app.add_option("--out", out, "folder to write to")->capture_default_str();
     app.add_option("--seed", seed, "seed of all random choices")->capture_default_str();
     app.add_option("--threads", threads, "threads to compute on; 0 means all cores")

@@ -10,6 +10,7 @@ inline constexpr const char* report_page = R"page(<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <title>DVD-GAN training report</title>
 <link rel="icon" href="data:,">
 <style>

@@ -38,7 +38,8 @@ TEST_CASE("a run leaves its configuration, log, samples and checkpoints") {
     CHECK(entry["step"] == ++lines);
     for (const char* field :
          {"seconds", "loss_spatial", "loss_temporal", "loss_generator", "score_spatial_real", "gradient_norm_generator",
-          "lr_g", "lr_d", "steps_per_second", "clips_per_second", "memory_mib", "peak_memory_mib"})
+          "lr_g", "lr_d", "steps_per_second", "clips_per_second", "memory_mib", "peak_memory_mib", "sigma_spatial",
+          "sigma_temporal", "sigma_generator", "data_seconds", "skipped_steps", "skipped_files"})
       CHECK(entry[field].is_number());
   }
   CHECK(lines == 4);
@@ -46,6 +47,7 @@ TEST_CASE("a run leaves its configuration, log, samples and checkpoints") {
     CHECK(std::filesystem::file_size(run / name) > 100);
   CHECK_FALSE(std::filesystem::exists(run / "checkpoints/step-00000002.safetensors"));
   CHECK(std::filesystem::exists(run / "checkpoints/step-00000004.safetensors"));
+  CHECK(std::filesystem::file_size(run / "report.html") > 5000);
   CHECK(result.output.find("step 4/4") != std::string::npos);
   CHECK(result.output.find('\r') == std::string::npos);  // no terminal, plain lines
 

@@ -2,6 +2,9 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "dvd/core/random.hpp"
 #include "dvd/io/safetensors.hpp"
 #include "support/run_program.hpp"
@@ -105,7 +108,6 @@ TEST_CASE("wrong requests end with one line and status 2, and touch nothing") {
     CHECK(failed_with(result, 2, text));
   }
   CHECK(failed_with(run_program(run_folder(), "sample_videos", "--checkpoint none --out nothing"), 2, "none"));
-  CHECK(failed_with(run_program(run_folder(), "sample_videos", "--out nothing"), 2, "--checkpoint"));
   CHECK_FALSE(std::filesystem::exists(run_folder() / "nothing"));
 }
 
@@ -129,4 +131,51 @@ TEST_CASE("damaged checkpoints end with one line and status 2") {
     CHECK((fine || refused));
     if (i % 2 == 0) CHECK(refused);
   }
+}
+
+TEST_CASE("without a checkpoint, the model that comes with the program is sampled") {
+  const auto result = run_program(run_folder(), "sample_videos", "--class disc-left --count 2 --out shipped");
+  CAPTURE(result.errors);
+  REQUIRE(result.status == 0);
+  CHECK(result.output.find("2 videos of 8 frames of 32x32 pixels") != std::string::npos);
+  CHECK(std::filesystem::file_size(run_folder() / "shipped/0001-disc-left.gif") > 500);
+}
+
+TEST_CASE("a run's folder stands for its newest checkpoint") {
+  const auto result =
+      run_program(run_folder(), "sample_videos", "--checkpoint run --format safetensors --count 2 --out newest");
+  REQUIRE(result.status == 0);
+  REQUIRE(sample("--format safetensors --count 2 --out file").status == 0);
+  CHECK(videos_of("newest") == videos_of("file"));
+  std::filesystem::create_directories(run_folder() / "empty");
+  CHECK(failed_with(run_program(run_folder(), "sample_videos", "--checkpoint empty --out none"), 2, "no checkpoints"));
+}
+
+TEST_CASE("a generator saved in half precision is small and samples nearly the same") {
+  REQUIRE(sample("--save-generator small.safetensors").status == 0);
+  CHECK(std::filesystem::file_size(run_folder() / "small.safetensors") * 6 <
+        std::filesystem::file_size(run_folder() / "model.safetensors"));
+  REQUIRE(run_program(run_folder(), "sample_videos",
+                      "--checkpoint small.safetensors --format safetensors --count 3 --out half")
+              .status == 0);
+  REQUIRE(sample("--format safetensors --count 3 --out full").status == 0);
+  const auto half = videos_of("half"), full = videos_of("full");
+  REQUIRE(half.size() == full.size());
+  for (std::size_t i = 0; i < half.size(); ++i) REQUIRE(std::abs(half[i] - full[i]) < 0.02f);
+}
+
+TEST_CASE("damage and values that are not finite are refused") {
+  std::string bytes = read_text(run_folder() / "model.safetensors");
+  bytes[bytes.size() - 5] ^= 1;
+  std::ofstream(run_folder() / "damaged.safetensors", std::ios::binary) << bytes;
+  CHECK(failed_with(run_program(run_folder(), "sample_videos", "--checkpoint damaged.safetensors --out none"), 2,
+                    "checksum"));
+  dvd::SafetensorsWriter writer;
+  const std::vector<float> z = {0, 0, std::numeric_limits<float>::infinity(), 0, 0, 0};
+  const std::vector<std::int64_t> labels = {1};
+  writer.add<float>("z", {1, 6}, z);
+  writer.add<std::int64_t>("labels", {1}, labels);
+  writer.write(run_folder() / "infinite.safetensors");
+  CHECK(failed_with(sample("--latents infinite.safetensors --out none"), 2, "not finite"));
+  CHECK(failed_with(sample("--latents infinite.safetensors --class 1 --out none"), 2, "--class"));
 }

@@ -178,6 +178,16 @@ TEST_CASE("a video that vanishes is named, skipped and counted") {
   CHECK(log_of(run).back()["skipped_files"] == 1);
 }
 
+TEST_CASE("a discriminator that keeps winning is a warning") {
+  const TemporaryFolder folder;
+  REQUIRE(train(folder, tiny + "--channels 4 --batch 4 --lr-g 0 --lr-d 0.003 --steps 600 --log-every 100 "
+                               "--sample-every 1000 --checkpoint-every 1000 --out run")
+              .status == 0);
+  const std::string warnings = read_text(folder.path() / "run/warnings.log");
+  CHECK(warnings.find("has won for 200 steps in a row") != std::string::npos);
+  CHECK(warnings.find("--lr-d") != std::string::npos);
+}
+
 TEST_CASE("memory does not grow") {
   const TemporaryFolder folder;
   REQUIRE(

@@ -25,7 +25,11 @@ struct CommonOptions {
   void add_to(CLI::App& app) {
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // a later flag overrides
     app.add_option("--out", out, "folder to write to")->capture_default_str();
-    app.add_option("--seed", seed, "seed of all random choices")->capture_default_str();
+    app.add_option("--seed", seed, "seed of all random choices")
+        ->check([](const std::string& text) -> std::string {
+          return text.starts_with('-') ? "--seed must be 0 or more, not " + text : "";
+        })
+        ->capture_default_str();
     app.add_option("--threads", threads, "threads to compute on; 0 means all cores")
         ->check(CLI::Range(0, 4096))
         ->capture_default_str();

@@ -45,11 +45,11 @@ inline void apply_preset(TrainOptions& options, const std::string& name) {
     options.model = {
         .frames = 8, .resolution = 32, .channels = 4, .latent_dim = 16, .embed_dim = 32, .spatial_frames = 2};
     options.trainer = {.batch = 16,
-                       .generator_optimizer = {.learning_rate = 1e-3},
+                       .generator_optimizer = {.learning_rate = 2e-3},
                        .discriminator_optimizer = {.learning_rate = 2e-3},
                        .average = {.decay = 0.998, .start = 200}};
-    options.steps = 4000;
-    options.lr_decay_from = 2000;
+    options.steps = 4400;
+    options.lr_decay_from = 3000;
     options.checkpoint_every = options.sample_every = 250;
   } else if (name == "paper-64" || name == "paper-128") {
     // Section 4.1 and appendix A of the paper, for Kinetics-600.

@@ -79,24 +79,16 @@ class Trainer {
         generator_optimizer_(generator_, options.generator_optimizer),
         discriminator_optimizer_(both(spatial_, temporal_), options.discriminator_optimizer) {}
 
-  /// One step of training on clips of `data`, a ClipSource or a BatchSource that follows `batch_schedule()`. Throws
-  /// ArgumentError if their size or labels do not fit the model.
-  template <class Data>
-  requires ClipSource<Data> || BatchSource<Data> StepReport step(Data& data) {
-    StepReport report;
-    generator_optimizer_.scale_learning_rate(learning_rate_factor());
-    discriminator_optimizer_.scale_learning_rate(learning_rate_factor());
-    for (Index update = 0; update < options_.d_steps && !report.skipped; ++update) {
-      const std::vector<LabelledClip> clips = next_clips(data, steps_ * options_.d_steps + update, report);
-      discriminator_update(discriminator_inputs(clips, update_random(step_random(steps_), update)), report);
-    }
-    if (!report.skipped) generator_update(generator_inputs(step_random(steps_).stream("generator")), report);
-    if (report.skipped) {
-      ++steps_;
-      ++skipped_steps_;
-    }
-    report.step = steps_;
-    return report;
+  /// One step of training on clips of `data`. Throws ArgumentError if their size or labels do not fit the model.
+  template <ClipSource Data>
+  StepReport step(Data& data) {
+    return step_on([&](Index number) { return draw_clips(data, batch_schedule()(number), options_.batch); });
+  }
+
+  /// The same on batches made ready ahead of need, which follow `batch_schedule()`.
+  template <BatchSource Data>
+  StepReport step(Data& data) {
+    return step_on([&](Index number) { return data.batch(number); });
   }
 
   /// One update of both discriminators, each by its own loss on real and generated videos as one batch.
@@ -183,14 +175,29 @@ class Trainer {
   }
   Random step_random(Index step) const { return step_random(options_.seed, redraws_, step); }
 
-  template <class Data>
-  std::vector<LabelledClip> next_clips(Data& data, Index number, StepReport& report) const {
+  /// A step on the clips that `batch(number)` gives.
+  template <class F>
+  StepReport step_on(const F& batch) {
+    StepReport report;
+    generator_optimizer_.scale_learning_rate(learning_rate_factor());
+    discriminator_optimizer_.scale_learning_rate(learning_rate_factor());
+    for (Index update = 0; update < options_.d_steps && !report.skipped; ++update) {
+      const std::vector<LabelledClip> clips = checked_clips(batch, steps_ * options_.d_steps + update, report);
+      discriminator_update(discriminator_inputs(clips, update_random(step_random(steps_), update)), report);
+    }
+    if (!report.skipped) generator_update(generator_inputs(step_random(steps_).stream("generator")), report);
+    if (report.skipped) {
+      ++steps_;
+      ++skipped_steps_;
+    }
+    report.step = steps_;
+    return report;
+  }
+
+  template <class F>
+  std::vector<LabelledClip> checked_clips(const F& batch, Index number, StepReport& report) const {
     const auto start = std::chrono::steady_clock::now();
-    std::vector<LabelledClip> clips;
-    if constexpr (BatchSource<Data>)
-      clips = data.batch(number);
-    else
-      clips = draw_clips(data, batch_schedule()(number), options_.batch);
+    std::vector<LabelledClip> clips = batch(number);
     report.data_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const DvdGanConfig& config = gan_.config();
     require(static_cast<Index>(clips.size()) == options_.batch, "training expects batches of ", options_.batch,

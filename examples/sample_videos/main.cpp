@@ -4,6 +4,7 @@
 //     sample_videos --checkpoint runs/demo --class disc-left --count 4 --format gif
 
 #include <charconv>
+#include <deque>
 #include <dvd/core/finite.hpp>
 #include <dvd/device/cpu.hpp>
 #include <dvd/io/run_folder.hpp>
@@ -241,11 +242,15 @@ std::vector<std::filesystem::path> write(const SampleProgramOptions& options, co
   return files;
 }
 
-/// The checkpoint that is meant: itself, or the newest one of a run's folder.
+/// The checkpoint that is meant: itself, or the newest whole one of a run's folder.
 std::filesystem::path find_checkpoint(const std::string& name) {
   if (!std::filesystem::is_directory(name)) return name;
   const auto entries = dvd::list_checkpoints(name);
   dvd::require(!entries.empty(), "--checkpoint ", name, ": the folder has no checkpoints/step-….safetensors");
+  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) try {
+      if (dvd::SafetensorsFile(entry->path).checksum_fits()) return entry->path;
+    } catch (const dvd::FileError&) {  // a damaged one; the one before it may be whole
+    }
   return entries.back().path;
 }
 
@@ -253,8 +258,13 @@ std::filesystem::path find_checkpoint(const std::string& name) {
 void save_generator(const std::filesystem::path& path, dvd::Generator<float, dvd::Cpu>& generator,
                     const std::map<std::string, std::string>& metadata) {
   dvd::SafetensorsWriter writer;
+  std::deque<std::vector<float>> values;  // the writer refers to what is not converted
   const auto add = [&](const std::string& name, const Tensor& tensor) {
-    writer.add(name, {tensor.shape().begin(), tensor.shape().end()}, tensor.to_vector(), dvd::DataType::F16);
+    values.push_back(tensor.to_vector());
+    const bool fits = std::all_of(values.back().begin(), values.back().end(),
+                                  [](float value) { return std::abs(value) <= 65504; });  // the largest half
+    writer.add(name, {tensor.shape().begin(), tensor.shape().end()}, values.back(),
+               fits ? dvd::DataType::F16 : dvd::DataType::F32);
   };
   const auto all = dvd::contents(generator, "generator.");
   for (const auto& [name, parameter] : all.parameters) add(name, parameter->value);

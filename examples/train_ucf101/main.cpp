@@ -30,6 +30,7 @@ int train(TrainOptions options) {
   options.trainer.seed = options.common.seed;
   options.trainer.discriminator_optimizer.beta1 = options.trainer.generator_optimizer.beta1;
   options.trainer.discriminator_optimizer.beta2 = options.trainer.generator_optimizer.beta2;
+  if (!options.lr_decay_given && options.lr_decay_from >= options.steps) options.lr_decay_from = options.steps * 2 / 3;
   if (options.lr_decay_from > 0) {
     dvd::require(options.lr_decay_from < options.steps, "--lr-decay-from ", options.lr_decay_from,
                  " must be below --steps, ", options.steps);
@@ -42,6 +43,7 @@ int train(TrainOptions options) {
   options.trainer.validate();
 
   const auto checkpoints = checkpoints_to_try(options);
+  const std::string before = state_of(options.common.out);
   Warnings warnings;
   const auto data = open_data(options, [&](const std::string& line) {
     // While the set is opened, each file is named at once; later on, when the step is done.
@@ -50,7 +52,7 @@ int train(TrainOptions options) {
     else
       fmt::print(stderr, "warning: {}\n", line);
   });
-  check_classes(options, data->class_names());
+  check_classes(options, dvd::Json::parse(to_text(data->class_names())).get<std::vector<std::string>>());
   options.model.classes = data->classes();
 
   Gan gan(options.model, options.common.seed);
@@ -71,6 +73,8 @@ int train(TrainOptions options) {
     return 0;
   }
   Run run(options, gan, trainer, *data, warnings, config);
+  dvd::require(state_of(options.common.out) == before, options.common.out,
+               ": another process has worked here in the meantime; start again");
   running = true;
   run.go();
   return 0;

@@ -26,6 +26,7 @@ struct TrainOptions {
   dvd::TrainerOptions trainer = {.batch = 8, .average = {.decay = 0.999, .start = 200}};
   dvd::Index steps = 2000;
   dvd::Index lr_decay_from = 0;
+  bool lr_decay_given = false;  ///< else a run of fewer steps begins it at two thirds of them
   double truncation = 1;
 
   dvd::Index checkpoint_every = 500, sample_every = 500, log_every = 10, keep = 3;

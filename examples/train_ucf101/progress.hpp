@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <dvd/training/report.hpp>
@@ -46,7 +47,7 @@ class Progress {
     ++recent_steps_;
     const double now = static_cast<double>(recent_steps_) / std::max(seconds_since(recent_start_), 1e-9);
     // A few steps tell little: the speed before them fills the rest.
-    const double share = static_cast<double>(recent_steps_) / static_cast<double>(line_every_);
+    const double share = std::min(static_cast<double>(recent_steps_) / static_cast<double>(line_every_), 1.0);
     speed_ = lines_ == 0 ? now : share * now + (1 - share) * last_speed_;
     if (step % line_every_ != 0) return;
     last_speed_ = now;

@@ -53,11 +53,16 @@ class Recovery {
  private:
   std::string load_newest() {
     const auto entries = dvd::list_checkpoints(folder_.root());
+    std::string passed_over;
     for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) try {
         dvd::load_checkpoint(entry->path, trainer_);
-        return entry->path.filename().string();
-      } catch (const dvd::FileError&) {  // a damaged one; the one before it may be whole
+        return entry->path.filename().string() + (passed_over.empty() ? "" : ", passing over " + passed_over);
+      } catch (const dvd::FileError& error) {  // a damaged one; the one before it may be whole
+        if (passed_over.empty()) passed_over = error.what();
       }
+    if (!entries.empty())
+      throw dvd::FileError(dvd::concat("numbers are no longer finite, and none of ", entries.size(),
+                                       " checkpoints can be used to go back to; the newest: ", passed_over));
     Gan fresh(trainer_.gan().config(), model_seed_);
     TrainerType beginning(fresh, trainer_.options());
     dvd::copy_training_state(beginning, trainer_);

@@ -7,8 +7,10 @@
 #include <dvd/version.hpp>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <vector>
 
 #include "report_page.hpp"
@@ -37,8 +39,8 @@ std::string read_bytes(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// Steps of which there is a picture, in order.
-std::vector<std::int64_t> picture_steps(const dvd::RunFolder& folder) {
+/// Steps up to `last` of which there is a picture, in order.
+std::vector<std::int64_t> picture_steps(const dvd::RunFolder& folder, std::int64_t last) {
   std::vector<std::int64_t> steps;
   std::error_code error;
   for (const auto& file : std::filesystem::directory_iterator(folder.root() / "samples", error)) {
@@ -47,6 +49,7 @@ std::vector<std::int64_t> picture_steps(const dvd::RunFolder& folder) {
         name.find_first_not_of("0123456789", 5) == std::string::npos)
       steps.push_back(std::stoll(name.substr(5)));
   }
+  std::erase_if(steps, [&](std::int64_t step) { return step > last; });  // from before the run went back
   std::sort(steps.begin(), steps.end());
   return steps;
 }
@@ -88,31 +91,38 @@ std::string middle_frames(const std::filesystem::path& path, const ReportState& 
   return dvd::encode_png(image);
 }
 
-/// Columns of the log, thinned to what a screen can show: each point is the mean of its neighbours.
+/// Columns of the log, thinned to what a screen can show: a point is the mean of its neighbours, or, of what only
+/// grows, the last of them. The log is read line by line: it may be long.
 Json read_curves(const dvd::RunFolder& folder) {
   constexpr std::size_t most_points = 400;
-  std::vector<Json> entries;
-  for (const std::string& line : folder.read_log())
-    if (Json json = Json::parse(line, nullptr, false); json.is_object() && json.contains("step"))
-      entries.push_back(std::move(json));
-  Json curves = Json::object();
-  if (entries.empty()) return curves;
-  const std::size_t points = std::min(entries.size(), most_points);
-  for (const auto& [name, last] : entries.back().items()) {
-    Json column = Json::array();
-    for (std::size_t i = 0; i < points; ++i) {
-      const std::size_t begin = i * entries.size() / points, end = (i + 1) * entries.size() / points;
-      double sum = 0;
-      int count = 0;
-      for (std::size_t k = begin; k < end; ++k)
-        if (entries[k].contains(name) && entries[k][name].is_number()) sum += entries[k][name].get<double>(), ++count;
-      if (name == "step" && count > 0) {  // where the last of them stands
-        sum = entries[end - 1].value("step", 0.0);
-        count = 1;
-      }
-      column.push_back(count > 0 ? Json(sum / count) : Json(nullptr));
+  const std::set<std::string> growing = {"step", "seconds", "skipped_steps", "skipped_files", "peak_memory_mib"};
+  struct Bucket {
+    double value = 0;
+    int count = 0;
+  };
+  std::size_t lines = 0;
+  folder.for_each_log_line([&](const std::string&) { ++lines; });
+  const std::size_t points = std::min(lines, most_points);
+  std::map<std::string, std::vector<Bucket>> columns;
+  std::size_t line_number = 0;
+  folder.for_each_log_line([&](const std::string& line) {
+    const std::size_t point = line_number++ * points / std::max<std::size_t>(lines, 1);
+    const Json json = Json::parse(line, nullptr, false);
+    if (!json.is_object() || point >= points) return;
+    for (const auto& [name, value] : json.items()) {
+      if (!value.is_number()) continue;
+      std::vector<Bucket>& column = columns[name];
+      column.resize(points);
+      Bucket& bucket = column[point];
+      if (growing.contains(name)) bucket = {};
+      bucket.value += value.get<double>();
+      ++bucket.count;
     }
-    curves[name] = std::move(column);
+  });
+  Json curves = Json::object();
+  for (const auto& [name, column] : columns) {
+    Json& curve = curves[name] = Json::array();
+    for (const Bucket& bucket : column) curve.push_back(bucket.count > 0 ? Json(bucket.value / bucket.count) : Json());
   }
   return curves;
 }
@@ -136,7 +146,7 @@ void write_report(const dvd::RunFolder& folder, const ReportState& state) {
   constexpr std::uintmax_t largest_animation = 24 << 20;
 
   Json pictures = Json::array();
-  const std::vector<std::int64_t> steps = picture_steps(folder);
+  const std::vector<std::int64_t> steps = picture_steps(folder, state.step);
   for (const std::int64_t step : spread(steps, most_pictures))
     if (const std::string png = middle_frames(folder.sample(step, ".png"), state); !png.empty())
       pictures.push_back({{"step", step}, {"image", "data:image/png;base64," + to_base64(png)}});

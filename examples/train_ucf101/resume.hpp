@@ -14,6 +14,15 @@ inline bool holds_run(const std::filesystem::path& folder) {
          !dvd::list_checkpoints(folder).empty();
 }
 
+/// What another process could have changed: the checkpoints and the log of a run's folder.
+inline std::string state_of(const std::filesystem::path& folder) {
+  std::error_code error;
+  const auto log = std::filesystem::file_size(folder / "log.jsonl", error);
+  std::string state = error ? "" : dvd::concat(log, ' ');
+  for (const auto& entry : dvd::list_checkpoints(folder)) state += dvd::concat(entry.step, ' ');
+  return state;
+}
+
 /// Checkpoints to go on from, the best first; none means from the start. Throws ArgumentError where going on, or
 /// starting, would overwrite what `--out` holds.
 inline std::vector<std::filesystem::path> checkpoints_to_try(const TrainOptions& options) {
@@ -118,7 +127,15 @@ inline void take_config_from(TrainOptions& options, const std::filesystem::path&
   } else {
     path /= "config.json";
     for (const std::string& line : dvd::read_lines_of(path)) text += line + '\n';
-    if (text.empty() && !std::filesystem::exists(path)) return;
+    if (text.empty() && !std::filesystem::exists(path)) {
+      // Each checkpoint holds it, too.
+      const auto entries = dvd::list_checkpoints(from);
+      for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) try {
+          return take_config_from(options, entry->path);
+        } catch (const dvd::FileError&) {  // a damaged one
+        }
+      return;
+    }
   }
   try {
     take_config(options, dvd::Json::parse(text));
@@ -151,6 +168,7 @@ inline int run_with_defaults(CLI::App& app, int argc, char** argv, TrainOptions&
   };
   try {
     const auto preset = value_of("--preset");
+    options.lr_decay_given = value_of("--lr-decay-from").has_value();
     if (preset) apply_preset(options, *preset);
     if (const auto from = value_of("--resume")) {
       // A run goes on where it is unless another folder is named.

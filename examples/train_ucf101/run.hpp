@@ -56,15 +56,19 @@ class Run {
     const std::vector<std::string> log = folder_.read_log();
     progress_.emplace(options_.steps, options_.log_every, options_.common.quiet,
                       log.empty() ? 0 : number_in(log.back(), "seconds", 0));
+    // A run that goes on from elsewhere must have something to go back to.
+    last_saved_ = trainer_.steps();
+    if (last_saved_ > 0 && !std::filesystem::exists(folder_.checkpoint(last_saved_))) save_checkpoint();
     open_loader();
     const StopSignals signals;
-    while (trainer_.steps() < options_.steps && !signals.stop_requested()) step(signals);
+    while (trainer_.steps() < options_.steps && !signals.stop_requested()) step();
     loader_.reset();
+    if (trainer_.steps() > last_saved_ && dvd::first_non_finite(dvd::contents(gan_)).empty()) save_checkpoint();
     summarise();
   }
 
  private:
-  void step(const StopSignals& signals) {
+  void step() {
     poison_.strike(gan_, trainer_.steps() + 1);
     const dvd::StepReport report = trainer_.step(*loader_);
     const bool last = report.step == options_.steps;
@@ -73,10 +77,10 @@ class Run {
     progress_->count(report.step);
 
     if (report.skipped) warnings_.add("left out, because it is not finite: " + report.fault);
+    save_pending_ = save_pending_ || due(options_.checkpoint_every);
     if (recovery_.hopeless(report) || (last && recovery_.in_trouble())) return go_back(report.fault);
     if (!recovery_.in_trouble()) {
-      const bool save = due(options_.checkpoint_every) || signals.stop_requested();
-      if (save || due(options_.sample_every))
+      if (save_pending_ || due(options_.sample_every))
         // What no loss has shown yet, in a weight that few clips use, must not get into a checkpoint either.
         if (const std::string name = dvd::first_non_finite(dvd::contents(gan_)); !name.empty())
           return go_back(name + ": its values");
@@ -88,10 +92,8 @@ class Run {
             to_text(log_line(options_, gan_, trainer_, report, *progress_, data_seconds_, data_.skipped_files())));
         data_seconds_ = 0;
       }
-      if (due(options_.sample_every))
-        write_pictures(gan_, options_.common.seed, options_.truncation, folder_.sample(report.step, ".png"),
-                       folder_.sample(report.step, ".gif"));
-      if (save) save_checkpoint();
+      if (save_pending_) save_checkpoint();
+      if (due(options_.sample_every)) draw_pictures();
     }
     warnings_.pass_on(report.step, *progress_, folder_);
     if (due(options_.sample_every) && !last) report_page("running");
@@ -103,10 +105,24 @@ class Run {
                          {{"config", to_text(config_)}, {"dvd.version", dvd::version}});
     folder_.rotate_checkpoints(options_.keep, step);
     recovery_.saved(step);
+    last_saved_ = step;
+    save_pending_ = false;
+  }
+
+  // A picture that cannot be written is no reason to end a run.
+  void draw_pictures() {
+    const dvd::Index step = trainer_.steps();
+    try {
+      write_pictures(gan_, options_.common.seed, options_.truncation, folder_.sample(step, ".png"),
+                     folder_.sample(step, ".gif"));
+    } catch (const dvd::Error& error) {
+      warnings_.add(dvd::concat("no pictures: ", error.what()));
+    }
   }
 
   void go_back(const std::string& fault) {
     loader_.reset();
+    save_pending_ = false;
     const dvd::Index from = trainer_.steps();
     warnings_.pass_on(from, *progress_, folder_);
     std::string place;
@@ -137,13 +153,18 @@ class Run {
   }
 
   void report_page(const std::string& status) {
-    write_report(folder_, {.status = status,
-                           .config = to_text(config_),
-                           .step = trainer_.steps(),
-                           .steps = options_.steps,
-                           .seconds = progress_->seconds(),
-                           .frames = options_.model.frames,
-                           .resolution = options_.model.resolution});
+    try {
+      write_report(folder_, {.status = status,
+                             .config = to_text(config_),
+                             .step = trainer_.steps(),
+                             .steps = options_.steps,
+                             .seconds = progress_->seconds(),
+                             .frames = options_.model.frames,
+                             .resolution = options_.model.resolution});
+    } catch (const dvd::Error& error) {
+      warnings_.add(dvd::concat("no report: ", error.what()));
+      warnings_.pass_on(trainer_.steps(), *progress_, folder_);
+    }
   }
 
   void summarise() {
@@ -160,8 +181,7 @@ class Run {
     if (done)
       progress_->say(fmt::format("samples    {}\n           {}", folder_.sample(step, ".png").string(),
                                  folder_.sample(step, ".gif").string()));
-    if (const auto entries = dvd::list_checkpoints(folder_.root()); !entries.empty())
-      progress_->say(fmt::format("checkpoint {}", entries.back().path.string()));
+    if (last_saved_ > 0) progress_->say(fmt::format("checkpoint {}", folder_.checkpoint(last_saved_).string()));
     progress_->say(fmt::format("report     {}", (folder_.root() / "report.html").string()));
     if (!done) progress_->say(fmt::format("go on with train_ucf101 --resume --out {}", options_.common.out));
   }
@@ -179,6 +199,8 @@ class Run {
   std::optional<dvd::ClipLoader<DataSet>> loader_;
   WinWatch spatial_watch_{"D_S"}, temporal_watch_{"D_T"};
   double data_seconds_ = 0;
+  dvd::Index last_saved_ = 0;
+  bool save_pending_ = false;  // a checkpoint that was due at a step that failed is saved after the next good one
 };
 
 }  // namespace examples

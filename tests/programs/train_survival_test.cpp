@@ -122,6 +122,36 @@ TEST_CASE("a NaN in a weight: steps are left out, the run goes back and on") {
   }
 }
 
+TEST_CASE("a run that goes on in another folder has something to go back to there") {
+  const TemporaryFolder folder;
+  REQUIRE(train(folder, tiny + "--steps 4 --out a").status == 0);
+  const auto result = train_poisoned(folder, "generator.input.bias@5",
+                                     "--resume a/checkpoints/step-00000004.safetensors --out b --steps 8");
+  CAPTURE(result.errors);
+  CHECK(result.status == 0);
+  CHECK(read_text(folder.path() / "b/warnings.log").find("went back to step-00000004") != std::string::npos);
+}
+
+TEST_CASE("a lost config.json is found again in the checkpoint") {
+  const TemporaryFolder folder;
+  const std::string run = tiny + "--seed 7 --batch 3 --lr-g 0.0003 --checkpoint-every 2 ";
+  REQUIRE(train(folder, run + "--steps 6 --out whole").status == 0);
+  REQUIRE(train(folder, run + "--steps 4 --out cut").status == 0);
+  std::filesystem::remove(folder.path() / "cut/config.json");
+  REQUIRE(train(folder, "--resume --out cut --steps 6").status == 0);
+  const std::string last = "checkpoints/step-00000006.safetensors";
+  CHECK(read_text(folder.path() / "cut" / last) == read_text(folder.path() / "whole" / last));
+  CHECK(read_text(folder.path() / "cut/config.json") == read_text(folder.path() / "whole/config.json"));
+}
+
+TEST_CASE("a preset's falling learning rates fit a shorter run") {
+  const TemporaryFolder folder;
+  const auto result = train(folder, "--preset demo --steps 30 --dry-run");
+  CHECK(result.status == 0);
+  CHECK(result.output.find("\"lr_decay_from\": 20") != std::string::npos);
+  CHECK(failed_with(train(folder, "--preset demo --steps 30 --lr-decay-from 40"), 2, "--lr-decay-from"));
+}
+
 TEST_CASE("before the first checkpoint, going back means to the beginning") {
   const TemporaryFolder folder;
   const auto result = train_poisoned(folder, "temporal.blocks.1.conv2.weight@2", tiny + "--steps 6 --out run");

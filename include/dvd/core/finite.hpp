@@ -16,14 +16,20 @@ bool all_finite(const Tensor<T, D>& tensor) {
   return std::all_of(values.begin(), values.end(), [](T value) { return std::isfinite(value); });
 }
 
+/// The name of the first buffer that holds a NaN or an infinity; empty if all are finite.
+template <Scalar T, DeviceMemory D>
+std::string first_non_finite_buffer(const Contents<T, D>& contents) {
+  for (const auto& [name, buffer] : contents.buffers)
+    if (!all_finite(buffer->value)) return name;
+  return "";
+}
+
 /// The name of the first parameter or buffer that holds a NaN or an infinity; empty if all are finite.
 template <Scalar T, DeviceMemory D>
 std::string first_non_finite(const Contents<T, D>& contents) {
   for (const auto& [name, parameter] : contents.parameters)
     if (!all_finite(parameter->value)) return name;
-  for (const auto& [name, buffer] : contents.buffers)
-    if (!all_finite(buffer->value)) return name;
-  return "";
+  return first_non_finite_buffer(contents);
 }
 
 /// The name of the parameter with a gradient that is not finite which a backward pass comes to first; empty if there

@@ -5,6 +5,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -37,7 +38,11 @@ class ClipLoader {
             "a loader needs batches, batches ahead and threads of at least 1, not ", options.batch, ", ", options.ahead,
             " and ", options.threads);
     restart(first);
-    for (Index i = 0; i < options.threads; ++i) threads_.emplace_back([this] { work(); });
+    try {
+      for (Index i = 0; i < options.threads; ++i) threads_.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {  // no more threads to be had: those that there are do
+      if (threads_.empty()) throw;
+    }
   }
 
   ~ClipLoader() {

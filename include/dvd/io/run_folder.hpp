@@ -92,6 +92,14 @@ class RunFolder {
   /// Appends one line to warnings.log. Throws FileError if it cannot.
   void append_warning(const std::string& line) const { append(root_ / "warnings.log", line); }
 
+  /// Calls `f(line)` for every line of log.jsonl, which may be long.
+  template <class F>
+  void for_each_log_line(const F& f) const {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(root_ / "log.jsonl", error)) return;
+    std::ifstream log(root_ / "log.jsonl");
+    for (std::string line; std::getline(log, line);) f(line);
+  }
   std::vector<std::string> read_log() const { return read_lines_of(root_ / "log.jsonl"); }
   std::vector<std::string> read_warnings() const { return read_lines_of(root_ / "warnings.log"); }
 

@@ -46,9 +46,11 @@ std::string find_fault(
   for (const auto* network : networks)
     if (const std::string name = watch.first(*network); !name.empty())
       return name.substr(0, name.rfind(".weight")) + ": its result";
+  for (const auto* network : networks)
+    if (const std::string name = first_non_finite_buffer(*network); !name.empty()) return name + ": its statistics";
   for (std::size_t i = networks.size(); i-- > 0;)
     if (const std::string name = first_non_finite_gradient(*networks[i]); !name.empty()) return name + ": its gradient";
-  return "the scores of a discriminator";
+  return "scores, or norms of gradients, too large for a number";
 }
 
 }  // namespace dvd

@@ -24,8 +24,9 @@ struct TrainerOptions {
   std::uint64_t seed = 0;
   Index d_steps = 2;  ///< updates of the discriminators in a step
   /// A batch goes through the networks in parts of this many videos, whose gradients are added: the memory of a small
-  /// batch for the update of a large one. Batch norms see the statistics of a part, not of the batch, so it is not the
-  /// same training: keep parts as large as memory allows. 0: the whole batch at once.
+  /// batch for the update of a large one. Batch norms see the statistics of a part, not of the batch, and sigmas
+  /// come from the u before and after the first part, so it is not the same training: keep parts as large as memory
+  /// allows. 0: the whole batch at once.
   Index micro_batch = 0;
   AdamOptions generator_optimizer = {.learning_rate = 1e-4};
   AdamOptions discriminator_optimizer = {.learning_rate = 5e-4};
@@ -107,7 +108,8 @@ class Trainer {
       add_discriminator_gradients(part, share_of(part, parts), pass_for(part, parts), report);
     report.spatial.gradient_norm = gradient_norm(spatial_);
     report.temporal.gradient_norm = gradient_norm(temporal_);
-    if (!report.spatial.is_finite() || !report.temporal.is_finite()) return skip(parts, before, report);
+    if (!report.spatial.is_finite() || !report.temporal.is_finite() || !statistics_are_finite())
+      return skip(parts, before, report);
     discriminator_optimizer_.step();
   }
 
@@ -123,7 +125,8 @@ class Trainer {
     report.generator_loss = 0;
     for (const auto& part : parts) add_generator_gradients(part, share_of(part, parts), pass_for(part, parts), report);
     report.generator_gradient_norm = gradient_norm(generator_);
-    if (!std::isfinite(report.generator_loss + report.generator_gradient_norm)) return skip(parts, before, report);
+    if (!std::isfinite(report.generator_loss + report.generator_gradient_norm) || !statistics_are_finite())
+      return skip(parts, before, report);
     generator_optimizer_.step();
     ++steps_;
     update_moving_average(generator_, average_, steps_, options_.average);
@@ -296,6 +299,13 @@ class Trainer {
     }
     gan_.generator.backward(dfake, std::move(generator_cache), Gradients::parameters);
     report.generator_loss += weight * static_cast<double>(loss.item());
+  }
+
+  /// A variance can be infinite where what it normalises is not.
+  bool statistics_are_finite() const {
+    for (const Contents<T, D>* network : {&generator_, &spatial_, &temporal_})
+      if (!first_non_finite_buffer(*network).empty()) return false;
+    return true;
   }
 
   /// Leaves an update out: buffers go back to `before`, and the report tells what was wrong.

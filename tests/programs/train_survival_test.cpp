@@ -7,16 +7,9 @@
 #include <sstream>
 #include <thread>
 
-#include "support/run_program.hpp"
+#include "support/train_program.hpp"
 
 namespace {
-
-const std::string tiny =
-    "--resolution 16 --frames 3 --channels 1 --batch 2 --latent-dim 6 --embed-dim 5 --spatial-frames 2 --log-every 1 ";
-
-ProgramResult train(const TemporaryFolder& folder, const std::string& arguments) {
-  return run_program(folder.path(), "train_ucf101", arguments);
-}
 
 /// The same with a NaN to order; see examples/train_ucf101/poison.hpp.
 ProgramResult train_poisoned(const TemporaryFolder& folder, const std::string& poison, const std::string& arguments) {

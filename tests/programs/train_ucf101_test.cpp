@@ -7,18 +7,7 @@
 #include <sstream>
 #include <thread>
 
-#include "support/run_program.hpp"
-
-namespace {
-
-const std::string tiny =
-    "--resolution 16 --frames 3 --channels 1 --batch 2 --latent-dim 6 --embed-dim 5 --spatial-frames 2 --log-every 1 ";
-
-ProgramResult train(const TemporaryFolder& folder, const std::string& arguments) {
-  return run_program(folder.path(), "train_ucf101", arguments);
-}
-
-}  // namespace
+#include "support/train_program.hpp"
 
 TEST_CASE("a run leaves its configuration, log, samples and checkpoints") {
   const TemporaryFolder folder;

@@ -12,7 +12,8 @@
 namespace examples {
 
 /// One tick. Losses, scores and gradient norms are the step's; `data_seconds` is the time spent waiting for clips since
-/// the last tick; the sigmas are the largest singular value of any weight of a network.
+/// the last tick; the sigmas are the largest singular value of any weight of a network; the learning rates are
+/// those of the next step.
 template <class Gan, class TrainerType>
 dvd::Json log_line(const TrainOptions& options, Gan& gan, const TrainerType& trainer, const dvd::StepReport& report,
                    const Progress& progress, double data_seconds, dvd::Index skipped_files) {

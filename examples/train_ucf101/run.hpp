@@ -133,6 +133,7 @@ class Run {
       report_page("stopped");
       throw;
     }
+    last_saved_ = trainer_.steps();
     warnings_.add(dvd::concat("went back to ", place, " (step ", trainer_.steps(), "), with other random draws; ",
                               "not finite: ", fault));
     warnings_.pass_on(from, *progress_, folder_);

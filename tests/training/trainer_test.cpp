@@ -388,4 +388,24 @@ TEST_CASE("the largest sigma is that of the largest weight") {
   CHECK(largest.value > 4);  // 7, once u is at rest
 }
 
+TEST_CASE("learning rates stay, then fall linearly to 0, as a function of the step alone") {
+  Gan gan(small, 1);
+  Trainer trainer(gan, {.batch = 2, .decay_start = 10, .decay_end = 20});
+  for (const auto& [step, factor] : std::map<Index, double>{{0, 1}, {10, 1}, {15, 0.5}, {19, 0.1}, {20, 0}, {25, 0}}) {
+    trainer.set_steps(step);
+    CHECK(trainer.learning_rate_factor() == doctest::Approx(factor));
+  }
+  MovingShapes data({.frames = small.frames, .resolution = small.resolution});
+  const auto weight = [&] { return contents(gan.generator).parameters[2].parameter->value.to_vector(); };
+  const auto before = weight();
+  trainer.set_steps(20);
+  trainer.step(data);
+  CHECK(weight() == before);
+  trainer.set_steps(19);
+  trainer.step(data);
+  CHECK(weight() != before);
+  CHECK(Trainer(gan).learning_rate_factor() == 1);
+  CHECK_THROWS_AS(Trainer(gan, {.decay_start = 5, .decay_end = 5}), ArgumentError);
+}
+
 }  // namespace

@@ -9,7 +9,7 @@
 
 namespace dvd {
 
-/// Whether every element is a number. Brings the tensor to the host: for looking for a fault, not for every step.
+/// Whether every element is a number. Brings the tensor to the host: for small tensors, or for looking for a fault.
 template <Scalar T, DeviceMemory D>
 bool all_finite(const Tensor<T, D>& tensor) {
   const std::vector<T> values = tensor.to_vector();

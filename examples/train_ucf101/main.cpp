@@ -84,6 +84,7 @@ int train(TrainOptions options) {
 }  // namespace examples
 
 int main(int argc, char** argv) {
+  examples::return_freed_memory();
   examples::TrainOptions options;
   options.common.out = "runs/dvdgan";
   CLI::App app("Trains a DVD-GAN on moving shapes, UCF-101 or any folder of class folders of videos.", "train_ucf101");

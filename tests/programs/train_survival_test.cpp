@@ -2,6 +2,7 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -213,10 +214,16 @@ TEST_CASE("a discriminator that keeps winning is a warning") {
 
 TEST_CASE("memory does not grow") {
   const TemporaryFolder folder;
-  REQUIRE(
-      train(folder, tiny + "--steps 900 --log-every 100 --checkpoint-every 100 --sample-every 100 --out run").status ==
-      0);
+  const auto result = train(
+      folder, tiny + "--log-every 50 --steps 1200 --checkpoint-every 100 --sample-every 100 --out run");
+  REQUIRE(result.status == 0);
+  // What the system's allocator keeps for a while comes and goes; what is held throughout is the least of many ticks.
   const auto log = log_of(folder.path() / "run");
-  REQUIRE(log.size() >= 9);
-  CHECK(log.back()["memory_mib"].get<double>() < log[2]["memory_mib"].get<double>() + 4);
+  REQUIRE(log.size() == 24);
+  const auto least = [&](std::size_t first, std::size_t last) {
+    double memory = log[first]["memory_mib"];
+    for (std::size_t i = first; i < last; ++i) memory = std::min(memory, log[i]["memory_mib"].get<double>());
+    return memory;
+  };
+  CHECK(least(14, 24) < least(2, 12) + 4);
 }

@@ -30,7 +30,7 @@ struct DataSet {
 /// later, by any thread.
 inline std::unique_ptr<DataSet> open_data(const TrainOptions& options, std::function<void(const std::string&)> warn) {
   if (options.data.empty()) {
-    const dvd::MovingShapes shapes({.frames = options.model.frames, .resolution = options.model.resolution});
+    const dvd::MovingShapes shapes({.frames = options.model.video_frames(), .resolution = options.model.resolution});
     return std::make_unique<DataSet>(DataSet{[shapes](const dvd::Random& random) { return shapes.draw(random); },
                                              [] { return dvd::Index{0}; }, shapes.class_names(), ""});
   }
@@ -38,7 +38,7 @@ inline std::unique_ptr<DataSet> open_data(const TrainOptions& options, std::func
                std::filesystem::exists(options.data) ? " is not a folder" : ": no such folder",
                "; expected UCF-101, or a folder of class folders of videos");
   const auto folder =
-      std::make_shared<dvd::VideoFolder>(options.data, dvd::VideoFolderOptions{.frames = options.model.frames,
+      std::make_shared<dvd::VideoFolder>(options.data, dvd::VideoFolderOptions{.frames = options.model.video_frames(),
                                                                                .resolution = options.model.resolution,
                                                                                .stride = options.stride,
                                                                                .random_crop = !options.center_crop,

@@ -34,7 +34,7 @@ dvd::Json log_line(const TrainOptions& options, Gan& gan, const TrainerType& tra
           {"gradient_norm_generator", report.generator_gradient_norm},
           {"sigma_spatial", dvd::largest_sigma(dvd::contents(gan.spatial)).value},
           {"sigma_temporal", dvd::largest_sigma(dvd::contents(gan.temporal)).value},
-          {"sigma_generator", dvd::largest_sigma(dvd::contents(gan.generator)).value},
+          {"sigma_generator", dvd::largest_sigma(dvd::contents(gan.networks())).value},
           {"lr_g", factor * options.trainer.generator_optimizer.learning_rate},
           {"lr_d", factor * options.trainer.discriminator_optimizer.learning_rate},
           {"steps_per_second", speed},

@@ -6,26 +6,29 @@
 // Read in this order: options.hpp (what a run is asked for), data.hpp (where clips come from), resume.hpp (going on),
 // run.hpp (the loop), recovery.hpp (numbers that are not finite), pictures.hpp and report.hpp (what one sees).
 
+#include "../common/recurrent.hpp"
 #include "run.hpp"
 
 namespace examples {
 namespace {
 
+template <class Gan>
 void describe(Gan& gan, const TrainOptions& options, const DataSet& data) {
   fmt::print("data       {}, {} classes{}\n", options.data.empty() ? "moving shapes (embedded)" : options.data,
              data.classes(), data.description);
   fmt::print(
-      "model      {} frames of {}x{} pixels, ch {}: {:.2f} M parameters in G, {:.2f} M in D_S, {:.2f} M in D_T\n",
+      "model      {}{} frames of {}x{} pixels, ch {}: {:.2f} M parameters in G, {:.2f} M in D_S, {:.2f} M in D_T\n",
+      options.model.condition_frames > 0 ? fmt::format("{} given, ", options.model.condition_frames) : "",
       options.model.frames, options.model.resolution, options.model.resolution, options.model.channels,
-      static_cast<double>(dvd::contents(gan.generator).size()) * 1e-6,
+      static_cast<double>(dvd::contents(gan.networks()).size()) * 1e-6,
       static_cast<double>(dvd::contents(gan.spatial).size()) * 1e-6,
       static_cast<double>(dvd::contents(gan.temporal).size()) * 1e-6);
   fmt::print("training   {} steps of batch {}, seed {}\n", options.steps, options.trainer.batch, options.common.seed);
 }
 
+template <class Gan>
 int train(TrainOptions options) {
   options.common.check_device();
-  check_variants(options);
   const dvd::ThreadLimit threads(options.common.threads);
   options.trainer.seed = options.common.seed;
   options.trainer.discriminator_optimizer.beta1 = options.trainer.generator_optimizer.beta1;
@@ -52,7 +55,7 @@ int train(TrainOptions options) {
     else
       fmt::print(stderr, "warning: {}\n", line);
   });
-  check_classes(options, dvd::Json::parse(to_text(data->class_names())).get<std::vector<std::string>>());
+  check_classes(options, dvd::Json::parse(to_text(data->class_names())).template get<std::vector<std::string>>());
   options.model.classes = data->classes();
 
   Gan gan(options.model, options.common.seed);
@@ -72,7 +75,7 @@ int train(TrainOptions options) {
                  trainer.steps(), options.steps);
     return 0;
   }
-  Run run(options, gan, trainer, *data, warnings, config);
+  Run<Gan> run(options, gan, trainer, *data, warnings, config);
   dvd::require(state_of(options.common.out) == before, options.common.out,
                ": another process has worked here in the meantime; start again");
   running = true;
@@ -88,5 +91,9 @@ int main(int argc, char** argv) {
   examples::TrainOptions options;
   options.common.out = "runs/dvdgan";
   CLI::App app("Trains a DVD-GAN on moving shapes, UCF-101 or any folder of class folders of videos.", "train_ucf101");
-  return examples::run_with_defaults(app, argc, argv, options, [&] { return examples::train(options); });
+  return examples::run_with_defaults(app, argc, argv, options, [&] {
+    return examples::with_recurrent_unit(options.recurrent, [&]<class Parts>() {
+      return examples::train<dvd::DvdGan<float, dvd::Cpu, Parts>>(options);
+    });
+  });
 }

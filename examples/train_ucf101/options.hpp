@@ -17,7 +17,6 @@ struct TrainOptions {
   std::string split;  ///< a split list of UCF-101
   dvd::Index stride = 1;
   std::string recurrent = "convgru";
-  dvd::Index condition_frames = 0;
   bool center_crop = false;
   dvd::Index loader_threads = 0;
   std::vector<std::string> class_names;  ///< of the run that goes on; empty: not known
@@ -36,6 +35,8 @@ struct TrainOptions {
   bool dry_run = false;
 };
 
+inline constexpr const char* preset_names = "demo, demo-prediction, small, paper-64, paper-128, paper-64-prediction";
+
 /// Applies a preset: the values that flags then override. Throws ArgumentError for a name that is none.
 inline void apply_preset(TrainOptions& options, const std::string& name) {
   options.preset = name;
@@ -52,25 +53,28 @@ inline void apply_preset(TrainOptions& options, const std::string& name) {
     options.steps = 4400;
     options.lr_decay_from = 3000;
     options.checkpoint_every = options.sample_every = 250;
-  } else if (name == "paper-64" || name == "paper-128") {
-    // Section 4.1 and appendix A of the paper, for Kinetics-600.
+  } else if (name == "demo-prediction") {
+    // Continues moving shapes, after ten minutes on two cores.
+    apply_preset(options, "demo");
+    options.preset = name;
+    options.model.condition_frames = 5;
+    options.steps = 2800;
+    options.lr_decay_from = 1800;
+  } else if (name == "paper-64" || name == "paper-128" || name == "paper-64-prediction") {
+    // Sections 4.1, 4.2 and appendix A of the paper, for Kinetics-600.
     const bool large = name == "paper-128";
     options.model = {.frames = 12, .resolution = large ? 128 : 64, .channels = large ? 96 : 128};
+    if (name == "paper-64-prediction") {
+      options.model.condition_frames = 5;
+      options.model.frames = 11;
+    }
     options.trainer = {.batch = 512};
     options.stride = 2;
     options.steps = 300'000;
     options.checkpoint_every = options.sample_every = 1000;
   } else {
-    throw dvd::ArgumentError(dvd::concat("--preset ", name, " is none of demo, small, paper-64, paper-128"));
+    throw dvd::ArgumentError(dvd::concat("--preset ", name, " is none of ", preset_names));
   }
-}
-
-/// Throws ArgumentError for what the programs know of but cannot do.
-inline void check_variants(const TrainOptions& options) {
-  dvd::require(options.recurrent == "convgru", "--recurrent ", options.recurrent,
-               ": this version has one recurrent unit, convgru");
-  dvd::require(options.condition_frames == 0, "--condition-frames ", options.condition_frames,
-               ": this version has no model that predicts; use 0");
 }
 
 /// Declares all flags on `app`. Their defaults are whatever `options` holds.
@@ -79,13 +83,15 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
       "For tests of what a run survives: the environment variable DVD_TEST_POISON=NAME@STEP makes a value of the\n"
       "parameter NAME (as in a checkpoint) a NaN just before that step; NAME@STEP+ does so from there on.");
   options.common.add_to(app);
-  app.add_option("--preset", options.preset, "defaults to start from: demo, small, paper-64 or paper-128")
+  app.add_option("--preset", options.preset, std::string("defaults to start from: ") + preset_names)
       ->capture_default_str();
   auto* data = app.add_option_group("data");
   data->add_option("--data", options.data,
                    "UCF-101 folder, or any folder of class folders of videos; without it, moving shapes");
   data->add_option("--split", options.split, "split list of UCF-101, such as trainlist01.txt")->needs("--data");
-  data->add_option("--frames", options.model.frames, "frames of a clip")->capture_default_str();
+  data->add_option("--frames", options.model.frames,
+                   "frames that are made; with --condition-frames C, clips have C more")
+      ->capture_default_str();
   data->add_option("--resolution", options.model.resolution, "pixels: 16, 32, 64, 128 or 256")->capture_default_str();
   data->add_option("--stride", options.stride, "take every K-th frame of a video")
       ->check(CLI::Range(1, 1000))
@@ -97,10 +103,13 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
 
   auto* model = app.add_option_group("model");
   model->add_option("--channels", options.model.channels, "width multiplier ch")->capture_default_str();
-  model->add_option("--recurrent", options.recurrent, "recurrent unit of the generator: convgru")
+  model->add_option("--recurrent", options.recurrent, "recurrent unit of the generator: convgru or tsru")
+      ->check(CLI::IsMember({"convgru", "tsru"}))
       ->capture_default_str();
   model
-      ->add_option("--condition-frames", options.condition_frames, "frames given to a model that predicts; 0: none are")
+      ->add_option("--condition-frames", options.model.condition_frames,
+                   "train a model that continues videos (DVD-GAN-FP) from so many of their frames; 0: one that makes "
+                   "them from nothing")
       ->capture_default_str();
   model->add_option("--spatial-frames", options.model.spatial_frames, "frames of a video that D_S sees")
       ->capture_default_str();
@@ -173,6 +182,7 @@ inline dvd::Json to_json(const TrainOptions& options, const std::vector<std::str
                {"split", options.split},
                {"stride", options.stride},
                {"center_crop", options.center_crop},
+               {"recurrent", options.recurrent},
                {"batch", options.trainer.batch},
                {"steps", options.steps},
                {"micro_batch", options.trainer.micro_batch},

@@ -63,8 +63,8 @@ std::vector<Value> spread(const std::vector<Value>& values, std::size_t most) {
   return result;
 }
 
-/// The middle frame of every row of a picture in samples/, in its true size, as PNG; empty if the file is not such a
-/// picture. The layout is that of write_pictures.
+/// The middle one of the frames that were made, of every row of a picture in samples/, in its true size, as PNG; empty
+/// if the file is not such a picture. The layout is that of Pictures.
 std::string middle_frames(const std::filesystem::path& path, const ReportState& state) {
   constexpr int gap = 2;
   const int scale = dvd::legible_scale(state.resolution), size = static_cast<int>(state.resolution);
@@ -75,9 +75,11 @@ std::string middle_frames(const std::filesystem::path& path, const ReportState& 
       stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(file.data()), static_cast<int>(file.size()), &width,
                             &height, &channels, 3),
       stbi_image_free);
-  if (!pixels || width != gap + static_cast<int>(state.frames) * cell || height < gap + cell || (height - gap) % cell)
+  if (!pixels || width != gap + static_cast<int>(state.condition_frames + state.frames) * cell || height < gap + cell ||
+      (height - gap) % cell)
     return "";
-  const int rows = (height - gap) / cell, left = gap + static_cast<int>(state.frames) / 2 * cell;
+  const int rows = (height - gap) / cell,
+            left = gap + static_cast<int>(state.condition_frames + state.frames / 2) * cell;
   dvd::Image image{rows * (size + 1), size, {}};
   image.pixels.assign(static_cast<std::size_t>(image.height * image.width * 3), dvd::detail::background);
   for (int row = 0; row < rows; ++row)

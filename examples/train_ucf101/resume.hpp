@@ -92,6 +92,7 @@ inline void take_config(TrainOptions& options, const dvd::Json& json) {
   if (options.data == "moving shapes") options.data.clear();
   take("split", options.split);
   take("stride", options.stride);
+  take("recurrent", options.recurrent);
   take("center_crop", options.center_crop);
   take("batch", options.trainer.batch);
   take("micro_batch", options.trainer.micro_batch);

@@ -26,14 +26,13 @@
 
 namespace examples {
 
-using Gan = dvd::DvdGan<float, dvd::Cpu>;
-
 /// A class may have any bytes in its name; JSON wants UTF-8.
 inline std::string to_text(const dvd::Json& json, int indent = -1) {
   return json.dump(indent, ' ', false, dvd::Json::error_handler_t::replace);
 }
 
 /// The rest of a run, from where the trainer stands.
+template <class Gan>
 class Run {
  public:
   /// Takes hold of the run's folder. Throws FileError if it cannot, and ArgumentError for a poison without sense.
@@ -47,7 +46,8 @@ class Run {
         config_(config),
         poison_(gan),
         folder_(options.common.out),
-        recovery_(folder_, trainer, options.common.seed) {}
+        recovery_(folder_, trainer, options.common.seed),
+        pictures_(gan, options.common.seed, options.truncation) {}
 
   /// Trains to the last step, or until a signal asks for a stop.
   void go() {
@@ -113,8 +113,7 @@ class Run {
   void draw_pictures() {
     const dvd::Index step = trainer_.steps();
     try {
-      write_pictures(gan_, options_.common.seed, options_.truncation, folder_.sample(step, ".png"),
-                     folder_.sample(step, ".gif"));
+      pictures_.write(data_, folder_.sample(step, ".png"), folder_.sample(step, ".gif"));
     } catch (const dvd::Error& error) {
       warnings_.add(dvd::concat("no pictures: ", error.what()));
     }
@@ -160,6 +159,7 @@ class Run {
                              .step = trainer_.steps(),
                              .steps = options_.steps,
                              .seconds = progress_->seconds(),
+                             .condition_frames = options_.model.condition_frames,
                              .frames = options_.model.frames,
                              .resolution = options_.model.resolution});
     } catch (const dvd::Error& error) {
@@ -196,6 +196,7 @@ class Run {
   Poison poison_;
   dvd::RunFolder folder_;
   Recovery<Gan> recovery_;
+  Pictures<Gan> pictures_;
   std::optional<Progress> progress_;
   std::optional<dvd::ClipLoader<DataSet>> loader_;
   WinWatch spatial_watch_{"D_S"}, temporal_watch_{"D_T"};

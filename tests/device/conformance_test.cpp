@@ -139,6 +139,30 @@ TEST_CASE_TEMPLATE("pointwise", O, DVD_DEVICES) {
   }
 }
 
+TEST_CASE_TEMPLATE("blending", O, DVD_DEVICES) {
+  using D = typename O::D;
+  for (const Index size : lengths) {
+    const auto gate = Array<O>::random(size, 1), x = Array<O>::random(size, 2), y = Array<O>::random(size, 3),
+               dz = Array<O>::random(size, 4);
+    Vector z = zeros(size), dgate = zeros(size), dx = zeros(size), dy = zeros(size);
+    for (Index i = 0; i < size; ++i) {
+      const double share = at(gate.before(), i), gradient = at(dz.before(), i);
+      at(z, i) = share * at(x.before(), i) + (1 - share) * at(y.before(), i);
+      at(dgate, i) = gradient * (at(x.before(), i) - at(y.before(), i));
+      at(dx, i) = gradient * share;
+      at(dy, i) = gradient * (1 - share);
+    }
+    Array<O> result(size, 7), gate_gradient(size, 7), x_gradient(size, 7), y_gradient(size, 7);
+    D::blend(size, gate.data(), x.data(), y.data(), result.data());
+    D::blend_backward(size, gate.data(), x.data(), y.data(), dz.data(), gate_gradient.data(), x_gradient.data(),
+                      y_gradient.data());
+    check_close("blend", result, z, rounded);
+    check_close("blend backward, gate", gate_gradient, dgate, rounded);
+    check_close("blend backward, x", x_gradient, dx, rounded);
+    check_close("blend backward, y", y_gradient, dy, rounded);
+  }
+}
+
 TEST_CASE_TEMPLATE("extreme arguments of the nonlinearities", O, DVD_DEVICES) {
   using D = typename O::D;
   const Array<O> x(Vector{-1e4, -100, -20, 0, 20, 100, 1e4});
@@ -405,6 +429,143 @@ TEST_CASE_TEMPLATE("average pooling", O, DVD_DEVICES) {
           check_close("pooled backward", dx, expected_back, exact);
         }
       }
+}
+
+TEST_CASE_TEMPLATE("max pooling", O, DVD_DEVICES) {
+  using D = typename O::D;
+  for (const Index channels : {1, 3, 8})
+    for (const auto& [height, width] : images) {
+      if (height < 2) continue;
+      const Index size = 2 * height * width * channels, pooled = 2 * (height / 2) * (width / 2) * channels;
+      // Few different values, so that some windows have equal ones.
+      const auto raw = Array<O>::random(size, 1);
+      const Array<O> x(map(raw.before(), [](double value) { return std::round(2 * value); }));
+      const auto dy = Array<O>::random(pooled, 2);
+      Vector expected = zeros(pooled), expected_back = zeros(size);
+      std::vector<Index> from(static_cast<std::size_t>(pooled), -1);
+      plain::for_pooled(1, 2, height, width, channels, 1, [&](Index out, Index in) {
+        Index& best = from[static_cast<std::size_t>(out)];
+        if (best < 0 || at(x.before(), in) > at(x.before(), best)) best = in;
+      });
+      for (Index i = 0; i < pooled; ++i) {
+        at(expected, i) = at(x.before(), from[static_cast<std::size_t>(i)]);
+        at(expected_back, from[static_cast<std::size_t>(i)]) = at(dy.before(), i);
+      }
+      Array<O> y(pooled, 7), dx(size, 7);
+      D::max_pool(2, height, width, channels, x.data(), y.data());
+      D::max_pool_backward(2, height, width, channels, x.data(), dy.data(), dx.data());
+      check_close("max pooled", y, expected, exact);
+      check_close("max pooled backward", dx, expected_back, exact);
+    }
+}
+
+TEST_CASE_TEMPLATE("warping", O, DVD_DEVICES) {
+  using D = typename O::D;
+  for (const Index channels : {1, 3, 4, 17})
+    for (const auto& [height, width] : images) {
+      const Index pixels = 2 * height * width, size = pixels * channels;
+      const auto x = Array<O>::random(size, 1), offsets = Array<O>::random(2 * pixels, 2, 2),
+                 dy = Array<O>::random(size, 3);
+      Vector expected = zeros(size), expected_x = zeros(size), expected_offsets = zeros(2 * pixels);
+      for (Index p = 0; p < pixels; ++p) {
+        const Index image = p / (height * width), row = p / width % height, column = p % width;
+        const double wanted[] = {static_cast<double>(row) + at(offsets.before(), 2 * p),
+                                 static_cast<double>(column) + at(offsets.before(), 2 * p + 1)};
+        const double down = std::clamp(wanted[0], 0.0, static_cast<double>(height - 1));
+        const double across = std::clamp(wanted[1], 0.0, static_cast<double>(width - 1));
+        for (Index h = 0; h < height; ++h)
+          for (Index w = 0; w < width; ++w) {
+            const double far_h = down - static_cast<double>(h), far_w = across - static_cast<double>(w);
+            if (std::abs(far_h) >= 1 || std::abs(far_w) >= 1) continue;
+            const double share = (1 - std::abs(far_h)) * (1 - std::abs(far_w));
+            for (Index c = 0; c < channels; ++c) {
+              const Index from = ((image * height + h) * width + w) * channels + c, to = p * channels + c;
+              at(expected, to) += share * at(x.before(), from);
+              at(expected_x, from) += share * at(dy.before(), to);
+              const double product = at(x.before(), from) * at(dy.before(), to);
+              if (down == wanted[0]) at(expected_offsets, 2 * p) -= std::copysign(1 - std::abs(far_w), far_h) * product;
+              if (across == wanted[1])
+                at(expected_offsets, 2 * p + 1) -= std::copysign(1 - std::abs(far_h), far_w) * product;
+            }
+          }
+      }
+      Array<O> y(size, 7), dx(size, 7), doffsets(2 * pixels, 7);
+      D::warp(2, height, width, channels, x.data(), offsets.data(), y.data());
+      D::warp_backward(2, height, width, channels, x.data(), offsets.data(), dy.data(), dx.data(), doffsets.data());
+      check_close("warped", y, expected, 16 * rounded);
+      check_close("warped backward", dx, expected_x, 16 * rounded);
+      check_close("offsets' gradient", doffsets, expected_offsets, 16 * rounded);
+    }
+}
+
+TEST_CASE_TEMPLATE("an offset that is no number", O, DVD_DEVICES) {
+  using D = typename O::D;
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    const auto x = Array<O>::random(4, 1), dy = Array<O>::random(4, 2);
+    const Array<O> offsets(Vector{0, 0, bad, 0, 0, 0, 0, bad});
+    Array<O> y(4, 7), dx(4, 7), doffsets(8, 7);
+    D::warp(1, 2, 2, 1, x.data(), offsets.data(), y.data());
+    D::warp_backward(1, 2, 2, 1, x.data(), offsets.data(), dy.data(), dx.data(), doffsets.data());
+    CHECK(at(y.now(), 0) == at(x.before(), 0));
+    CHECK(std::isnan(at(y.now(), 1)));
+    CHECK(std::isnan(at(y.now(), 3)));
+  }
+}
+
+TEST_CASE_TEMPLATE("attention", O, DVD_DEVICES) {
+  using D = typename O::D;
+  for (const AttentionSize& size :
+       {AttentionSize{1, 1, 1, 1, 1, 1}, AttentionSize{3, 4, 4, 1, 2, 5}, AttentionSize{2, 5, 3, 4, 3, 2},
+        AttentionSize{1, 150, 40, 1, 8, 9}, AttentionSize{1, 7, 7, 30, 4, 16}}) {
+    const Index sets = size.groups * size.inner;
+    const auto query = Array<O>::random(sets * size.queries * size.width, 1),
+               key = Array<O>::random(sets * size.keys * size.width, 2),
+               value = Array<O>::random(sets * size.keys * size.value_width, 3),
+               dy = Array<O>::random(sets * size.queries * size.value_width, 4);
+    Vector y = zeros(dy.size()), dquery = zeros(query.size()), dkey = zeros(key.size()), dvalue = zeros(value.size());
+    for (Index group = 0; group < size.groups; ++group)
+      for (Index i = 0; i < size.inner; ++i) {
+        const auto place = [&](Index tokens, Index token, Index width) {
+          return ((group * tokens + token) * size.inner + i) * width;
+        };
+        for (Index q = 0; q < size.queries; ++q) {
+          const Index query_at = place(size.queries, q, size.width), y_at = place(size.queries, q, size.value_width);
+          Vector weight = zeros(size.keys), dweight = zeros(size.keys);
+          double total = 0, dot = 0;
+          for (Index k = 0; k < size.keys; ++k) {
+            double logit = 0;
+            for (Index c = 0; c < size.width; ++c)
+              logit += at(query.before(), query_at + c) * at(key.before(), place(size.keys, k, size.width) + c);
+            at(weight, k) = std::exp(logit);
+            total += at(weight, k);
+          }
+          for (Index k = 0; k < size.keys; ++k) {
+            at(weight, k) /= total;
+            for (Index c = 0; c < size.value_width; ++c) {
+              const Index value_at = place(size.keys, k, size.value_width) + c;
+              at(y, y_at + c) += at(weight, k) * at(value.before(), value_at);
+              at(dweight, k) += at(dy.before(), y_at + c) * at(value.before(), value_at);
+              at(dvalue, value_at) += at(weight, k) * at(dy.before(), y_at + c);
+            }
+            dot += at(weight, k) * at(dweight, k);
+          }
+          for (Index k = 0; k < size.keys; ++k)
+            for (Index c = 0; c < size.width; ++c) {
+              const Index key_at = place(size.keys, k, size.width) + c;
+              const double dlogit = at(weight, k) * (at(dweight, k) - dot);
+              at(dquery, query_at + c) += dlogit * at(key.before(), key_at);
+              at(dkey, key_at) += dlogit * at(query.before(), query_at + c);
+            }
+        }
+      }
+    Array<O> result(dy.size(), 7), dq(query.size(), 7), dk(key.size(), 7), dv(value.size(), 7);
+    D::attend(size, query.data(), key.data(), value.data(), result.data());
+    D::attend_backward(size, query.data(), key.data(), value.data(), dy.data(), dq.data(), dk.data(), dv.data());
+    check_close("attended", result, y, summed);
+    check_close("attended backward, queries", dq, dquery, summed);
+    check_close("attended backward, keys", dk, dkey, summed);
+    check_close("attended backward, values", dv, dvalue, summed);
+  }
 }
 
 TEST_CASE_TEMPLATE("rows", O, DVD_DEVICES) {

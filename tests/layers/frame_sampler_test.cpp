@@ -27,6 +27,27 @@ TEST_CASE("ascending and without repetition") {
     }
 }
 
+TEST_CASE_TEMPLATE("evenly spaced", S, ConsecutiveFrames, StridedFrames) {
+  for (const Index frames : {1, 2, 5, 12, 48})
+    for (Index count = 1; count <= std::min<Index>(frames, 8); ++count) {
+      const FrameIndices drawn = S::draw(Random(3), 200, frames, count);
+      const bool strided = std::is_same_v<S, StridedFrames>;
+      const Index step = strided && count > 1 ? (frames - 1) / (count - 1) : 1, last = frames - 1 - (count - 1) * step;
+      bool first_seen = false, last_seen = false;
+      for (Index n = 0; n < 200; ++n) {
+        first_seen = first_seen || drawn(n, 0) == 0;
+        last_seen = last_seen || drawn(n, 0) == last;
+        CHECK(drawn(n, 0) >= 0);
+        CHECK(drawn(n, count - 1) < frames);
+        for (Index j = 1; j < count; ++j) CHECK(drawn(n, j) == drawn(n, j - 1) + step);
+      }
+      CHECK(first_seen);
+      CHECK((last_seen || last > 20));
+    }
+  CHECK_THROWS_AS(S::draw(Random(3), 1, 3, 4), ArgumentError);
+  CHECK_THROWS_AS(S::draw(Random(3), 1, 3, 0), ArgumentError);
+}
+
 TEST_CASE("every choice is equally likely") {
   constexpr Index draws = 20000, frames = 5, count = 2, choices = 10;
   const FrameIndices drawn = FrameSampler::draw(Random(4), draws, frames, count);

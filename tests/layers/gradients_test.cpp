@@ -4,6 +4,7 @@
 
 #include "dvd/device/cpu.hpp"
 #include "dvd/layers/activation.hpp"
+#include "dvd/layers/attention.hpp"
 #include "dvd/layers/avg_pool.hpp"
 #include "dvd/layers/conv_gru.hpp"
 #include "dvd/layers/embedding.hpp"
@@ -12,6 +13,7 @@
 #include "dvd/layers/residual_block.hpp"
 #include "dvd/layers/sequential.hpp"
 #include "dvd/layers/temporal_downsampler.hpp"
+#include "dvd/layers/tsru.hpp"
 #include "support/gradient_check.hpp"
 
 namespace {
@@ -92,7 +94,27 @@ TEST_CASE("resampling") {
   check_layer("pool over time", AvgPool<double>(true), {4, 2, 4, 2, 3});
   check_layer("pool over time, all odd", AvgPool<double>(true), {5, 2, 3, 5, 3});
   check_layer("pool over time, one frame", AvgPool<double>(true), {1, 2, 4, 4, 3});
-  check_layer("temporal downsampler", TemporalDownsampler<double>(), {3, 2, 4, 6, 3});
+}
+
+TEST_CASE("what the temporal discriminator sees") {
+  check_layer("2x2", TemporalDownsampler<double>(), {3, 2, 4, 6, 3});
+  check_layer("4x4", QuarterDownsampler<double>(), {2, 2, 8, 4, 3});
+  check_layer("whole", NoDownsampler<double>(), {2, 2, 3, 2, 3});
+  check_layer("crop from the middle", RandomHalfCrop<double>(), {2, 3, 5, 4, 2});
+  RandomHalfCrop<double> crop;
+  const Random random(12);
+  Pass pass = Pass::train();
+  pass.random = &random;
+  dvd::testing::GradientCheck("random crop", differentiable(crop, input({2, 3, 6, 5, 2})), pass);
+}
+
+TEST_CASE("attention") {
+  check_layer("over a frame", SelfAttention<double>(8, random_weights), {2, 2, 4, 5, 8});
+  check_layer("over a frame, few channels", SelfAttention<double>(1, random_weights), {3, 2, 2, 1});
+  // More queries than a task takes at a time.
+  check_layer("over a large frame", SelfAttention<double>(3, random_weights), {1, 1, 9, 8, 3});
+  check_layer("along height, width and time", SeparableAttention<double>(8, random_weights), {3, 2, 4, 3, 8});
+  check_layer("along one each", SeparableAttention<double>(2, random_weights), {1, 1, 1, 1, 2});
 }
 
 TEST_CASE("sequential") {
@@ -190,13 +212,14 @@ TEST_CASE("the discriminators' residual blocks") {
   check_layer("3-D block of one frame", ResBlock3D<double>(3, 4, false, true, random_weights), {1, 2, 4, 4, 3});
 }
 
-// The unit over `frames` frames, x holding `given` of them.
-void check_conv_gru(const std::string& name, Index frames, Index given, bool with_state) {
+// A recurrent unit over `frames` frames, x holding `given` of them.
+template <template <class, class> class Unit>
+void check_unit(const std::string& name, Index frames, Index given, bool with_state) {
   constexpr Index width = 3;
-  ConvGRU<double> layer(width, random_weights);
+  Unit<double, Cpu> layer(width, random_weights);
   const Doubles x = input({given, 2, 3, 2, width});
   const Doubles state = with_state ? random_tensor({2, 3, 2, width}, Random(8)) : Doubles();
-  ConvGRU<double>::Cache cache;
+  typename Unit<double, Cpu>::Cache cache;
   std::vector<Doubles> inputs{x};
   if (with_state) inputs.push_back(state);
   check_gradients(name,
@@ -209,13 +232,18 @@ void check_conv_gru(const std::string& name, Index frames, Index given, bool wit
                    }});
 }
 
-TEST_CASE("ConvGRU") {
-  check_conv_gru("from zero", 3, 3, false);
-  check_conv_gru("from a state", 3, 3, true);
-  check_conv_gru("one frame for all, from zero", 4, 1, false);
-  check_conv_gru("one frame for all, from a state", 3, 1, true);
-  check_conv_gru("one step from zero", 1, 1, false);
-  check_conv_gru("one step from a state", 1, 1, true);
+template <template <class, class> class Unit>
+void check_recurrent_unit(const std::string& name) {
+  check_unit<Unit>(name + " from zero", 3, 3, false);
+  check_unit<Unit>(name + " from a state", 3, 3, true);
+  check_unit<Unit>(name + ", one frame for all, from zero", 4, 1, false);
+  check_unit<Unit>(name + ", one frame for all, from a state", 3, 1, true);
+  check_unit<Unit>(name + ", one step from zero", 1, 1, false);
+  check_unit<Unit>(name + ", one step from a state", 1, 1, true);
 }
+
+TEST_CASE("ConvGRU") { check_recurrent_unit<ConvGRU>("ConvGRU"); }
+TEST_CASE("TSRU") { check_recurrent_unit<TSRU>("TSRU"); }
+TEST_CASE("TSRU_s") { check_recurrent_unit<TSRUs>("TSRU_s"); }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "dvd/device/cpu.hpp"
+#include "dvd/layers/attention.hpp"
 #include "dvd/layers/conv_gru.hpp"
 #include "dvd/layers/generator_block.hpp"
 #include "dvd/layers/residual_block.hpp"
@@ -123,6 +124,19 @@ TEST_CASE_TEMPLATE("the generator's residual block", T, double, float) {
     check_conditioned_run(reference, layer, "train", Pass::train());
     check_conditioned_run(reference, layer, "eval", Pass::evaluate());
     reference.finish();
+  }
+}
+
+TEST_CASE_TEMPLATE("attention", T, double, float) {
+  {
+    Reference<T> reference("self_attention");
+    SelfAttention<T> layer(reference.size("width"), random_weights);
+    check_train_and_eval(reference, layer, dvd::testing::frames_layout);
+  }
+  {
+    Reference<T> reference("separable_attention");
+    SeparableAttention<T> layer(reference.size("width"), random_weights);
+    check_train_and_eval(reference, layer, dvd::testing::videos_layout);
   }
 }
 

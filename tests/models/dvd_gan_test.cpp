@@ -62,8 +62,8 @@ TEST_CASE("samples") {
 TEST_CASE("every sampled video is its own: the batch changes no bit") {
   DvdGan<float> gan(small, 1);
   const auto z = draw_latents<float>(small.latent_dim, {.count = 3});
-  const auto together = gan.average.forward(z, {0, 1, 2}, Pass::evaluate());
-  const auto alone = gan.average.forward(z.slice(1, 1), {1}, Pass::evaluate());
+  const auto together = gan.average.generator.forward(z, {0, 1, 2}, Pass::evaluate());
+  const auto alone = gan.average.generator.forward(z.slice(1, 1), {1}, Pass::evaluate());
   for (Index t = 0; t < small.frames; ++t) CHECK(together[t][1].to_vector() == alone[t][0].to_vector());
 }
 

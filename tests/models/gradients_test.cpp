@@ -3,7 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "dvd/device/cpu.hpp"
-#include "dvd/models/generator.hpp"
+#include "dvd/layers/tsru.hpp"
+#include "dvd/models/generator_networks.hpp"
 #include "dvd/models/spatial_discriminator.hpp"
 #include "dvd/models/temporal_discriminator.hpp"
 #include "support/gradient_check.hpp"
@@ -75,6 +76,73 @@ TEST_CASE("generator") {
   DvdGanConfig nearest = small(2);
   nearest.upsample = Upsampling::nearest;
   check_generator(nearest, true);
+}
+
+TEST_CASE("generator with a conditioning stack") {
+  DvdGanConfig config = small(2);
+  config.condition_frames = 3;
+  using Networks = GeneratorNetworks<Generator<double>>;
+  Networks networks(config, random_weights);
+  const Doubles z = random_tensor({2, config.latent_dim}, Random(2)),
+                condition = random_tensor({3, 2, 16, 16, 3}, Random(4), 0.5);
+  const Labels labels{2, 0};
+  Networks::Cache cache;
+  check_gradients(
+      "generator that predicts",
+      {{z, condition},
+       contents(networks),
+       [&](Pass pass, bool keep) { return networks.generate(z, labels, condition, pass, keep ? &cache : nullptr); },
+       [&](const Doubles& dy, Gradients gradients) {
+         const auto result = networks.backward(dy, cache, gradients);
+         return std::vector{result.z, result.condition};
+       },
+       false},
+      samples);
+}
+
+TEST_CASE("networks with attention and a TSRU") {
+  using Network = Generator<double, Cpu, TSRU<double>, SeparableAttention<double>>;
+  const DvdGanConfig config = small(2);
+  Network network(config, random_weights);
+  const Doubles z = random_tensor({2, config.latent_dim}, Random(2));
+  const Labels labels{2, 0};
+  Network::Cache cache;
+  check_gradients(
+      "generator",
+      {{z},
+       contents(network),
+       [&](Pass pass, bool keep) { return network.forward(z, labels, pass, keep ? &cache : nullptr); },
+       [&](const Doubles& dy, Gradients gradients) { return std::vector{network.backward(dy, cache, gradients).z}; },
+       false},
+      samples);
+
+  const Doubles video = random_tensor({4, 2, 16, 16, 3}, Random(2), 0.5);
+  const FrameIndices frames{2, 2, {0, 2, 1, 3}};
+  using Spatial = SpatialDiscriminator<double, Cpu, SelfAttention<double>>;
+  Spatial spatial(config, random_weights);
+  Spatial::Cache spatial_cache;
+  check_gradients("spatial discriminator",
+                  {{video},
+                   contents(spatial),
+                   [&](Pass pass, bool keep) {
+                     return spatial.forward(video, labels, frames, pass, keep ? &spatial_cache : nullptr);
+                   },
+                   [&](const Doubles& dy, Gradients gradients) {
+                     return std::vector{spatial.backward(dy, spatial_cache, gradients)};
+                   }},
+                  samples);
+  using Temporal = TemporalDiscriminator<double, Cpu, RandomHalfCrop<double>, SeparableAttention<double>>;
+  Temporal temporal(config, random_weights);
+  Temporal::Cache temporal_cache;
+  check_gradients(
+      "temporal discriminator",
+      {{video},
+       contents(temporal),
+       [&](Pass pass, bool keep) { return temporal.forward(video, labels, pass, keep ? &temporal_cache : nullptr); },
+       [&](const Doubles& dy, Gradients gradients) {
+         return std::vector{temporal.backward(dy, temporal_cache, gradients)};
+       }},
+      samples);
 }
 
 TEST_CASE("spatial discriminator") {

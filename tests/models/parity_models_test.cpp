@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "dvd/device/cpu.hpp"
-#include "dvd/models/generator.hpp"
+#include "dvd/models/generator_networks.hpp"
 #include "dvd/models/spatial_discriminator.hpp"
 #include "dvd/models/temporal_discriminator.hpp"
 #include "support/parity.hpp"
@@ -43,6 +43,22 @@ TEST_CASE_TEMPLATE("generator", T, double, float) {
       [&](const typename Generator<T>::Cache& cache) {
         const auto gradients = network.backward(reference.tensor("upstream.y", videos_layout), cache, Gradients::all);
         reference.check("train.grad.in.z", gradients.z);
+      });
+}
+
+TEST_CASE_TEMPLATE("generator that predicts", T, double, float) {
+  using Networks = GeneratorNetworks<Generator<T>>;
+  Reference<T> reference("generator_fp");
+  Networks networks(reference.config(), random_weights);
+  const Tensor<T> z = reference.tensor("in.z"), condition = reference.tensor("in.condition", videos_layout);
+  const Labels labels = reference.labels("in.labels");
+  check_network(
+      reference, networks, "", videos_layout,
+      [&](Pass pass, typename Networks::Cache* cache) { return networks.generate(z, labels, condition, pass, cache); },
+      [&](const typename Networks::Cache& cache) {
+        const auto gradients = networks.backward(reference.tensor("upstream.y", videos_layout), cache, Gradients::all);
+        reference.check("train.grad.in.z", gradients.z);
+        reference.check("train.grad.in.condition", gradients.condition, videos_layout);
       });
 }
 

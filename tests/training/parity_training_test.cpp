@@ -95,11 +95,11 @@ TEST_CASE_TEMPLATE("moving average", T, double, float) {
   reference.finish();
 }
 
-// The three networks that are trained, without the average.
+// The networks that are trained, without the average.
 template <class T>
 Contents<T> trained(DvdGan<T>& gan) {
   Contents<T> result;
-  gan.generator.visit("generator.", result);
+  gan.networks().visit("", result);
   gan.spatial.visit("spatial.", result);
   gan.temporal.visit("temporal.", result);
   return result;
@@ -115,8 +115,9 @@ struct SteppedWeights {
   void check(Reference<T>& reference, const std::string& tensor, const std::string& parameter, const Tensor<T>& actual,
              Index step) {
     const auto& attributes = reference.attributes();
-    const double rate = parameter.starts_with("generator.") ? attributes.at("lr_g").template get<double>()
-                                                            : 2 * attributes.at("lr_d").template get<double>();
+    const bool of_generator = parameter.starts_with("generator.") || parameter.starts_with("conditioning.");
+    const double rate =
+        of_generator ? attributes.at("lr_g").template get<double>() : 2 * attributes.at("lr_d").template get<double>();
     const auto [expected, difference] = reference.difference_of(tensor, actual);
     CHECK_MESSAGE(difference <= 2 * static_cast<double>(step) * rate, tensor);
     if (reference.has_zero_gradient(parameter)) return;
@@ -131,11 +132,12 @@ struct SteppedWeights {
 
 // In float, about two in a hundred sets of other values fail here, as they do in the reference implementation in float:
 // an input of a ReLU lies within rounding of 0 and falls on the other side, and gradients jump. In double none does.
-TEST_CASE_TEMPLATE("two training steps", T, double, float) {
+template <class T>
+void check_training(const char* file) {
   constexpr bool single = sizeof(T) == 4;
   constexpr double mean_slack = 10;  // in float, batch means follow biases that move on rounding noise
 
-  Reference<T> reference("train_step");
+  Reference<T> reference(file);
   const auto& attributes = reference.attributes();
   REQUIRE(attributes.at("loss") == "hinge");
   DvdGan<T> gan(reference.config());
@@ -157,9 +159,12 @@ TEST_CASE_TEMPLATE("two training steps", T, double, float) {
       const Labels labels = reference.labels(at + "in.labels");
       const FrameIndices frames = reference.frames(at + "in.frames");
       if (update == std::string("g")) {
-        trainer.generator_update({z, labels, frames}, report);
+        Tensor<T> condition;
+        if (gan.config().condition_frames > 0)
+          condition = reference.tensor(at + "in.condition", dvd::testing::videos_layout);
+        trainer.generator_update({z, labels, frames, condition}, report);
         reference.check(at + "out.loss", report.generator_loss);
-        if (step == 1) reference.check_gradients(at + "grad.", contents(gan.generator, "generator."));
+        if (step == 1) reference.check_gradients(at + "grad.", contents(gan.networks()));
       } else {
         trainer.discriminator_update(
             {reference.tensor(at + "in.real", dvd::testing::videos_layout), reference.labels(at + "in.real_labels"), z,
@@ -187,6 +192,12 @@ TEST_CASE_TEMPLATE("two training steps", T, double, float) {
   }
   CHECK(stepped.beyond <= stepped.elements / 1000);
   reference.finish();
+}
+
+TEST_CASE_TEMPLATE("two training steps", T, double, float) { check_training<T>("train_step"); }
+
+TEST_CASE_TEMPLATE("a training step of the model that predicts", T, double, float) {
+  check_training<T>("train_step_fp");
 }
 
 }  // namespace

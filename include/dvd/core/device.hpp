@@ -15,6 +15,8 @@
 // pointwise, over `size` elements; outputs may be inputs
 //   fill(size, value, y)                 add(size, x, y): y += x         scale(size, factor, x, y): y = factor * x
 //   relu, sigmoid, tanh (size, x, y)     NAME_backward(size, y, dy, dx), y being the forward result
+//   blend(size, gate, x, y, z): z = gate * x + (1 - gate) * y    blend_backward(size, gate, x, y, dz, dgate, dx, dy),
+//                                        whose outputs must not be inputs
 //   adam(size, lr, beta1, beta2, eps, correction1, correction2, gradient, weight, average, average_square)
 //                                        m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
 //                                        w -= lr * (m / correction1) / (sqrt(v / correction2) + eps)
@@ -65,6 +67,17 @@
 //                                        bilinear has half-pixel centres and repeats edges
 //   average_pool(frames, batch, height, width, channels, pool_frames, x, y), average_pool_backward(..., dy, dx)
 //                                        windows of pool_frames x 2 x 2; odd ends are dropped
+//   max_pool(images, height, width, channels, x, y), max_pool_backward(..., x, dy, dx)
+//                                        windows of 2 x 2; odd ends are dropped; dx goes to the first of equal ones
+//   warp(images, height, width, channels, x, offsets, y)
+//                                        y at a pixel is x, bilinearly, at the pixel's place plus offsets [.., 2]
+//                                        (down, right; in pixels), clamped to the image
+//   warp_backward(images, height, width, channels, x, offsets, dy, dx, doffsets)
+//                                        doffsets is 0 where a place was clamped
+//
+// attention; see core/attention.hpp for layouts
+//   attend(size, query, key, value, y)                            y = softmax(query key^T) value in every set of tokens
+//   attend_backward(size, query, key, value, dy, dquery, dkey, dvalue)
 //
 // rows
 //   gather_rows(count, width, table, host rows, y)                y[i] = table[rows[i]]
@@ -90,6 +103,7 @@
 #include <memory>
 #include <utility>
 
+#include "dvd/core/attention.hpp"
 #include "dvd/core/convolution.hpp"
 #include "dvd/core/random.hpp"
 #include "dvd/core/tensor.hpp"
@@ -116,6 +130,8 @@ concept DevicePointwise = requires(const T* x, T* y, T value, Index n) {
   D::sigmoid_backward(n, x, x, y);
   D::tanh(n, x, y);
   D::tanh_backward(n, x, x, y);
+  D::blend(n, x, x, x, y);
+  D::blend_backward(n, x, x, x, x, y, y, y);
   D::gru_reset(n, n, y, x, y);
   D::gru_output(n, n, y, x, y);
   D::gru_output_backward(n, n, x, x, x, y, y);
@@ -154,6 +170,17 @@ concept DeviceResampling = requires(const T* x, T* y, Index n) {
   D::upsample_bilinear_backward(n, n, n, n, x, y);
   D::average_pool(n, n, n, n, n, n, x, y);
   D::average_pool_backward(n, n, n, n, n, n, x, y);
+  D::max_pool(n, n, n, n, x, y);
+  D::max_pool_backward(n, n, n, n, x, x, y);
+  D::warp(n, n, n, n, x, x, y);
+  D::warp_backward(n, n, n, n, x, x, x, y, y);
+};
+
+/// Attention kernels of the contract above.
+template <class D, class T>
+concept DeviceAttention = requires(const AttentionSize& size, const T* x, T* y) {
+  D::attend(size, x, x, x, y);
+  D::attend_backward(size, x, x, x, x, y, y, y);
 };
 
 /// Row kernels of the contract above.
@@ -180,8 +207,9 @@ concept DeviceWeights = requires(const T* x, T* y, T value, Index n, const Rando
 
 /// A device policy for elements of type T: the whole contract above.
 template <class D, class T>
-concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceConvolution<D, T> &&
-    DeviceNormalization<D, T> && DeviceResampling<D, T> && DeviceRows<D, T> && DeviceWeights<D, T>;
+concept DeviceFor =
+    DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceConvolution<D, T> && DeviceNormalization<D, T> &&
+    DeviceResampling<D, T> && DeviceAttention<D, T> && DeviceRows<D, T> && DeviceWeights<D, T>;
 
 /// A device policy. Every one computes in float; which other scalars it knows is its own affair.
 template <class D>

@@ -1,6 +1,8 @@
 // How a network is run, and what a backward pass is asked for.
 #pragma once
 
+#include "dvd/core/random.hpp"
+
 namespace dvd {
 
 /// Remembers the first layer of a pass whose result is not finite, by the address of its weight.
@@ -16,6 +18,8 @@ struct Pass {
   double momentum;        ///< weight of the batch's statistics in the running ones
   /// Told by every layer that holds weights what it has computed; null but for looking for a fault.
   LayerWatch* watch = nullptr;
+  /// What layers draw from that do something random; null where nothing is to be left to chance.
+  const Random* random = nullptr;
 
   /// Every pass during training: G's in an update of D and D's in an update of G too.
   static constexpr Pass train() { return {true, true, default_momentum}; }

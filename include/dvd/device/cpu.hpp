@@ -2,12 +2,14 @@
 #pragma once
 
 #include "dvd/core/device.hpp"
+#include "dvd/device/cpu/attention.hpp"
 #include "dvd/device/cpu/convolution.hpp"
 #include "dvd/device/cpu/gathering.hpp"
 #include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/normalization.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
 #include "dvd/device/cpu/resampling.hpp"
+#include "dvd/device/cpu/warping.hpp"
 #include "dvd/device/cpu/weights.hpp"
 
 namespace dvd {
@@ -18,6 +20,8 @@ struct Cpu : cpu::Memory,
              cpu::Convolution,
              cpu::Normalization,
              cpu::Resampling,
+             cpu::Warping,
+             cpu::Attention,
              cpu::Gathering,
              cpu::Weights {
   static constexpr const char* name = "cpu";

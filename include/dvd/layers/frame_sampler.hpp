@@ -44,7 +44,38 @@ struct FrameSampler {
   }
 };
 
-static_assert(FrameSampling<FrameSampler>);
+namespace detail {
+
+/// Frames `step` apart, for every video from a random first one on.
+inline FrameIndices evenly_spaced(const Random& random, Index videos, Index frames, Index count, Index step) {
+  FrameIndices result{videos, count, {}};
+  const Index places = frames - (count - 1) * step;
+  for (Index video = 0; video < videos; ++video) {
+    const Index first = random.below(static_cast<std::uint64_t>(video), places);
+    for (Index j = 0; j < count; ++j) result.values.push_back(first + j * step);
+  }
+  return result;
+}
+
+}  // namespace detail
+
+/// Consecutive frames, for every video from a random one on.
+struct ConsecutiveFrames {
+  static FrameIndices draw(const Random& random, Index videos, Index frames, Index count) {
+    require(count >= 1 && count <= frames, "cannot draw ", count, " of ", frames, " frames");
+    return detail::evenly_spaced(random, videos, frames, count, 1);
+  }
+};
+
+/// Frames as far apart as fits, all equally, for every video from a random one on.
+struct StridedFrames {
+  static FrameIndices draw(const Random& random, Index videos, Index frames, Index count) {
+    require(count >= 1 && count <= frames, "cannot draw ", count, " of ", frames, " frames");
+    return detail::evenly_spaced(random, videos, frames, count, count > 1 ? (frames - 1) / (count - 1) : 1);
+  }
+};
+
+static_assert(FrameSampling<FrameSampler> && FrameSampling<ConsecutiveFrames> && FrameSampling<StridedFrames>);
 
 namespace detail {
 inline std::vector<Index> frame_rows(const FrameIndices& frames, Index total_frames) {

@@ -17,6 +17,8 @@ struct DvdGanConfig {
   Index latent_dim = 120;    ///< length of z
   Index embed_dim = 120;     ///< length of a class embedding
   Index spatial_frames = 8;  ///< k, frames of a video that the spatial discriminator sees (all, if there are fewer)
+  /// C, frames that DVD-GAN-FP is given and continues; 0: videos are made from nothing but z and a class.
+  Index condition_frames = 0;
   Upsampling upsample = Upsampling::bilinear;
 
   friend bool operator==(const DvdGanConfig&, const DvdGanConfig&) = default;
@@ -33,10 +35,15 @@ struct DvdGanConfig {
     positive("latent_dim", latent_dim, 65536);
     positive("embed_dim", embed_dim, 65536);
     positive("spatial_frames", spatial_frames, 4096);
+    require(condition_frames >= 0 && condition_frames <= 4096, "condition_frames must be between 0 and 4096, not ",
+            condition_frames);
   }
 
   /// Length of the condition [z; e(y)].
   Index condition_dim() const { return latent_dim + embed_dim; }
+
+  /// Frames of a whole video: those given and those made.
+  Index video_frames() const { return condition_frames + frames; }
 
   /// How many frames of a video the spatial discriminator sees.
   Index frames_judged() const { return std::min(spatial_frames, frames); }

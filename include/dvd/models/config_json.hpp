@@ -18,7 +18,7 @@ inline Json to_json(const DvdGanConfig& config) {
           {"latent_dim", config.latent_dim},
           {"embed_dim", config.embed_dim},
           {"spatial_frames", config.spatial_frames},
-          {"condition_frames", 0},
+          {"condition_frames", config.condition_frames},
           {"upsample", config.upsample == Upsampling::bilinear ? "bilinear" : "nearest"}};
 }
 
@@ -42,8 +42,7 @@ inline DvdGanConfig config_from_json(const Json& json) {
   config.latent_dim = number("latent_dim");
   config.embed_dim = number("embed_dim");
   config.spatial_frames = number("spatial_frames");
-  require(!json.contains("condition_frames") || number("condition_frames") == 0,
-          "the checkpoint is of a model that predicts from conditioning frames, which this version cannot run");
+  if (json.contains("condition_frames")) config.condition_frames = number("condition_frames");
   const auto upsample = json.find("upsample");
   if (upsample != json.end()) {
     require(*upsample == "bilinear" || *upsample == "nearest",

@@ -1,7 +1,7 @@
 // The whole model: generator, its average, and both discriminators.
 #pragma once
 
-#include "dvd/models/generator.hpp"
+#include "dvd/models/generator_networks.hpp"
 #include "dvd/models/sampling.hpp"
 #include "dvd/models/spatial_discriminator.hpp"
 #include "dvd/models/temporal_discriminator.hpp"
@@ -19,53 +19,73 @@ struct DvdGanParts {
   using Recurrent = ConvGRU<T, D>;                ///< a RecurrentUnit
   using Sampler = FrameSampler;                   ///< a FrameSampling
   using Downsampler = TemporalDownsampler<T, D>;  ///< a TemporalDownsampling
+  using GeneratorAttention = NoAttention<T, D>;   ///< a VideoAttention, at half the resolution of the videos
+  using SpatialAttention = NoAttention<T, D>;     ///< a VideoAttention, after the first block of D_S
+  using TemporalAttention = NoAttention<T, D>;    ///< a VideoAttention, after the first block of D_T
 };
 
-/// A DVD-GAN: everything that training changes, and sampling. Weights start random, a function of the seed alone.
+/// A DVD-GAN: everything that training changes, and sampling. Weights start random, a function of the seed alone. With
+/// conditioning frames it is DVD-GAN-FP, which continues videos.
 ///
 ///     dvd::DvdGan<float> gan({.frames = 8, .resolution = 32, .channels = 8, .classes = 12});
 template <Scalar T, Device D = Cpu, class PartsType = DvdGanParts<T, D>>
 requires DeviceFor<D, T> && FrameSampling<typename PartsType::Sampler>
-class DvdGan {
+class DvdGan
+    : public GeneratorNetworks<Generator<T, D, typename PartsType::Recurrent, typename PartsType::GeneratorAttention>> {
  public:
   using scalar_type = T;
   using device_type = D;
   using Parts = PartsType;
-  using GeneratorType = Generator<T, D, typename Parts::Recurrent>;
-  using SpatialType = SpatialDiscriminator<T, D>;
-  using TemporalType = TemporalDiscriminator<T, D, typename Parts::Downsampler>;
+  using GeneratorType = Generator<T, D, typename Parts::Recurrent, typename Parts::GeneratorAttention>;
+  /// The generator and, where there is one, its conditioning stack: what this class derives from.
+  using Networks = GeneratorNetworks<GeneratorType>;
+  using SpatialType = SpatialDiscriminator<T, D, typename Parts::SpatialAttention>;
+  using TemporalType = TemporalDiscriminator<T, D, typename Parts::Downsampler, typename Parts::TemporalAttention>;
 
-  GeneratorType generator;
   SpatialType spatial;
   TemporalType temporal;
-  GeneratorType average;  ///< the moving average of the generator; samples come from it
+  Networks average;  ///< the moving average of generator and conditioning stack; samples come from it
 
   /// Throws ArgumentError, naming the field, if the configuration makes no sense.
   explicit DvdGan(const DvdGanConfig& config, std::uint64_t seed = 0)
-      : generator(config, Random(seed).stream("generator")),
+      : Networks(config, Random(seed)),
         spatial(config, Random(seed).stream("spatial")),
         temporal(config, Random(seed).stream("temporal")),
-        average(generator.clone()) {}
+        average(networks().clone()) {}
 
   // Optimizers and averages point to parameters, so the model stays where it is.
   DvdGan(const DvdGan&) = delete;
   DvdGan& operator=(const DvdGan&) = delete;
 
-  const DvdGanConfig& config() const { return generator.config(); }
+  const DvdGanConfig& config() const { return this->generator.config(); }
 
-  /// Videos `[T, N, R, R, 3]` in [-1, 1] from the averaged weights. Throws ArgumentError for a label out of range.
+  /// Generator and conditioning stack as they are trained.
+  Networks& networks() { return *this; }
+
+  /// Videos `[T, N, R, R, 3]` in [-1, 1] from the averaged weights. Throws ArgumentError for a label out of range, and
+  /// for a model with conditioning frames, which `predict` is for.
   Tensor<T, D> sample(const SampleOptions& options = {}) {
     const Labels labels(static_cast<std::size_t>(options.count), options.label);
-    return average.forward(draw_latents<T, D>(config().latent_dim, options), labels, Pass::evaluate());
+    return average.generate(draw_latents<T, D>(config().latent_dim, options), labels, {}, Pass::evaluate());
   }
 
-  /// Calls `f(name, parameter-or-buffer)` for all four networks, under the names of a checkpoint.
+  /// How videos that begin with `condition` `[condition_frames, N, R, R, 3]` may go on: the next frames,
+  /// `[frames, N, R, R, 3]`, from the averaged weights. Of the options, `count` does not matter: there is one
+  /// continuation a video. Throws ArgumentError for frames of another shape and for a model without conditioning
+  /// frames.
+  Tensor<T, D> predict(const Tensor<T, D>& condition, SampleOptions options = {}) {
+    options.count = condition.shape().rank() == 5 ? condition.extent(1) : 1;
+    const Labels labels(static_cast<std::size_t>(options.count), options.label);
+    return average.generate(draw_latents<T, D>(config().latent_dim, options), labels, condition, Pass::evaluate());
+  }
+
+  /// Calls `f(name, parameter-or-buffer)` for all networks, under the names of a checkpoint.
   template <class F>
   void visit(const std::string& prefix, F& f) {
-    generator.visit(prefix + "generator.", f);
+    networks().visit(prefix, f);
     spatial.visit(prefix + "spatial.", f);
     temporal.visit(prefix + "temporal.", f);
-    average.visit(prefix + "ema.generator.", f);
+    average.visit(prefix + "ema.", f);
   }
 };
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "dvd/layers/activation.hpp"
+#include "dvd/layers/attention.hpp"
 #include "dvd/layers/conv_gru.hpp"
 #include "dvd/layers/embedding.hpp"
 #include "dvd/layers/generator_block.hpp"
@@ -89,7 +90,10 @@ class GeneratorStage {
 /// 1. c = [z; e(y)], and an affine map of c to a 4x4 image, the input of the first recurrent unit at every frame;
 /// 2. stages of a recurrent unit and two residual blocks, each doubling the resolution;
 /// 3. class-conditional batch norm, ReLU, 3x3 convolution to RGB, tanh.
-template <Scalar T, Device D = Cpu, RecurrentUnit Recurrent = ConvGRU<T, D>>
+///
+/// An attention, if there is one, takes the features at half the final resolution, before the last stage.
+template <Scalar T, Device D = Cpu, RecurrentUnit Recurrent = ConvGRU<T, D>,
+          VideoAttention Attention = NoAttention<T, D>>
 class Generator {
  public:
   using scalar_type = T;
@@ -110,6 +114,7 @@ class Generator {
     typename SpectralNorm<Linear<T, D>>::Cache input;
     std::vector<typename Stage::Cache> stages;  ///< or, if `recompute`, ...
     std::vector<StageReplay> replays;           ///< ... what it takes to fill them
+    typename Attention::Cache attention;
     typename ClassConditionalBatchNorm<T, D>::Cache norm;
     typename SpectralNorm<Conv2D<T, D>>::Cache conv;
     typename Tanh<T, D>::Cache output;
@@ -124,6 +129,7 @@ class Generator {
   Embedding<T, D> embedding;
   SpectralNorm<Linear<T, D>> input;
   std::vector<Stage> stages;
+  Attention attention;
   ClassConditionalBatchNorm<T, D> norm;
   SpectralNorm<Conv2D<T, D>> conv;
 
@@ -161,6 +167,7 @@ class Generator {
     if (cache) cache->stages.resize(stages.size());
     if (cache) cache->replays.clear();
     for (std::size_t i = 0; i < stages.size(); ++i) {
+      if (i + 1 == stages.size()) x = attention.forward(x, pass, part(cache, &Cache::attention));
       const Tensor<T, D> state = states.empty() ? Tensor<T, D>() : states[i];
       if (cache && recompute) cache->replays.push_back({Replay<T, D>(stages[i]), x, condition, state, pass});
       x = stages[i].forward(x, condition, state, pass, cache && !recompute ? &cache->stages[i] : nullptr);
@@ -186,7 +193,7 @@ class Generator {
       }
       auto [dinput, from_stage, dstate] = stages[i].backward(dx, std::exchange(cache.stages[i], {}), inner);
       D::add(dcondition.size(), from_stage.data(), dcondition.data());
-      dx = dinput;
+      dx = i + 1 == stages.size() ? attention.backward(dinput, cache.attention, inner) : dinput;
       result.states[i] = dstate;
     }
 
@@ -202,23 +209,12 @@ class Generator {
     return result;
   }
 
-  /// A generator of equal but separate parameters and buffers.
-  Generator clone() {
-    Generator copy = *this;
-    Contents<T, D> all = contents(copy);
-    for (auto& [name, parameter] : all.parameters) {
-      parameter->value = parameter->value.clone();
-      parameter->gradient = {};
-    }
-    for (auto& [name, buffer] : all.buffers) buffer->value = buffer->value.clone();
-    return copy;
-  }
-
   template <class F>
   void visit(const std::string& prefix, F& f) {
     embedding.visit(prefix + "embedding.", f);
     input.visit(prefix + "input.", f);
     for (std::size_t i = 0; i < stages.size(); ++i) stages[i].visit(prefix + "stages." + std::to_string(i) + ".", f);
+    attention.visit(prefix + "attention.", f);
     norm.visit(prefix + "output.norm.", f);
     conv.visit(prefix + "output.conv.", f);
   }
@@ -227,6 +223,7 @@ class Generator {
   Generator(const DvdGanConfig& config, const std::vector<Index>& widths, const Random& random)
       : embedding(config.classes, config.embed_dim, random.stream("embedding")),
         input(random.stream("input u"), config.condition_dim(), 16 * widths.front(), random.stream("input")),
+        attention(widths[widths.size() - 2], random.stream("attention")),
         norm(config.frames, widths.back(), config.condition_dim(), random.stream("norm")),
         conv(random.stream("conv u"), widths.back(), Index{3}, 3, random.stream("conv"), true,
              ConvolutionFusion{.rectify = true}),

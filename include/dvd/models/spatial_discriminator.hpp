@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "dvd/layers/attention.hpp"
 #include "dvd/layers/frame_sampler.hpp"
 #include "dvd/layers/residual_block.hpp"
 #include "dvd/models/config.hpp"
@@ -11,7 +12,8 @@
 namespace dvd {
 
 /// Scores `[N]` of videos `[T, N, R, R, 3]` by k of their frames at full resolution, each judged on its own.
-template <Scalar T, Device D = Cpu>
+/// An attention, if there is one, takes the features at half the resolution, after the first block.
+template <Scalar T, Device D = Cpu, VideoAttention Attention = NoAttention<T, D>>
 class SpatialDiscriminator {
  public:
   using scalar_type = T;
@@ -21,15 +23,18 @@ class SpatialDiscriminator {
     FrameIndices frames;
     Index total_frames;
     std::vector<typename ResBlock2D<T, D>::Cache> blocks;
+    typename Attention::Cache attention;
     typename ProjectionHead<T, D>::Cache head;
   };
 
   std::vector<ResBlock2D<T, D>> blocks;
+  Attention attention;
   ProjectionHead<T, D> head;
 
   /// Throws ArgumentError if the configuration makes no sense.
   SpatialDiscriminator(const DvdGanConfig& config, const Random& random)
-      : head(config.discriminator_widths().back(), config.classes, random.stream("head")) {
+      : attention(config.discriminator_widths().front(), random.stream("attention")),
+        head(config.discriminator_widths().back(), config.classes, random.stream("head")) {
     Index inputs = 3;
     const auto widths = config.discriminator_widths();
     for (std::size_t i = 0; i < widths.size(); ++i) {
@@ -46,7 +51,10 @@ class SpatialDiscriminator {
       cache->total_frames = video.extent(0);
       cache->blocks.resize(blocks.size());
     }
-    for (std::size_t i = 0; i < blocks.size(); ++i) x = blocks[i].forward(x, pass, cache ? &cache->blocks[i] : nullptr);
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      x = blocks[i].forward(x, pass, cache ? &cache->blocks[i] : nullptr);
+      if (i == 0) x = attention.forward(x, pass, part(cache, &Cache::attention));
+    }
     return head.forward(x, labels, pass, part(cache, &Cache::head));
   }
 
@@ -54,14 +62,17 @@ class SpatialDiscriminator {
   Tensor<T, D> backward(const Tensor<T, D>& dscores, const Cache& cache, Gradients gradients) {
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     Tensor<T, D> dx = head.backward(dscores, cache.head, inner);
-    for (std::size_t i = blocks.size(); i-- > 0;)
+    for (std::size_t i = blocks.size(); i-- > 0;) {
+      if (i == 0) dx = attention.backward(dx, cache.attention, inner);
       dx = blocks[i].backward(dx, cache.blocks[i], i > 0 ? inner : gradients);
+    }
     return wants_inputs(gradients) ? select_frames_backward(dx, cache.frames, cache.total_frames) : Tensor<T, D>();
   }
 
   template <class F>
   void visit(const std::string& prefix, F& f) {
     for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i].visit(prefix + "blocks." + std::to_string(i) + ".", f);
+    attention.visit(prefix + "attention.", f);
     head.visit(prefix, f);
   }
 };

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "dvd/layers/attention.hpp"
 #include "dvd/layers/residual_block.hpp"
 #include "dvd/layers/temporal_downsampler.hpp"
 #include "dvd/models/config.hpp"
@@ -12,7 +13,9 @@ namespace dvd {
 
 /// Scores `[N]` of videos `[T, N, R, R, 3]` after a TemporalDownsampler. The first two blocks are three-dimensional and
 /// halve time while they can; the frames that remain are judged by the other blocks one by one.
-template <Scalar T, Device D = Cpu, TemporalDownsampling Downsampler = TemporalDownsampler<T, D>>
+/// An attention, if there is one, takes the features after the first block.
+template <Scalar T, Device D = Cpu, TemporalDownsampling Downsampler = TemporalDownsampler<T, D>,
+          VideoAttention Attention = NoAttention<T, D>>
 class TemporalDiscriminator {
  public:
   using scalar_type = T;
@@ -23,18 +26,21 @@ class TemporalDiscriminator {
   struct Cache {
     typename Downsampler::Cache downsampler;
     std::vector<typename ResBlock3D<T, D>::Cache> video_blocks;
+    typename Attention::Cache attention;
     std::vector<typename ResBlock2D<T, D>::Cache> frame_blocks;
     typename ProjectionHead<T, D>::Cache head;
   };
 
   Downsampler downsampler;
   std::vector<ResBlock3D<T, D>> video_blocks;
+  Attention attention;
   std::vector<ResBlock2D<T, D>> frame_blocks;
   ProjectionHead<T, D> head;
 
   /// Throws ArgumentError if the configuration makes no sense.
   TemporalDiscriminator(const DvdGanConfig& config, const Random& random)
-      : head(config.discriminator_widths().back(), config.classes, random.stream("head")) {
+      : attention(config.discriminator_widths().front(), random.stream("attention")),
+        head(config.discriminator_widths().back(), config.classes, random.stream("head")) {
     Index inputs = 3;
     const auto widths = config.discriminator_widths();
     for (std::size_t i = 0; i < widths.size(); ++i) {
@@ -54,8 +60,10 @@ class TemporalDiscriminator {
       cache->frame_blocks.resize(frame_blocks.size());
     }
     Tensor<T, D> x = downsampler.forward(video, pass, part(cache, &Cache::downsampler));
-    for (std::size_t i = 0; i < video_blocks.size(); ++i)
+    for (std::size_t i = 0; i < video_blocks.size(); ++i) {
       x = video_blocks[i].forward(x, pass, cache ? &cache->video_blocks[i] : nullptr);
+      if (i == 0) x = attention.forward(x, pass, part(cache, &Cache::attention));
+    }
     for (std::size_t i = 0; i < frame_blocks.size(); ++i)
       x = frame_blocks[i].forward(x, pass, cache ? &cache->frame_blocks[i] : nullptr);
     return head.forward(x, labels, pass, part(cache, &Cache::head));
@@ -66,8 +74,10 @@ class TemporalDiscriminator {
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     Tensor<T, D> dx = head.backward(dscores, cache.head, inner);
     for (std::size_t i = frame_blocks.size(); i-- > 0;) dx = frame_blocks[i].backward(dx, cache.frame_blocks[i], inner);
-    for (std::size_t i = video_blocks.size(); i-- > 0;)
+    for (std::size_t i = video_blocks.size(); i-- > 0;) {
+      if (i == 0) dx = attention.backward(dx, cache.attention, inner);
       dx = video_blocks[i].backward(dx, cache.video_blocks[i], i > 0 ? inner : gradients);
+    }
     return wants_inputs(gradients) ? downsampler.backward(dx, cache.downsampler, gradients) : Tensor<T, D>();
   }
 
@@ -77,6 +87,7 @@ class TemporalDiscriminator {
       video_blocks[i].visit(prefix + "blocks." + std::to_string(i) + ".", f);
     for (std::size_t i = 0; i < frame_blocks.size(); ++i)
       frame_blocks[i].visit(prefix + "blocks." + std::to_string(volumetric_blocks + i) + ".", f);
+    attention.visit(prefix + "attention.", f);
     head.visit(prefix, f);
   }
 };

@@ -14,16 +14,17 @@ namespace detail {
 
 template <class Gan, class T, class D>
 void forward_again(Gan& gan, const DiscriminatorInputs<T, D>& inputs, Pass pass) {
-  const auto both = with_fakes(inputs, gan.generator.forward(inputs.z, inputs.labels, pass));
+  const Tensor<T, D> condition = condition_of(inputs.real, gan.config().condition_frames);
+  const auto both = with_fakes(inputs, gan.generate(inputs.z, inputs.labels, condition, pass));
   gan.spatial.forward(both.videos, both.labels, both.frames, pass);
   gan.temporal.forward(both.videos, both.labels, pass);
 }
 
 template <class Gan, class T, class D>
 void forward_again(Gan& gan, const GeneratorInputs<T, D>& inputs, Pass pass) {
-  const Tensor<T, D> fake = gan.generator.forward(inputs.z, inputs.labels, pass);
-  gan.spatial.forward(fake, inputs.labels, inputs.frames, pass);
-  gan.temporal.forward(fake, inputs.labels, pass);
+  const auto judged = continued(inputs, gan.generate(inputs.z, inputs.labels, inputs.condition, pass));
+  gan.spatial.forward(judged.videos, judged.labels, judged.frames, pass);
+  gan.temporal.forward(judged.videos, judged.labels, pass);
 }
 
 }  // namespace detail

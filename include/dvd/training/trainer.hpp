@@ -73,10 +73,10 @@ class Trainer {
   explicit Trainer(Gan& gan, const TrainerOptions& options = {})
       : gan_(gan),
         options_((options.validate(), options)),
-        generator_(contents(gan.generator, "generator.")),
+        generator_(contents(gan.networks())),
         spatial_(contents(gan.spatial, "spatial.")),
         temporal_(contents(gan.temporal, "temporal.")),
-        average_(contents(gan.average, "ema.generator.")),
+        average_(contents(gan.average, "ema.")),
         generator_optimizer_(generator_, options.generator_optimizer),
         discriminator_optimizer_(both(spatial_, temporal_), options.discriminator_optimizer) {}
 
@@ -184,11 +184,12 @@ class Trainer {
     StepReport report;
     generator_optimizer_.scale_learning_rate(learning_rate_factor());
     discriminator_optimizer_.scale_learning_rate(learning_rate_factor());
+    std::vector<LabelledClip> clips;
     for (Index update = 0; update < options_.d_steps && !report.skipped; ++update) {
-      const std::vector<LabelledClip> clips = checked_clips(batch, steps_ * options_.d_steps + update, report);
+      clips = checked_clips(batch, steps_ * options_.d_steps + update, report);
       discriminator_update(discriminator_inputs(clips, update_random(step_random(steps_), update)), report);
     }
-    if (!report.skipped) generator_update(generator_inputs(step_random(steps_).stream("generator")), report);
+    if (!report.skipped) generator_update(generator_inputs(clips, step_random(steps_).stream("generator")), report);
     if (report.skipped) {
       ++steps_;
       ++skipped_steps_;
@@ -206,9 +207,11 @@ class Trainer {
     require(static_cast<Index>(clips.size()) == options_.batch, "training expects batches of ", options_.batch,
             " clips, but the data set gives ", clips.size());
     for (const auto& [clip, label] : clips)
-      require(clip.frames == config.frames && clip.height == config.resolution && clip.width == config.resolution,
-              "the model expects clips of ", config.frames, " frames of ", config.resolution, "x", config.resolution,
-              " pixels, but the data set gives ", clip.frames, " frames of ", clip.width, "x", clip.height);
+      require(
+          clip.frames == config.video_frames() && clip.height == config.resolution && clip.width == config.resolution,
+          "the model expects clips of ", config.video_frames(), " frames of ", config.resolution, "x",
+          config.resolution, " pixels, but the data set gives ", clip.frames, " frames of ", clip.width, "x",
+          clip.height);
     return clips;
   }
 
@@ -218,12 +221,22 @@ class Trainer {
     return z;
   }
 
-  Labels labels(const Random& random) const {
+  /// Of generated videos: those of the clips that they continue, or random ones.
+  Labels labels(const std::vector<LabelledClip>& clips, const Random& random) const {
+    if (gan_.config().condition_frames > 0) {
+      Labels result;
+      for (const auto& [clip, label] : clips) result.push_back(label);
+      return result;
+    }
     const Random own = random.stream("labels");
     Labels result;
     for (Index n = 0; n < options_.batch; ++n)
       result.push_back(own.below(static_cast<std::uint64_t>(n), gan_.config().classes));
     return result;
+  }
+
+  static Random layers_random(const Random& random, Index part) {
+    return random.stream("layers").stream(static_cast<std::uint64_t>(part));
   }
 
   FrameIndices frames(const Random& random) const {
@@ -240,31 +253,38 @@ class Trainer {
   std::vector<DiscriminatorInputs<T, D>> discriminator_inputs(const std::vector<LabelledClip>& clips,
                                                               const Random& random) const {
     const Tensor<T, D> z = latents(random);
-    const Labels all_labels = labels(random);
+    const Labels all_labels = labels(clips, random);
     const FrameIndices of_real = frames(random.stream("real")), of_fake = frames(random);
     std::vector<DiscriminatorInputs<T, D>> parts;
     for_each_part([&](Index first, Index count) {
       auto [real, real_labels] = to_batch<T, D>(clips, first, count);
       parts.push_back({real, real_labels, z.slice(first, count), part_of(all_labels, first, count),
-                       part_of(of_real, first, count), part_of(of_fake, first, count)});
+                       part_of(of_real, first, count), part_of(of_fake, first, count), layers_random(random, first)});
     });
     return parts;
   }
 
-  std::vector<GeneratorInputs<T, D>> generator_inputs(const Random& random) const {
+  /// For the generator's update; videos that are to be continued are those of the discriminators' last one.
+  std::vector<GeneratorInputs<T, D>> generator_inputs(const std::vector<LabelledClip>& clips,
+                                                      const Random& random) const {
     const Tensor<T, D> z = latents(random);
-    const Labels all_labels = labels(random);
+    const Labels all_labels = labels(clips, random);
     const FrameIndices all_frames = frames(random);
+    const Index given = gan_.config().condition_frames;
     std::vector<GeneratorInputs<T, D>> parts;
     for_each_part([&](Index first, Index count) {
-      parts.push_back({z.slice(first, count), part_of(all_labels, first, count), part_of(all_frames, first, count)});
+      Tensor<T, D> condition;
+      if (given > 0) condition = condition_of(to_batch<T, D>(clips, first, count).videos, given);
+      parts.push_back({z.slice(first, count), part_of(all_labels, first, count), part_of(all_frames, first, count),
+                       condition, layers_random(random, first)});
     });
     return parts;
   }
 
   void add_discriminator_gradients(const DiscriminatorInputs<T, D>& inputs, double weight, Pass pass,
                                    StepReport& report) {
-    const auto both = with_fakes(inputs, gan_.generator.forward(inputs.z, inputs.labels, pass));
+    const Tensor<T, D> condition = condition_of(inputs.real, gan_.config().condition_frames);
+    const auto both = with_fakes(inputs, gan_.generate(inputs.z, inputs.labels, condition, pass));
     const Index real_count = inputs.real.extent(1);
     {
       typename Gan::SpatialType::Cache cache;
@@ -281,23 +301,27 @@ class Trainer {
   }
 
   void add_generator_gradients(const GeneratorInputs<T, D>& inputs, double weight, Pass pass, StepReport& report) {
-    typename Gan::GeneratorType::Cache generator_cache;
-    const Tensor<T, D> fake = gan_.generator.forward(inputs.z, inputs.labels, pass, &generator_cache);
+    typename Gan::Networks::Cache generator_cache;
+    JudgedVideos<T, D> judged =
+        continued(inputs, gan_.generate(inputs.z, inputs.labels, inputs.condition, pass, &generator_cache));
     auto loss = Tensor<T, D>::zeros(Shape{1});
-    Tensor<T, D> dfake;
+    Tensor<T, D> dvideos;
     {
       typename Gan::SpatialType::Cache cache;
-      const Tensor<T, D> scores = gan_.spatial.forward(fake, inputs.labels, inputs.frames, pass, &cache);
-      dfake = gan_.spatial.backward(generator_loss(scores, weight, loss), cache, Gradients::inputs);
+      const Tensor<T, D> scores = gan_.spatial.forward(judged.videos, judged.labels, judged.frames, pass, &cache);
+      dvideos = gan_.spatial.backward(generator_loss(scores, weight, loss), cache, Gradients::inputs);
     }
     {
       typename Gan::TemporalType::Cache cache;
-      const Tensor<T, D> scores = gan_.temporal.forward(fake, inputs.labels, pass, &cache);
+      const Tensor<T, D> scores = gan_.temporal.forward(judged.videos, judged.labels, pass, &cache);
       const Tensor<T, D> dtemporal =
           gan_.temporal.backward(generator_loss(scores, weight, loss), cache, Gradients::inputs);
-      D::add(dfake.size(), dtemporal.data(), dfake.data());
+      D::add(dvideos.size(), dtemporal.data(), dvideos.data());
     }
-    gan_.generator.backward(dfake, std::move(generator_cache), Gradients::parameters);
+    judged = {};
+    const Index frames = gan_.config().frames;  // of the conditioning frames no gradient is wanted
+    gan_.networks().backward(dvideos.slice(dvideos.extent(0) - frames, frames), std::move(generator_cache),
+                             Gradients::parameters);
     report.generator_loss += weight * static_cast<double>(loss.item());
   }
 

@@ -67,6 +67,28 @@ struct Pointwise {
   }
 
   template <class T>
+  static void blend(Index size, const T* gate, const T* x, const T* y, T* z) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
+      const Index count = end - begin;
+      const ConstValues<T> share(gate + begin, count);
+      Values<T>(z + begin, count) =
+          share * ConstValues<T>(x + begin, count) + (T{1} - share) * ConstValues<T>(y + begin, count);
+    });
+  }
+
+  template <class T>
+  static void blend_backward(Index size, const T* gate, const T* x, const T* y, const T* dz, T* dgate, T* dx, T* dy) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
+      const Index count = end - begin;
+      const ConstValues<T> share(gate + begin, count), gradient(dz + begin, count);
+      Values<T>(dgate + begin, count) =
+          gradient * (ConstValues<T>(x + begin, count) - ConstValues<T>(y + begin, count));
+      Values<T>(dx + begin, count) = gradient * share;
+      Values<T>(dy + begin, count) = gradient * (T{1} - share);
+    });
+  }
+
+  template <class T>
   static void tanh(Index size, const T* x, T* y) {
     parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
       Values<T>(y + begin, end - begin) = ConstValues<T>(x + begin, end - begin).tanh();

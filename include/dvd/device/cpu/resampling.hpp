@@ -1,4 +1,4 @@
-// Upsampling by two, average pooling and their gradients, on channels-last images. Bound by memory.
+// Upsampling by two, pooling and their gradients, on channels-last images. Bound by memory.
 #pragma once
 
 #include "dvd/device/cpu/parallel.hpp"
@@ -46,6 +46,15 @@ void bilinear_backward_row(Index h, Index height, Index width, Index channels, c
       put(w, c, sum);
     });
   }
+}
+
+/// How far the largest of 2x2 pixels lies from their first; the first of equal ones, and what is no number before all.
+template <class T>
+Index largest_of_window(const T* corner, Index width, Index channels) {
+  Index best = 0;
+  for (const Index other : {channels, width * channels, (width + 1) * channels})
+    if (corner[other] > corner[best] || (corner[other] != corner[other] && corner[best] == corner[best])) best = other;
+  return best;
 }
 
 }  // namespace detail
@@ -153,6 +162,37 @@ struct Resampling {
           store(to + w * channels + c, factor * load<V>(from + w / 2 * channels + c));
         });
       std::fill(to + 2 * columns * channels, to + width * channels, T{0});
+    });
+  }
+
+  template <class T>
+  static void max_pool(Index images, Index height, Index width, Index channels, const T* x, T* y) {
+    const Index rows = height / 2, columns = width / 2;
+    parallel_for(images * rows, [=](Index line) {
+      const T* from = x + (line / rows * height + line % rows * 2) * width * channels;
+      T* to = y + line * columns * channels;
+      for (Index w = 0; w < columns; ++w)
+        for (Index c = 0; c < channels; ++c)
+          to[w * channels + c] =
+              from[detail::largest_of_window(from + 2 * w * channels + c, width, channels) + 2 * w * channels + c];
+    });
+  }
+
+  template <class T>
+  static void max_pool_backward(Index images, Index height, Index width, Index channels, const T* x, const T* dy,
+                                T* dx) {
+    const Index rows = height / 2, columns = width / 2, size = height * width * channels;
+    parallel_for(images, [=](Index image) {
+      const T* from = x + image * size;
+      T* to = dx + image * size;
+      std::fill(to, to + size, T{0});
+      for (Index h = 0; h < rows; ++h)
+        for (Index w = 0; w < columns; ++w)
+          for (Index c = 0; c < channels; ++c) {
+            const Index corner = (2 * h * width + 2 * w) * channels + c;
+            to[corner + detail::largest_of_window(from + corner, width, channels)] =
+                dy[((image * rows + h) * columns + w) * channels + c];
+          }
     });
   }
 };

@@ -1,0 +1,124 @@
+// The part of DVD-GAN-FP that reads the frames to be continued (section 3.3 and appendix of the paper).
+#pragma once
+
+#include <vector>
+
+#include "dvd/layers/residual_block.hpp"
+#include "dvd/models/config.hpp"
+
+namespace dvd {
+
+/// Maps C conditioning frames `[C, N, R, R, 3]` to the initial states of a generator's recurrent units, from the
+/// coarsest: `[N, 4, 4, ...]`, `[N, 8, 8, ...]`, ...
+///
+/// Each frame goes on its own through residual blocks like those of the spatial discriminator. For every stage of the
+/// generator, the features of all frames at its resolution are joined along channels, frame after frame, and a 3x3
+/// convolution and ReLU bring them to the stage's width. Of the two blocks at 4x4 the last one is used.
+template <Scalar T, Device D = Cpu>
+class ConditioningStack {
+ public:
+  using scalar_type = T;
+  using device_type = D;
+  using States = std::vector<Tensor<T, D>>;
+  using Projection = SpectralNorm<Conv2D<T, D>>;
+
+  struct Cache {
+    std::vector<typename ResBlock2D<T, D>::Cache> blocks;
+    std::vector<typename Projection::Cache> projections;
+    States states;
+  };
+
+  std::vector<ResBlock2D<T, D>> blocks;
+  std::vector<Projection> projections;
+
+  /// Throws ArgumentError if the configuration makes no sense or has no conditioning frames.
+  ConditioningStack(const DvdGanConfig& config, const Random& random)
+      : condition_frames_(config.condition_frames), resolution_(config.resolution) {
+    require(config.condition_frames >= 1, "a conditioning stack needs at least one conditioning frame");
+    const auto features = config.discriminator_widths(), widths = config.generator_widths();
+    Index inputs = 3;
+    for (std::size_t i = 0; i < features.size(); ++i) {
+      blocks.emplace_back(inputs, features[i], i == 0, i + 1 < features.size(), random.stream("block").stream(i));
+      inputs = features[i];
+    }
+    stages_ = widths.size() - 1;
+    for (std::size_t stage = 0; stage < stages_; ++stage) {
+      const Random own = random.stream("projection").stream(stage);
+      projections.emplace_back(own.stream("u"), config.condition_frames * features[source(stage)], widths[stage], 3,
+                               own);
+    }
+  }
+
+  States forward(const Tensor<T, D>& condition, Pass pass, Cache* cache = nullptr) {
+    const Shape& shape = condition.shape();
+    require(shape.rank() == 5 && shape[0] == condition_frames_ && shape[2] == resolution_ && shape[3] == resolution_ &&
+                shape[4] == 3,
+            "the conditioning stack expects frames [", condition_frames_, ", N, ", resolution_, ", ", resolution_,
+            ", 3], not ", shape);
+    if (cache) {
+      cache->blocks.resize(blocks.size());
+      cache->projections.resize(stages_);
+    }
+    States features, states(stages_);
+    Tensor<T, D> x = condition;
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      x = blocks[i].forward(x, pass, cache ? &cache->blocks[i] : nullptr);
+      features.push_back(x);
+    }
+    for (std::size_t stage = 0; stage < stages_; ++stage) {
+      states[stage] = projections[stage].forward(join_frames(features[source(stage)]), pass,
+                                                 cache ? &cache->projections[stage] : nullptr);
+      D::relu(states[stage].size(), states[stage].data(), states[stage].data());
+    }
+    if (cache) cache->states = states;
+    return states;
+  }
+
+  /// The gradient of the conditioning frames, empty unless wanted.
+  Tensor<T, D> backward(const States& dstates, const Cache& cache, Gradients gradients) {
+    const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
+    States dfeatures(blocks.size());
+    for (std::size_t stage = 0; stage < stages_; ++stage) {
+      Tensor<T, D> dstate(dstates[stage].shape());
+      D::relu_backward(dstate.size(), cache.states[stage].data(), dstates[stage].data(), dstate.data());
+      dfeatures[source(stage)] = split_frames(projections[stage].backward(dstate, cache.projections[stage], inner));
+    }
+    Tensor<T, D> dx = dfeatures.back();
+    for (std::size_t i = blocks.size(); i-- > 0;) {
+      dx = blocks[i].backward(dx, cache.blocks[i], i > 0 ? inner : gradients);
+      if (i > 0 && dfeatures[i - 1]) D::add(dx.size(), dfeatures[i - 1].data(), dx.data());
+    }
+    return dx;
+  }
+
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i].visit(prefix + "blocks." + std::to_string(i) + ".", f);
+    for (std::size_t i = 0; i < stages_; ++i)
+      projections[i].visit(prefix + "projections." + std::to_string(i) + ".", f);
+  }
+
+ private:
+  /// The block whose output has the resolution of a stage of the generator.
+  std::size_t source(std::size_t stage) const { return stage == 0 ? stages_ : stages_ - 1 - stage; }
+
+  /// `[C, N, H, W, F]` to `[N, H, W, C F]`.
+  Tensor<T, D> join_frames(const Tensor<T, D>& x) const {
+    const Index frames = x.extent(0), width = x.extent(4), pixels = x.size() / (frames * width);
+    Tensor<T, D> y(Shape{x.extent(1), x.extent(2), x.extent(3), frames * width});
+    D::copy_rows(frames, pixels, width, x.data(), pixels * width, width, y.data(), width, frames * width);
+    return y;
+  }
+
+  Tensor<T, D> split_frames(const Tensor<T, D>& y) const {
+    const Index frames = condition_frames_, width = y.extent(3) / frames, pixels = y.size() / (frames * width);
+    Tensor<T, D> x(Shape{frames, y.extent(0), y.extent(1), y.extent(2), width});
+    D::copy_rows(frames, pixels, width, y.data(), width, frames * width, x.data(), pixels * width, width);
+    return x;
+  }
+
+  Index condition_frames_, resolution_;
+  std::size_t stages_ = 0;
+};
+
+}  // namespace dvd

@@ -1,0 +1,81 @@
+// What stands against the discriminators: the generator and, in DVD-GAN-FP, the stack that reads what it continues.
+#pragma once
+
+#include <optional>
+
+#include "dvd/models/conditioning_stack.hpp"
+#include "dvd/models/generator.hpp"
+
+namespace dvd {
+
+/// The networks that the generator's optimizer trains, and whose moving average samples are made from.
+template <class GeneratorType>
+struct GeneratorNetworks {
+  using scalar_type = typename GeneratorType::scalar_type;
+  using device_type = typename GeneratorType::device_type;
+  using T = scalar_type;
+  using D = device_type;
+  using Conditioning = ConditioningStack<T, D>;
+
+  struct Cache {
+    typename GeneratorType::Cache generator;
+    typename Conditioning::Cache conditioning;
+  };
+
+  /// Gradients of the inputs of `generate`.
+  struct InputGradients {
+    Tensor<T, D> z, condition;
+  };
+
+  GeneratorType generator;
+  std::optional<Conditioning> conditioning;  ///< where there are conditioning frames
+
+  /// Throws ArgumentError if the configuration makes no sense.
+  GeneratorNetworks(const DvdGanConfig& config, const Random& random) : generator(config, random.stream("generator")) {
+    if (config.condition_frames > 0) conditioning.emplace(config, random.stream("conditioning"));
+  }
+
+  /// The frames made, `[frames, N, R, R, 3]` in [-1, 1], from latents z `[N, latent_dim]`, labels and, where there is a
+  /// conditioning stack, the frames to be continued, `[condition_frames, N, R, R, 3]`.
+  Tensor<T, D> generate(const Tensor<T, D>& z, const Labels& labels, const Tensor<T, D>& condition, Pass pass,
+                        Cache* cache = nullptr) {
+    require(bool{condition} == conditioning.has_value(),
+            conditioning ? "this model continues videos: it needs conditioning frames"
+                         : "this model makes videos from nothing: it takes no conditioning frames");
+    typename GeneratorType::States states;
+    if (conditioning) {
+      require(condition.shape().rank() == 5 && condition.extent(1) == z.extent(0), "the generator got ", z.extent(0),
+              " latents and conditioning frames of shape ", condition.shape());
+      states = conditioning->forward(condition, pass, part(cache, &Cache::conditioning));
+    }
+    return generator.forward(z, labels, pass, part(cache, &Cache::generator), states);
+  }
+
+  /// The gradients of the inputs, `condition` being empty unless wanted. Lets go of a cache that is moved in.
+  InputGradients backward(const Tensor<T, D>& dvideo, Cache cache, Gradients gradients) {
+    const auto from_generator = generator.backward(dvideo, std::move(cache.generator), gradients);
+    InputGradients result{from_generator.z, {}};
+    if (conditioning) result.condition = conditioning->backward(from_generator.states, cache.conditioning, gradients);
+    return result;
+  }
+
+  /// Networks of equal but separate parameters and buffers.
+  GeneratorNetworks clone() {
+    GeneratorNetworks copy = *this;
+    Contents<T, D> all = contents(copy);
+    for (auto& [name, parameter] : all.parameters) {
+      parameter->value = parameter->value.clone();
+      parameter->gradient = {};
+    }
+    for (auto& [name, buffer] : all.buffers) buffer->value = buffer->value.clone();
+    return copy;
+  }
+
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    generator.visit(prefix + "generator.", f);
+    if (conditioning) conditioning->visit(prefix + "conditioning.", f);
+  }
+};
+
+}  // namespace dvd

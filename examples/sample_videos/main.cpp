@@ -3,20 +3,17 @@
 //     sample_videos                                      from the small model that comes with this program
 //     sample_videos --checkpoint runs/demo --class disc-left --count 4 --format gif
 
-#include <charconv>
 #include <deque>
-#include <dvd/core/finite.hpp>
 #include <dvd/device/cpu.hpp>
-#include <dvd/io/run_folder.hpp>
 #include <dvd/io/video_writer.hpp>
 #include <dvd/io/videos.hpp>
 #include <dvd/models/dvd_gan.hpp>
-#include <dvd/training/checkpoint.hpp>
-#include <filesystem>
 #include <map>
 #include <optional>
 
+#include "../common/checkpoints.hpp"
 #include "../common/program.hpp"
+#include "../common/recurrent.hpp"
 
 namespace examples {
 namespace {
@@ -68,33 +65,6 @@ void add_options(CLI::App& app, SampleProgramOptions& options) {
   app.add_option("--fps", options.fps, "frames per second of gif and mp4")
       ->check(CLI::Range(0.1, 240.0))
       ->capture_default_str();
-}
-
-/// The names of the classes, by index, as far as the checkpoint tells.
-std::vector<std::string> class_names(const dvd::SafetensorsFile& file, dvd::Index classes) {
-  std::vector<std::string> names;
-  const dvd::Json json = dvd::Json::parse(file.metadata().at("config"), nullptr, false);
-  if (json.is_object() && json.contains("class_names") && json["class_names"].is_array())
-    for (const auto& name : json["class_names"])
-      if (name.is_string()) names.push_back(name.get<std::string>());
-  if (static_cast<dvd::Index>(names.size()) != classes) {
-    names.clear();
-    for (dvd::Index label = 0; label < classes; ++label) names.push_back(std::to_string(label));
-  }
-  return names;
-}
-
-/// A class given by its number or name.
-dvd::Index find_class(const std::string& text, const std::vector<std::string>& names) {
-  const auto named = std::find(names.begin(), names.end(), text);
-  if (named != names.end()) return named - names.begin();
-  dvd::Index label = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
-  dvd::require(error == std::errc() && end == text.data() + text.size() && label >= 0 &&
-                   label < static_cast<dvd::Index>(names.size()),
-               "--class ", text, " is neither a class name (such as ", names.front(), ") nor a number from 0 to ",
-               names.size() - 1);
-  return label;
 }
 
 /// What to feed the generator: N latents, N labels and, when interpolating between classes, N second labels and how
@@ -177,8 +147,8 @@ Request draw_request(const SampleProgramOptions& options, const dvd::DvdGanConfi
 }
 
 /// The videos of entries `first` .. `first + count - 1` of a request.
-Tensor generate(dvd::Generator<float, dvd::Cpu>& generator, const Request& request, dvd::Index first,
-                dvd::Index count) {
+template <class Generator>
+Tensor generate(Generator& generator, const Request& request, dvd::Index first, dvd::Index count) {
   const auto part_of = [&](const dvd::Labels& labels) {
     return dvd::Labels(labels.begin() + first, labels.begin() + first + count);
   };
@@ -242,20 +212,9 @@ std::vector<std::filesystem::path> write(const SampleProgramOptions& options, co
   return files;
 }
 
-/// The checkpoint that is meant: itself, or the newest whole one of a run's folder.
-std::filesystem::path find_checkpoint(const std::string& name) {
-  if (!std::filesystem::is_directory(name)) return name;
-  const auto entries = dvd::list_checkpoints(name);
-  dvd::require(!entries.empty(), "--checkpoint ", name, ": the folder has no checkpoints/step-….safetensors");
-  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) try {
-      if (dvd::SafetensorsFile(entry->path).checksum_fits()) return entry->path;
-    } catch (const dvd::FileError&) {  // a damaged one; the one before it may be whole
-    }
-  return entries.back().path;
-}
-
 /// Writes a generator in half precision, under the names that a checkpoint gives to its only weights.
-void save_generator(const std::filesystem::path& path, dvd::Generator<float, dvd::Cpu>& generator,
+template <class Generator>
+void save_generator(const std::filesystem::path& path, Generator& generator,
                     const std::map<std::string, std::string>& metadata) {
   dvd::SafetensorsWriter writer;
   std::deque<std::vector<float>> values;  // the writer refers to what is not converted
@@ -275,25 +234,18 @@ void save_generator(const std::filesystem::path& path, dvd::Generator<float, dvd
   writer.write(path);
 }
 
-int sample(const SampleProgramOptions& options) {
-  options.common.check_device();
-  dvd::require(options.fps >= 0.1 && options.fps <= 240, "--fps must be between 0.1 and 240, not ", options.fps);
-  const dvd::ThreadLimit threads(options.common.threads);
-  const std::filesystem::path path = find_checkpoint(options.checkpoint);
-  std::optional<dvd::SafetensorsFile> file(path);
+template <class Parts>
+int sample(const SampleProgramOptions& options, const std::filesystem::path& path,
+           std::optional<dvd::SafetensorsFile> file) {
   const dvd::DvdGanConfig config = dvd::read_config(*file, path);
+  dvd::require(config.condition_frames == 0, path.string(), " is of a model that continues videos; use predict_frames");
   const std::vector<std::string> names = class_names(*file, config.classes);
   const Request request =
       options.latents.empty() ? draw_request(options, config, names) : read_latents(options.latents, config);
 
-  dvd::Generator<float, dvd::Cpu> generator(config, dvd::Random(0));
-  // A file without an average (a network saved for inference alone, say) is sampled by its only weights.
-  const bool average = !options.live && file->contains("ema.generator.embedding.weight");
-  if (!file->checksum_fits())
-    throw dvd::FileError(dvd::concat(path.string(), ": is damaged: its content does not fit its checksum"));
-  dvd::load_network(*file, path, generator, average ? "ema.generator." : "generator.");
-  if (const std::string name = dvd::first_non_finite(dvd::contents(generator)); !name.empty())
-    throw dvd::FileError(dvd::concat(path.string(), ": ", name, " holds values that are not finite"));
+  typename dvd::DvdGan<float, dvd::Cpu, Parts>::Networks networks(config, dvd::Random(0));
+  load_weights(*file, path, networks, options.live);
+  auto& generator = networks.generator;
   if (!options.save_generator.empty()) {
     save_generator(options.save_generator, generator, file->metadata());
     if (!options.common.quiet) fmt::print("{}\n", options.save_generator);
@@ -301,9 +253,7 @@ int sample(const SampleProgramOptions& options) {
   }
   file.reset();
 
-  std::error_code error;
-  std::filesystem::create_directories(options.common.out, error);
-  if (error) throw dvd::FileError(dvd::concat(options.common.out, ": cannot create the folder: ", error.message()));
+  make_folder(options.common.out);
   running = true;
   if (options.standing > 0)
     dvd::collect_standing_statistics(generator, options.standing, std::max<dvd::Index>(options.batch, 8),
@@ -327,6 +277,16 @@ int sample(const SampleProgramOptions& options) {
     fmt::print("{}{}\n", files.back().string(), files.size() > 1 ? fmt::format(" and {} more", files.size() - 1) : "");
   }
   return 0;
+}
+
+int sample(const SampleProgramOptions& options) {
+  options.common.check_device();
+  dvd::require(options.fps >= 0.1 && options.fps <= 240, "--fps must be between 0.1 and 240, not ", options.fps);
+  const dvd::ThreadLimit threads(options.common.threads);
+  const std::filesystem::path path = find_checkpoint(options.checkpoint);
+  std::optional<dvd::SafetensorsFile> file(path);
+  const std::string recurrent = recurrent_of(*file);
+  return with_recurrent_unit(recurrent, [&]<class Parts>() { return sample<Parts>(options, path, std::move(file)); });
 }
 
 }  // namespace

@@ -132,6 +132,9 @@ inline DvdGanConfig read_config(const SafetensorsFile& file, const std::filesyst
     detail::check_tensor(file, path, "generator.embedding.weight", {config.classes, config.embed_dim});
     detail::check_tensor(file, path, "generator.input.weight", {16 * widths.front(), config.condition_dim()});
     detail::check_tensor(file, path, "generator.output.norm.running_mean", {config.frames, widths.back()});
+    if (config.condition_frames > 0)
+      detail::check_tensor(file, path, "conditioning.projections.0.weight",
+                           {widths.front(), config.condition_frames * config.discriminator_widths().back(), 3, 3});
     return config;
   } catch (const ArgumentError& error) {
     throw FileError(concat(path.string(), ": ", error.what()));

@@ -1,0 +1,90 @@
+// Finding and reading the checkpoints that programs are given.
+#pragma once
+
+#include <charconv>
+#include <dvd/core/finite.hpp>
+#include <dvd/io/run_folder.hpp>
+#include <dvd/training/checkpoint.hpp>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace examples {
+
+/// The checkpoint that is meant: itself, or the newest whole one of a run's folder. Throws ArgumentError where the
+/// folder has none.
+inline std::filesystem::path find_checkpoint(const std::string& name) {
+  if (!std::filesystem::is_directory(name)) return name;
+  const auto entries = dvd::list_checkpoints(name);
+  dvd::require(!entries.empty(), "--checkpoint ", name, ": the folder has no checkpoints/step-….safetensors");
+  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) try {
+      if (dvd::SafetensorsFile(entry->path).checksum_fits()) return entry->path;
+    } catch (const dvd::FileError&) {  // a damaged one; the one before it may be whole
+    }
+  return entries.back().path;
+}
+
+/// What a run wrote of itself into its checkpoint; empty if nothing.
+inline dvd::Json run_config(const dvd::SafetensorsFile& file) {
+  const auto found = file.metadata().find("config");
+  const dvd::Json json = found == file.metadata().end() ? dvd::Json() : dvd::Json::parse(found->second, nullptr, false);
+  return json.is_object() ? json : dvd::Json::object();
+}
+
+/// The recurrent unit of the model in a checkpoint.
+inline std::string recurrent_of(const dvd::SafetensorsFile& file) {
+  const dvd::Json config = run_config(file);
+  return config.contains("recurrent") && config["recurrent"].is_string() ? config["recurrent"].get<std::string>()
+                                                                         : "convgru";
+}
+
+/// The names of the classes, by index, as far as the checkpoint tells.
+inline std::vector<std::string> class_names(const dvd::SafetensorsFile& file, dvd::Index classes) {
+  std::vector<std::string> names;
+  const dvd::Json config = run_config(file);
+  if (config.contains("class_names") && config["class_names"].is_array())
+    for (const auto& name : config["class_names"])
+      if (name.is_string()) names.push_back(name.get<std::string>());
+  if (static_cast<dvd::Index>(names.size()) != classes) {
+    names.clear();
+    for (dvd::Index label = 0; label < classes; ++label) names.push_back(std::to_string(label));
+  }
+  return names;
+}
+
+/// A class given by its number or name. Throws ArgumentError if there is none.
+inline dvd::Index find_class(const std::string& text, const std::vector<std::string>& names) {
+  const auto named = std::find(names.begin(), names.end(), text);
+  if (named != names.end()) return named - names.begin();
+  dvd::Index label = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
+  dvd::require(error == std::errc() && end == text.data() + text.size() && label >= 0 &&
+                   label < static_cast<dvd::Index>(names.size()),
+               "--class ", text, " is neither a class name (such as ", names.front(), ") nor a number from 0 to ",
+               names.size() - 1);
+  return label;
+}
+
+/// Loads the averaged weights of a checkpoint, or the current ones if it has no average or they are wanted `live`.
+/// Throws FileError, leaving the networks as they were, where the file is damaged or of another model, and where a
+/// weight is not finite.
+template <class Networks>
+void load_weights(const dvd::SafetensorsFile& file, const std::filesystem::path& path, Networks& networks, bool live) {
+  const bool average = !live && file.contains("ema.generator.embedding.weight");
+  if (!file.checksum_fits())
+    throw dvd::FileError(dvd::concat(path.string(), ": is damaged: its content does not fit its checksum"));
+  const std::string prefix = average ? "ema." : "";
+  dvd::load_network(file, path, networks.generator, prefix + "generator.");
+  if (networks.conditioning) dvd::load_network(file, path, *networks.conditioning, prefix + "conditioning.");
+  if (const std::string name = dvd::first_non_finite(dvd::contents(networks)); !name.empty())
+    throw dvd::FileError(dvd::concat(path.string(), ": ", name, " holds values that are not finite"));
+}
+
+/// Makes the folder for results. Throws FileError if it cannot.
+inline void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) throw dvd::FileError(dvd::concat(path, ": cannot create the folder: ", error.message()));
+}
+
+}  // namespace examples

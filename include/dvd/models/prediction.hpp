@@ -1,0 +1,52 @@
+// Continuing videos for longer than the model was trained to.
+#pragma once
+
+#include "dvd/models/generator_networks.hpp"
+#include "dvd/models/sampling.hpp"
+
+namespace dvd {
+
+/// Videos and what they were made from.
+template <Scalar T, Device D = Cpu>
+struct Continuation {
+  Tensor<T, D> frames;                ///< `[steps, N, R, R, 3]`: those that were made
+  std::vector<Tensor<T, D>> latents;  ///< `[N, latent_dim]`, of every round
+};
+
+/// The next `steps` frames of videos that begin with `condition` `[condition_frames, N, R, R, 3]`, by running
+/// statistics. A model makes `config().frames` frames a round; for more, the last `condition_frames` frames that there
+/// are, its own among them, are continued, with new latents. `options.count` and `.label` do not matter; latents of a
+/// round are a function of the seed and of the round.
+///
+/// Throws ArgumentError for less than one step and for frames that do not fit the model.
+template <class GeneratorType>
+auto continue_videos(GeneratorNetworks<GeneratorType>& networks,
+                     const Tensor<typename GeneratorType::scalar_type, typename GeneratorType::device_type>& condition,
+                     const Labels& labels, Index steps, SampleOptions options = {}) {
+  using T = typename GeneratorType::scalar_type;
+  using D = typename GeneratorType::device_type;
+  require(steps >= 1, "the number of frames to predict must be at least 1, not ", steps);
+  const DvdGanConfig& config = networks.generator.config();
+  const Index given = config.condition_frames, rounds = (steps + config.frames - 1) / config.frames;
+  const Shape& shape = condition.shape();
+  require(given > 0, "this model makes videos from nothing; it continues none");
+  require(shape.rank() == 5 && shape[0] == given && shape[1] == static_cast<Index>(labels.size()), "expected ", given,
+          " frames of each of ", labels.size(), " videos, not ", shape);
+  options.count = shape[1];
+
+  Tensor<T, D> video(Shape{given + rounds * config.frames, shape[1], shape[2], shape[3], shape[4]});
+  video.slice(0, given).copy_from(condition);
+  Continuation<T, D> result;
+  const Random random = Random(options.seed).stream("rounds");
+  for (Index round = 0; round < rounds; ++round) {
+    if (round > 0) options.seed = random.bits(static_cast<std::uint64_t>(round));
+    result.latents.push_back(draw_latents<T, D>(config.latent_dim, options));
+    const Index begin = round * config.frames;
+    video.slice(begin + given, config.frames)
+        .copy_from(networks.generate(result.latents.back(), labels, video.slice(begin, given), Pass::evaluate()));
+  }
+  result.frames = video.slice(given, steps);
+  return result;
+}
+
+}  // namespace dvd

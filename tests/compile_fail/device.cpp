@@ -11,6 +11,8 @@ struct MyDevice : dvd::cpu::Memory,
 #ifdef LEGAL
                   dvd::cpu::Resampling,
 #endif
+                  dvd::cpu::Warping,
+                  dvd::cpu::Attention,
                   dvd::cpu::Gathering,
                   dvd::cpu::Weights {
   static constexpr const char* name = "mine";

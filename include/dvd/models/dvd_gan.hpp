@@ -29,7 +29,10 @@ struct DvdGanParts {
 ///
 ///     dvd::DvdGan<float> gan({.frames = 8, .resolution = 32, .channels = 8, .classes = 12});
 template <Scalar T, Device D = Cpu, class PartsType = DvdGanParts<T, D>>
-requires DeviceFor<D, T> && FrameSampling<typename PartsType::Sampler>
+requires DeviceFor<D, T> && RecurrentUnit<typename PartsType::Recurrent> &&
+    FrameSampling<typename PartsType::Sampler> && TemporalDownsampling<typename PartsType::Downsampler> &&
+    VideoAttention<typename PartsType::GeneratorAttention> && VideoAttention<typename PartsType::SpatialAttention> &&
+    VideoAttention<typename PartsType::TemporalAttention>
 class DvdGan
     : public GeneratorNetworks<Generator<T, D, typename PartsType::Recurrent, typename PartsType::GeneratorAttention>> {
  public:

@@ -14,12 +14,15 @@
 
 namespace dvd {
 
-/// A unit that carries a state from frame to frame. `U(width, random)` constructs one;
-/// `forward(x, frames, state, pass, cache)` maps x `[T or 1, N, H, W, C]` (one frame standing for T equal ones) and an
-/// initial state `[N, H, W, C]` (empty: 0) to the states after every frame, `[T, N, H, W, C]`; `backward(dy, cache,
-/// gradients)` returns the gradients `.x` and `.state`.
+/// A unit that carries a state from frame to frame. `U(width, random)` constructs one for C = `width` channels;
+/// `forward(x, frames, state, pass, cache)` maps x `[T or 1, N, H, W, C]` (one frame standing for T = `frames` equal
+/// ones) and an initial state `[N, H, W, C]` (empty: 0) to the states after every frame, `[T, N, H, W, C]`;
+/// `backward(dy, cache, gradients)` returns the gradients `.x`, of the shape of x, and `.state`, empty where no state
+/// was given. A copy of a unit may share tensors with it, as long as `visit` shows them. examples/custom_gan writes
+/// one.
 template <class U>
-concept RecurrentUnit = Visitable<U> && std::constructible_from<U, Index, const Random&> &&
+concept RecurrentUnit = Visitable<U> && std::copy_constructible<U> &&
+    std::constructible_from<U, Index, const Random&> && std::default_initializable<typename U::Cache> &&
     requires(U& unit, const Tensor<typename U::scalar_type, typename U::device_type>& x, Index frames, Pass pass,
              typename U::Cache& cache, Gradients gradients) {
   {
@@ -40,6 +43,8 @@ class GeneratorStage {
   struct Cache {
     typename Recurrent::Cache gru;
     typename GeneratorBlock<T, D>::Cache block0, block1;
+    Shape x;
+    bool with_state = false;
   };
 
   /// Gradients of the three inputs.
@@ -59,6 +64,13 @@ class GeneratorStage {
   Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& condition, const Tensor<T, D>& state, Pass pass,
                        Cache* cache) {
     Tensor<T, D> h = gru.forward(x, frames_, state, pass, part(cache, &Cache::gru));
+    Shape expected{frames_};
+    for (const Index extent : x.shape().tail()) expected.append(extent);
+    require(h.shape() == expected, "the recurrent unit gives states of shape ", h.shape(), " instead of ", expected);
+    if (cache) {
+      cache->x = x.shape();
+      cache->with_state = bool{state};
+    }
     h = block0.forward(h, condition, pass, part(cache, &Cache::block0));
     return block1.forward(h, condition, pass, part(cache, &Cache::block1));
   }
@@ -70,8 +82,13 @@ class GeneratorStage {
     const auto from_block0 = block0.backward(std::exchange(dh, {}), cache.block0, gradients);
     cache.block0 = {};
     D::add(dcondition.size(), from_block0.condition.data(), dcondition.data());
-    auto [dx, dstate] = gru.backward(from_block0.x, cache.gru, gradients);
-    return {dx, dcondition, dstate};
+    const auto from_unit = gru.backward(from_block0.x, cache.gru, gradients);
+    require(from_unit.x.shape() == cache.x, "the recurrent unit gives a gradient of x of shape ", from_unit.x.shape(),
+            " instead of ", cache.x);
+    require(!cache.with_state || from_unit.state.shape() == cache.x.tail(),
+            "the recurrent unit gives a gradient of the initial state of shape ", from_unit.state.shape(),
+            " instead of ", cache.x.tail());
+    return {from_unit.x, dcondition, from_unit.state};
   }
 
   template <class F>

@@ -1,0 +1,74 @@
+// Device policies that lack one kernel each, asked for the part of the contract that it belongs to.
+// expect: DeviceCopies
+// expect: copy_rows
+// expect: DevicePointwise
+// expect: blend
+// expect: DeviceConvolution
+// expect: convolve_backward_weight
+// expect: DeviceNormalization
+// expect: moments
+// expect: DeviceResampling
+// expect: warp
+// expect: DeviceAttention
+// expect: attend_backward
+// expect: DeviceRows
+// expect: row_dots
+// expect: DeviceWeights
+// expect: power_iteration
+#include "dvd/device/cpu.hpp"
+
+struct WithoutCopyRows : dvd::Cpu {
+#ifndef LEGAL
+  static void copy_rows() = delete;
+#endif
+};
+static_assert(dvd::DeviceCopies<WithoutCopyRows, float>);
+
+struct WithoutBlend : dvd::Cpu {
+#ifndef LEGAL
+  static void blend() = delete;
+#endif
+};
+static_assert(dvd::DevicePointwise<WithoutBlend, float>);
+
+struct WithoutConvolveBackwardWeight : dvd::Cpu {
+#ifndef LEGAL
+  static void convolve_backward_weight() = delete;
+#endif
+};
+static_assert(dvd::DeviceConvolution<WithoutConvolveBackwardWeight, float>);
+
+struct WithoutMoments : dvd::Cpu {
+#ifndef LEGAL
+  static void moments() = delete;
+#endif
+};
+static_assert(dvd::DeviceNormalization<WithoutMoments, float>);
+
+struct WithoutWarp : dvd::Cpu {
+#ifndef LEGAL
+  static void warp() = delete;
+#endif
+};
+static_assert(dvd::DeviceResampling<WithoutWarp, float>);
+
+struct WithoutAttendBackward : dvd::Cpu {
+#ifndef LEGAL
+  static void attend_backward() = delete;
+#endif
+};
+static_assert(dvd::DeviceAttention<WithoutAttendBackward, float>);
+
+struct WithoutRowDots : dvd::Cpu {
+#ifndef LEGAL
+  static void row_dots() = delete;
+#endif
+};
+static_assert(dvd::DeviceRows<WithoutRowDots, float>);
+
+struct WithoutPowerIteration : dvd::Cpu {
+#ifndef LEGAL
+  static void power_iteration() = delete;
+#endif
+};
+static_assert(dvd::DeviceWeights<WithoutPowerIteration, float>);

@@ -229,7 +229,10 @@ int predict(const PredictOptions& options, const std::filesystem::path& path, co
 
 int predict(const PredictOptions& options) {
   options.common.check_device();
-  dvd::require(options.fps == 0 || options.fps >= 0.1, "--fps must be 0 or between 0.1 and 240, not ", options.fps);
+  dvd::require(options.start >= 0 && options.start <= 1e9, "--start must be at least 0 seconds, not ", options.start);
+  dvd::SampleOptions{.truncation = options.truncation, .threshold = options.threshold}.validate();
+  dvd::require(options.fps == 0 || (options.fps >= 0.1 && options.fps <= 240),
+               "--fps must be 0 or between 0.1 and 240, not ", options.fps);
   const dvd::ThreadLimit threads(options.common.threads);
   const std::filesystem::path path = find_checkpoint(options.checkpoint);
   const dvd::SafetensorsFile file(path);

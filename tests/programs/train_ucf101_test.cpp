@@ -189,7 +189,7 @@ TEST_CASE("wrong requests end with one line and status 2, and touch nothing") {
       {"--resume missing-file", "missing-file"},
       {"--upsample cubic", "upsample"},
       {"--recurrent lstm", "--recurrent"},
-      {"--condition-frames 5", "--condition-frames"},
+      {"--condition-frames -1", "condition_frames"},
   };
   for (const auto& [arguments, text] : wrong) {
     CAPTURE(arguments);

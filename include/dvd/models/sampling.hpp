@@ -15,17 +15,20 @@ struct SampleOptions {
   std::uint64_t seed = 0;
   double truncation = 1;  ///< z ~ N(0, truncation^2)
   double threshold = 0;   ///< every |z_i| above it is drawn again (BigGAN); 0 means never
+
+  /// Throws ArgumentError for a count below 1, a negative truncation or threshold, or a threshold so small that drawing
+  /// would take forever.
+  void validate() const {
+    require(count >= 1, "the number of samples must be at least 1, not ", count);
+    require(truncation >= 0 && truncation <= 100, "truncation must be between 0 and 100, not ", truncation);
+    require(threshold == 0 || threshold >= 0.01, "threshold must be 0 (off) or at least 0.01, not ", threshold);
+  }
 };
 
-/// Latents `[count, latent_dim]`. Throws ArgumentError for a count below 1, a negative truncation or threshold, or a
-/// threshold so small that drawing would take forever.
+/// Latents `[count, latent_dim]`. Throws ArgumentError for options that make no sense.
 template <Scalar T, Device D = Cpu>
 Tensor<T, D> draw_latents(Index latent_dim, const SampleOptions& options) {
-  require(options.count >= 1, "the number of samples must be at least 1, not ", options.count);
-  require(options.truncation >= 0 && options.truncation <= 100, "truncation must be between 0 and 100, not ",
-          options.truncation);
-  require(options.threshold == 0 || options.threshold >= 0.01, "threshold must be 0 (off) or at least 0.01, not ",
-          options.threshold);
+  options.validate();
   const Random random = Random(options.seed).stream("latents");
   std::vector<T> values(static_cast<std::size_t>(options.count * latent_dim));
   for (std::size_t i = 0; i < values.size(); ++i) {

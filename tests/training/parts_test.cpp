@@ -1,0 +1,140 @@
+// A DVD-GAN of other parts trains, checkpoints and goes on as the usual one does, without a line changed elsewhere.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "dvd/data/moving_shapes.hpp"
+#include "dvd/device/cpu.hpp"
+#include "dvd/layers/tsru.hpp"
+#include "dvd/training/checkpoint.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace {
+
+using namespace dvd;
+
+struct Attentive : DvdGanParts<float> {
+  using Recurrent = TSRU<float>;
+  using Sampler = ConsecutiveFrames;
+  using Downsampler = RandomHalfCrop<float>;
+  using GeneratorAttention = SelfAttention<float>;
+  using SpatialAttention = SelfAttention<float>;
+  using TemporalAttention = SelfAttention<float>;
+};
+
+struct Separable : DvdGanParts<float> {
+  using Recurrent = TSRUs<float>;
+  using Sampler = StridedFrames;
+  using Downsampler = QuarterDownsampler<float>;
+  using GeneratorAttention = SeparableAttention<float>;
+  using SpatialAttention = SeparableAttention<float>;
+  using TemporalAttention = SeparableAttention<float>;
+};
+
+struct Whole : DvdGanParts<float> {
+  using Downsampler = NoDownsampler<float>;
+};
+
+const DvdGanConfig small = {
+    .frames = 4, .resolution = 16, .channels = 1, .classes = 12, .latent_dim = 6, .embed_dim = 5, .spatial_frames = 2};
+
+std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+template <class Parts, class Loss = HingeLoss>
+void check_training(DvdGanConfig config, Index micro_batch = 0) {
+  using Gan = DvdGan<float, Cpu, Parts>;
+  const TemporaryFolder folder;
+  const TrainerOptions options = {
+      .batch = 3, .seed = 3, .micro_batch = micro_batch, .average = {.decay = 0.9, .start = 1}};
+  MovingShapes data({.frames = config.video_frames(), .resolution = config.resolution});
+  {
+    const ThreadLimit threads(1);
+    Gan gan(config, 7);
+    const auto before = contents(gan.networks());
+    std::vector<std::vector<float>> values;
+    for (const auto& [name, parameter] : before.parameters) values.push_back(parameter->value.to_vector());
+    Trainer<Gan, Loss> trainer(gan, options);
+    for (int step = 0; step < 3; ++step) {
+      const StepReport report = trainer.step(data);
+      CHECK_FALSE(report.skipped);
+      CHECK(std::isfinite(report.generator_loss));
+      if (step == 0) save_checkpoint(folder.path() / "one", trainer);
+    }
+    save_checkpoint(folder.path() / "three", trainer);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      CHECK_MESSAGE(before.parameters[i].parameter->value.to_vector() != values[i], before.parameters[i].name);
+  }
+  const ThreadLimit threads(2);
+  Gan gan(config, 8);
+  gan.generator.recompute = true;  // changes no bit
+  Trainer<Gan, Loss> trainer(gan, options);
+  load_checkpoint(folder.path() / "one", trainer);
+  for (int step = 0; step < 2; ++step) trainer.step(data);
+  save_checkpoint(folder.path() / "resumed", trainer);
+  CHECK(bytes_of(folder.path() / "three") == bytes_of(folder.path() / "resumed"));
+}
+
+DvdGanConfig predicting(DvdGanConfig config) {
+  config.condition_frames = 3;
+  return config;
+}
+
+TEST_CASE("TSRU, attention over frames, random crops, consecutive frames") { check_training<Attentive>(small); }
+
+TEST_CASE("TSRU_s, separable attention, 4x4 averages, strided frames, predicting, in parts") {
+  check_training<Separable, LeastSquaresLoss>(predicting(small), 2);
+}
+
+TEST_CASE("the whole video, one frame for D_S") {
+  DvdGanConfig config = small;
+  config.spatial_frames = 1;
+  check_training<Whole, NonSaturatingLoss>(config);
+}
+
+TEST_CASE("predicting, of one class") {
+  DvdGanConfig config = predicting(small);
+  DvdGan<float> gan(config, 1);
+  CHECK_THROWS_WITH_AS(gan.sample(), "this model continues videos: it needs conditioning frames", ArgumentError);
+  MovingShapes data({.frames = config.video_frames(), .resolution = 16});
+  const auto batch = draw_batch<float>(data, Random(1), 2);
+  const auto frames = gan.predict(batch.videos.slice(0, 3), {.label = 4, .seed = 1});
+  CHECK((frames.shape() == Shape{4, 2, 16, 16, 3}));
+  CHECK_THROWS_AS(gan.predict(batch.videos.slice(0, 2)), ArgumentError);
+  CHECK_THROWS_AS(DvdGan<float>(small).predict(batch.videos.slice(0, 3)), ArgumentError);
+}
+
+TEST_CASE("what the discriminators see of a predicted video") {
+  const DvdGanConfig config = predicting(small);
+  const Index given = config.condition_frames;
+  DiscriminatorInputs<float> inputs;
+  inputs.real = Tensor<float>(Shape{given + config.frames, 2, 16, 16, 3});
+  Cpu::random_normal(inputs.real.size(), Random(1), 1.0f, inputs.real.data());
+  Tensor<float> fake(Shape{config.frames, 2, 16, 16, 3});
+  Cpu::random_normal(fake.size(), Random(2), 1.0f, fake.data());
+  inputs.real_labels = {1, 2};
+  inputs.labels = {1, 2};
+  inputs.real_frames = {2, 1, {0, 3}};
+  inputs.frames = {2, 1, {1, 2}};
+  const auto judged = with_fakes(inputs, fake);
+  for (Index t = 0; t < given + config.frames; ++t)
+    for (Index n = 0; n < 4; ++n) {
+      const Tensor<float> expected = n < 2 || t < given ? inputs.real[t][n % 2] : fake[t - given][n - 2];
+      CHECK(judged.videos[t][n].to_vector() == expected.to_vector());
+    }
+  CHECK((judged.frames.values == std::vector<Index>{3, 6, 4, 5}));  // behind the conditioning frames
+  GeneratorInputs<float> of_generator;
+  of_generator.labels = {1, 2};
+  of_generator.frames = inputs.frames;
+  of_generator.condition = inputs.real.slice(0, given);
+  const auto alone = continued(of_generator, fake);
+  for (Index t = 0; t < given + config.frames; ++t)
+    CHECK(alone.videos[t].to_vector() == (t < given ? inputs.real[t] : fake[t - given]).to_vector());
+  CHECK((alone.frames.values == std::vector<Index>{4, 5}));
+}
+
+}  // namespace

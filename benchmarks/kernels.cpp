@@ -288,6 +288,86 @@ BENCHMARK(gru_gates)->Apply(images);
 BENCHMARK(relu)->Apply(images);
 BENCHMARK(adam)->Apply(images);
 
+/// Warping by offsets of a pixel or so, as a TSRU does.
+struct Warp {
+  Index images, side, channels;
+  Tensor x, offsets;
+
+  explicit Warp(const benchmark::State& state)
+      : images(state.range(0)),
+        side(state.range(1)),
+        channels(state.range(2)),
+        x(random_tensor({images, side, side, channels})),
+        offsets(random_tensor({images, side, side, 2})) {}
+};
+
+void warp(benchmark::State& state) {
+  const Warp w(state);
+  Tensor y(w.x.shape());
+  measure_bytes(state, 4.0 * static_cast<double>(2 * w.x.size() + w.offsets.size()),
+                [&] { Cpu::warp(w.images, w.side, w.side, w.channels, w.x.data(), w.offsets.data(), y.data()); });
+}
+
+void warp_backward(benchmark::State& state) {
+  const Warp w(state);
+  const Tensor dy = random_tensor(w.x.shape());
+  Tensor dx(w.x.shape()), doffsets(w.offsets.shape());
+  measure_bytes(state, 4.0 * static_cast<double>(3 * w.x.size() + 2 * w.offsets.size()), [&] {
+    Cpu::warp_backward(w.images, w.side, w.side, w.channels, w.x.data(), w.offsets.data(), dy.data(), dx.data(),
+                       doffsets.data());
+  });
+}
+BENCHMARK(warp)->Apply(images);
+BENCHMARK(warp_backward)->Apply(images);
+
+/// Attention of widths C/8 and C/2: over the pixels of images with pooled keys, and along an axis of R.
+struct Attention {
+  dvd::AttentionSize size;
+  Tensor query, key, value, dy;
+
+  Attention(const benchmark::State& state, bool along_axis)
+      : size{state.range(0) * (along_axis ? state.range(1) : 1),
+             along_axis ? state.range(1) : state.range(1) * state.range(1),
+             along_axis ? state.range(1) : state.range(1) * state.range(1) / 4,
+             1,
+             state.range(2) / 8,
+             state.range(2) / 2},
+        query(random_tensor({size.groups, size.queries, size.width})),
+        key(random_tensor({size.groups, size.keys, size.width})),
+        value(random_tensor({size.groups, size.keys, size.value_width})),
+        dy(random_tensor({size.groups, size.queries, size.value_width})) {}
+
+  /// Of one product of queries and keys with rows of both widths; exponentials are not counted.
+  double flops() const {
+    return 2.0 * static_cast<double>(size.groups * size.queries * size.keys * (size.width + size.value_width));
+  }
+};
+
+template <bool AlongAxis>
+void attend(benchmark::State& state) {
+  const Attention a(state, AlongAxis);
+  Tensor y(a.dy.shape());
+  measure(state, "GFLOP/s", a.flops(), "of_peak", peak_gflops(),
+          [&] { Cpu::attend(a.size, a.query.data(), a.key.data(), a.value.data(), y.data()); });
+}
+
+template <bool AlongAxis>
+void attend_backward(benchmark::State& state) {
+  const Attention a(state, AlongAxis);
+  Tensor dquery(a.query.shape()), dkey(a.key.shape()), dvalue(a.value.shape());
+  // The weights again, and two products for each of both widths.
+  const double flops = 2 * a.flops() + 2.0 * static_cast<double>(a.size.groups * a.size.queries * a.size.keys) *
+                                           static_cast<double>(a.size.width);
+  measure(state, "GFLOP/s", flops, "of_peak", peak_gflops(), [&] {
+    Cpu::attend_backward(a.size, a.query.data(), a.key.data(), a.value.data(), a.dy.data(), dquery.data(), dkey.data(),
+                         dvalue.data());
+  });
+}
+BENCHMARK(attend<false>)->Name("attend_frame")->Apply(images);
+BENCHMARK(attend_backward<false>)->Name("attend_frame_backward")->Apply(images);
+BENCHMARK(attend<true>)->Name("attend_axis")->Apply(images);
+BENCHMARK(attend_backward<true>)->Name("attend_axis_backward")->Apply(images);
+
 }  // namespace
 
 int main(int argc, char** argv) {

@@ -16,6 +16,8 @@
 #include "dvd/device/cpu.hpp"
 #include "dvd/io/videos.hpp"
 #include "dvd/layers/sequential.hpp"
+#include "dvd/layers/tsru.hpp"
 #include "dvd/models/dvd_gan.hpp"
+#include "dvd/models/prediction.hpp"
 #include "dvd/training/trainer.hpp"
 #include "dvd/version.hpp"

@@ -77,10 +77,14 @@ struct Warping {
         const T* gradient = dy + pixel * channels;
         for (int i = 0; i < 2; ++i)
           for (int j = 0; j < 2; ++j)
-            for (Index c = 0; c < channels; ++c) {
-              products[i][j] += gradient[c] * from[corners[i][j] + c];
-              to[corners[i][j] + c] += shares[i][j] * gradient[c];
-            }
+            for_lanes<T>(channels, [&](Index c, auto lanes) {
+              using V = Vector<T, lanes>;
+              const V slope = load<V>(gradient + c);
+              const V product = slope * load<V>(from + corners[i][j] + c);
+              for (int lane = 0; lane < lanes; ++lane) products[i][j] += product[lane];
+              T* target = to + corners[i][j] + c;
+              store(target, load<V>(target) + shares[i][j] * slope);
+            });
         const T vertical = (1 - across.fraction) * (products[1][0] - products[0][0]) +
                            across.fraction * (products[1][1] - products[0][1]);
         const T horizontal =

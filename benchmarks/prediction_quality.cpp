@@ -18,6 +18,8 @@
 #include <dvd/models/prediction.hpp>
 #include <dvd/training/checkpoint.hpp>
 
+#include "../examples/common/checkpoints.hpp"
+#include "../examples/common/recurrent.hpp"
 #include "regions.hpp"
 
 namespace {
@@ -94,16 +96,16 @@ class Comparison {
   std::vector<Errors> model_, repeat_;
 };
 
-void judge(const std::string& name, std::int64_t clips, std::int64_t steps) {
-  const dvd::SafetensorsFile file(name);
+template <class Parts>
+void judge(const std::filesystem::path& path, const dvd::SafetensorsFile& file, std::int64_t clips,
+           std::int64_t steps) {
+  const std::string name = path.string();
   const dvd::DvdGanConfig config = dvd::read_config(file, name);
   dvd::require(config.condition_frames > 0, name, ": makes videos from nothing; shapes_quality is for it");
   dvd::require(config.classes == 12 || config.classes == 1, name, ": has ", config.classes,
                " classes, moving shapes have 12");
-  dvd::GeneratorNetworks<dvd::Generator<float>> networks(config, dvd::Random(0));
-  const std::string prefix = file.contains("ema.generator.embedding.weight") ? "ema." : "";
-  dvd::load_network(file, name, networks.generator, prefix + "generator.");
-  dvd::load_network(file, name, *networks.conditioning, prefix + "conditioning.");
+  typename dvd::DvdGan<float, dvd::Cpu, Parts>::Networks networks(config, dvd::Random(0));
+  examples::load_weights(file, path, networks, false);
 
   if (steps == 0) steps = config.frames;
   const dvd::Index given = config.condition_frames;
@@ -141,14 +143,22 @@ int main(int argc, char** argv) {
   std::vector<std::string> checkpoints;
   std::int64_t clips = 240, steps = 0;
   CLI::App app("Judges predictions of models trained to continue moving shapes.", "prediction_quality");
-  app.add_option("checkpoints", checkpoints, "checkpoints to judge; their averaged weights predict")->required();
+  app.add_option("checkpoints", checkpoints, "checkpoints to judge, or folders of runs; their averaged weights predict")
+      ->required();
   app.add_option("--clips", clips, "clips, of all classes in turn")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   app.add_option("--steps", steps, "frames to predict; 0: as many as the model makes")->check(CLI::Range(0, 4096));
   CLI11_PARSE(app, argc, argv);
   try {
-    for (const std::string& name : checkpoints) judge(name, clips, steps);
+    for (const std::string& name : checkpoints) {
+      const auto path = examples::find_checkpoint(name);
+      const dvd::SafetensorsFile file(path);
+      examples::with_recurrent_unit(examples::recurrent_of(file), [&]<class Parts>() {
+        judge<Parts>(path, file, clips, steps);
+        return 0;
+      });
+    }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "prediction_quality: %s\n", error.what());
     return 1;

@@ -31,9 +31,10 @@ inline dvd::Json run_config(const dvd::SafetensorsFile& file) {
   return json.is_object() ? json : dvd::Json::object();
 }
 
-/// The recurrent unit of the model in a checkpoint.
+/// The recurrent unit of the model in a checkpoint: what it says, or else what its tensors tell.
 inline std::string recurrent_of(const dvd::SafetensorsFile& file) {
   const dvd::Json config = run_config(file);
+  if (!config.contains("recurrent") && file.contains("generator.stages.0.gru.offset.weight")) return "tsru";
   return config.contains("recurrent") && config["recurrent"].is_string() ? config["recurrent"].get<std::string>()
                                                                          : "convgru";
 }
@@ -74,6 +75,10 @@ void load_weights(const dvd::SafetensorsFile& file, const std::filesystem::path&
   if (!file.checksum_fits())
     throw dvd::FileError(dvd::concat(path.string(), ": is damaged: its content does not fit its checksum"));
   const std::string prefix = average ? "ema." : "";
+  if (!networks.conditioning && file.contains(prefix + "conditioning.projections.0.weight"))
+    throw dvd::FileError(dvd::concat(path.string(),
+                                     ": has weights of a model that continues videos, but its "
+                                     "configuration tells no condition_frames"));
   dvd::load_network(file, path, networks.generator, prefix + "generator.");
   if (networks.conditioning) dvd::load_network(file, path, *networks.conditioning, prefix + "conditioning.");
   if (const std::string name = dvd::first_non_finite(dvd::contents(networks)); !name.empty())

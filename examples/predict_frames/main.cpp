@@ -10,6 +10,7 @@
 #include <dvd/io/videos.hpp>
 #include <dvd/models/dvd_gan.hpp>
 #include <dvd/models/prediction.hpp>
+#include <optional>
 
 #include "../common/checkpoints.hpp"
 #include "../common/given_frames.hpp"
@@ -21,9 +22,12 @@ namespace {
 
 using Tensor = dvd::Tensor<float, dvd::Cpu>;
 
+constexpr std::int64_t most_frames_in_a_picture = 64;
+
 struct PredictOptions {
   CommonOptions common;
-  std::string checkpoint, input, class_name;
+  std::string checkpoint, input;
+  std::optional<std::string> class_name;
   double start = 0, truncation = 1, threshold = 0, fps = 0;
   dvd::Index steps = 0, count = 4, stride = 0;
   std::vector<std::string> formats = {"gif", "png", "safetensors"};
@@ -55,7 +59,8 @@ void add_options(CLI::App& app, PredictOptions& options) {
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
   app.add_option("--threshold", options.threshold, "redraw latents beyond this; 0 means never")->capture_default_str();
-  app.add_option("--format", options.formats, "one or more of gif, mp4, png, safetensors, separated by commas")
+  app.add_option("--format", options.formats,
+                 "one or more of gif, mp4, png (at most the first 64 frames) and safetensors, separated by commas")
       ->delimiter(',')
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->check(CLI::IsMember({"gif", "mp4", "png", "safetensors"}))
@@ -72,6 +77,10 @@ struct Input {
   double frames_per_second = 0;
 };
 
+std::string count_of(dvd::Index count, const std::string& what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 /// Reads them. Throws ArgumentError where the file ends before the last given frame, FileError where it is damaged.
 Input read_input(const PredictOptions& options, const dvd::DvdGanConfig& config, dvd::Index stride, dvd::Index steps) {
   const dvd::VideoFile video(options.input);
@@ -81,21 +90,30 @@ Input read_input(const PredictOptions& options, const dvd::DvdGanConfig& config,
   const dvd::Index given = config.condition_frames, needed = first + (given - 1) * stride + 1;
   if (needed > info.frames) {
     const dvd::Index latest = info.frames - (given - 1) * stride - 1;
-    throw dvd::ArgumentError(dvd::concat(
-        options.input, " has ", info.frames, " frames (",
-        fmt::format("{:.2f}", static_cast<double>(info.frames) / rate), " s); the model is given ", given,
-        stride > 1 ? dvd::concat(", every ", stride, ". one,") : std::string(), " from frame ", first,
-        " on, which takes ", needed, "; ",
-        latest >= 0 ? dvd::concat("--start may be at most ", fmt::format("{:.2f}", static_cast<double>(latest) / rate))
-                    : std::string(stride > 1 ? "use a longer video, or a lower --stride" : "use a longer video")));
+    // Rounded down, so that it can be followed to the letter.
+    const double latest_start = std::floor(1000 * static_cast<double>(latest) / rate) / 1000;
+    throw dvd::ArgumentError(
+        fmt::format("{} has {} ({:.2f} s); the model is given {}{} from frame {} on, which takes {}; {}", options.input,
+                    count_of(info.frames, "frame"), static_cast<double>(info.frames) / rate, given,
+                    stride > 1 ? fmt::format(", every {}. one,", stride) : "", first, needed,
+                    latest >= 0  ? fmt::format("--start may be at most {:.3f}", latest_start)
+                    : stride > 1 ? "use a longer video, or a lower --stride"
+                                 : "use a longer video"));
   }
   const dvd::Framing framing{.resolution = config.resolution};
-  const dvd::Index there = std::min(given + steps, (info.frames - 1 - first) / stride + 1);
-  for (dvd::Index frames = there; frames > given; --frames) try {
-      return {video.read(first, frames, stride, framing), rate / static_cast<double>(stride)};
-    } catch (const dvd::FileError&) {  // damaged further on: there is less to compare with
+  const auto read = [&](dvd::Index frames) {
+    return Input{video.read(first, frames, stride, framing), rate / static_cast<double>(stride)};
+  };
+  // Where the file is damaged further on, there is less to compare with.
+  Input input = read(given);
+  dvd::Index readable = given, wanted = std::min(given + steps, (info.frames - 1 - first) / stride + 1);
+  for (dvd::Index frames = wanted; readable < wanted; frames = readable + (wanted - readable + 1) / 2) try {
+      input = read(frames);
+      readable = frames;
+    } catch (const dvd::FileError&) {
+      wanted = frames - 1;
     }
-  return {video.read(first, given, stride, framing), rate / static_cast<double>(stride)};
+  return input;
 }
 
 /// Peak signal to noise ratio of two frames, in dB; at most 99.
@@ -121,9 +139,9 @@ void compare(const dvd::Clip& truth, dvd::Index given, const std::vector<dvd::Cl
   for (dvd::Index t = given; t < given + shared; ++t)
     repeated += psnr(truth.frame(t), truth.frame(given - 1), size) / static_cast<double>(shared);
   fmt::print(
-      "PSNR       {:.1f} dB over the {} frames that the file has (best continuation {:.1f}); repeating the last "
+      "PSNR       {:.1f} dB over the {} that the file has (best continuation {:.1f}); repeating the last "
       "given frame: {:.1f} dB\n",
-      mean, shared, best, repeated);
+      mean, count_of(shared, "frame"), best, repeated);
 }
 
 /// `clip` with grey frames behind it, `frames` in all.
@@ -132,6 +150,15 @@ dvd::Clip padded(const dvd::Clip& clip, dvd::Index frames) {
   std::ranges::fill(result.pixels, dvd::detail::background);
   std::copy_n(clip.pixels.begin(), std::min(clip.pixels.size(), result.pixels.size()), result.pixels.begin());
   return result;
+}
+
+/// The first frames of clips: a picture of more would be too wide to look at.
+std::vector<dvd::Clip> beginnings(std::vector<dvd::Clip> clips) {
+  for (dvd::Clip& clip : clips) {
+    clip.frames = std::min<std::int64_t>(clip.frames, most_frames_in_a_picture);
+    clip.pixels.resize(static_cast<std::size_t>(clip.frames * clip.height * clip.width * 3));
+  }
+  return clips;
 }
 
 /// Writes truth, if the file goes on, and continuations side by side. Returns what was written.
@@ -150,12 +177,14 @@ std::vector<std::filesystem::path> write(const PredictOptions& options, const dv
   const double fps = options.fps > 0 ? options.fps : std::clamp(input.frames_per_second, 0.1, 240.0);
 
   std::vector<std::filesystem::path> files;
-  for (const std::string& format : options.formats) {
+  std::vector<std::string> formats = options.formats;  // the numbers first: pictures can be made from them again
+  std::ranges::stable_partition(formats, [](const std::string& format) { return format == "safetensors"; });
+  for (const std::string& format : formats) {
     const std::filesystem::path path = folder / ("prediction." + format);
     if (std::ranges::find(files, path) != files.end()) continue;
     files.push_back(path);
     if (format == "png") {
-      dvd::write_png(path, dvd::film_strips(rows, 1, 2));
+      dvd::write_png(path, dvd::film_strips(beginnings(rows), 1, 2));
     } else if (format == "gif") {
       dvd::write_gif(path, dvd::tile_clips(rows, side_by_side, 1, 2), fps);
     } else if (format == "mp4") {
@@ -184,6 +213,16 @@ std::vector<std::filesystem::path> write(const PredictOptions& options, const dv
   return files;
 }
 
+/// Throws ArgumentError for pictures beyond reason, before anything is computed.
+void check_size(const PredictOptions& options, const dvd::DvdGanConfig& config, dvd::Index steps) {
+  constexpr double most_bytes = 4e9;
+  const double side = static_cast<double>(config.resolution * dvd::legible_scale(config.resolution));
+  const double bytes =
+      3 * side * side * static_cast<double>(options.count + 1) * static_cast<double>(config.condition_frames + steps);
+  dvd::require(bytes <= most_bytes, "--steps ", steps, " with --count ", options.count, " would make ",
+               fmt::format("{:.0f}", bytes / 1e9), " GB of frames; use fewer steps or continuations");
+}
+
 template <class Parts>
 int predict(const PredictOptions& options, const std::filesystem::path& path, const dvd::SafetensorsFile& file) {
   const dvd::DvdGanConfig config = dvd::read_config(file, path);
@@ -199,7 +238,8 @@ int predict(const PredictOptions& options, const std::filesystem::path& path, co
   const std::vector<std::string> names = class_names(file, config.classes);
   dvd::Labels labels;
   for (dvd::Index i = 0; i < options.count; ++i)
-    labels.push_back(options.class_name.empty() ? i % config.classes : find_class(options.class_name, names));
+    labels.push_back(options.class_name ? find_class(*options.class_name, names) : i % config.classes);
+  check_size(options, config, steps);
   const Input input = read_input(options, config, stride, steps);
 
   typename dvd::DvdGan<float, dvd::Cpu, Parts>::Networks networks(config, dvd::Random(0));
@@ -207,8 +247,11 @@ int predict(const PredictOptions& options, const std::filesystem::path& path, co
   make_folder(options.common.out);
   running = true;
 
-  const std::vector<dvd::Clip> copies(static_cast<std::size_t>(options.count), input.clip);
-  const Tensor condition = dvd::to_tensor<float>(copies).slice(0, config.condition_frames);
+  dvd::Clip given = input.clip;
+  given.frames = config.condition_frames;
+  given.pixels.resize(static_cast<std::size_t>(given.frames * given.height * given.width * 3));
+  const std::vector<dvd::Clip> copies(static_cast<std::size_t>(options.count), given);
+  const Tensor condition = dvd::to_tensor<float>(copies);
   const auto continuation = dvd::continue_videos(
       networks, condition, labels, steps,
       {.seed = options.common.seed, .truncation = options.truncation, .threshold = options.threshold});
@@ -219,9 +262,9 @@ int predict(const PredictOptions& options, const std::filesystem::path& path, co
   }
   const auto files = write(options, config, input, made, condition, continuation, labels);
   if (options.common.quiet) return 0;
-  fmt::print("{} continuation{} of {} frames behind {} given ones, {}x{} pixels{}\n", options.count,
-             options.count == 1 ? "" : "s", steps, config.condition_frames, config.resolution, config.resolution,
-             options.class_name.empty() && config.classes > 1 ? ", of all classes in turn (see --class)" : "");
+  fmt::print("{} of {} behind {} given, {}x{} pixels{}\n", count_of(options.count, "continuation"),
+             count_of(steps, "frame"), config.condition_frames, config.resolution, config.resolution,
+             !options.class_name && config.classes > 1 ? ", of all classes in turn (see --class)" : "");
   compare(input.clip, config.condition_frames, made);
   for (const auto& each : files) fmt::print("{}\n", each.string());
   return 0;

@@ -69,7 +69,7 @@ inline void apply_preset(TrainOptions& options, const std::string& name) {
       options.model.frames = 11;
     }
     options.trainer = {.batch = 512};
-    options.stride = 2;
+    options.stride = options.model.condition_frames > 0 ? 1 : 2;
     options.steps = 300'000;
     options.checkpoint_every = options.sample_every = 1000;
   } else {

@@ -75,11 +75,15 @@ class Pictures {
     constexpr std::size_t wanted = most_rows / 2;
     constexpr std::uint64_t patience = 8 * wanted;
     std::set<dvd::Index> seen;
-    for (std::uint64_t i = 0; truth_.size() < wanted; ++i) {
+    std::vector<dvd::LabelledClip> chosen;
+    for (std::uint64_t i = 0; chosen.size() < wanted; ++i) {
+      const bool others = static_cast<dvd::Index>(seen.size()) < gan_.config().classes && i < patience;
       const dvd::LabelledClip drawn = data.draw(stream().stream(i));
-      if (!seen.insert(drawn.label).second && i < patience) continue;
-      truth_.push_back(drawn.clip);
-      labels_.push_back(drawn.label);
+      if (seen.insert(drawn.label).second || !others) chosen.push_back(drawn);
+    }
+    for (const dvd::LabelledClip& each : chosen) {
+      truth_.push_back(each.clip);
+      labels_.push_back(each.label);
     }
   }
 

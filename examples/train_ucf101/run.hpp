@@ -149,7 +149,7 @@ class Run {
         options_.loader_threads > 0 ? options_.loader_threads : std::clamp<dvd::Index>(cores / 4, 1, 8);
     loader_.emplace(data_, trainer_.batch_schedule(),
                     dvd::ClipLoaderOptions{.batch = options_.trainer.batch, .threads = threads},
-                    trainer_.steps() * options_.trainer.d_steps);
+                    trainer_.steps() * trainer_.batches_per_step());
   }
 
   void report_page(const std::string& status) {

@@ -90,7 +90,7 @@ TEST_CASE("where the file ends, there is less to compare with") {
 
 TEST_CASE("wrong requests end with one line and status 2, and touch nothing") {
   const std::pair<std::string, std::string> wrong[] = {
-      {"--checkpoint run --input one.avi", "has 1 frame"},
+      {"--checkpoint run --input one.avi", "has 1 frame ("},
       {"--checkpoint run --input second.mp4 --start 0.98", "--start may be at most 0.92"},
       {"--checkpoint run --input second.mp4 --start 1e8", "--start may be at most 0.92"},
       {"--checkpoint run --input second.mp4 --start -1", "--start"},
@@ -99,6 +99,8 @@ TEST_CASE("wrong requests end with one line and status 2, and touch nothing") {
       {"--checkpoint run --input missing.mp4", "missing.mp4: no such file"},
       {"--checkpoint run --input run/config.json", "cannot be read as a video"},
       {"--checkpoint run --input second.mp4 --class 12", "--class 12"},
+      {"--checkpoint run --input second.mp4 --class ''", "--class"},
+      {"--checkpoint run --input second.mp4 --steps 100000 --count 1000", "use fewer steps"},
       {"--checkpoint run --input second.mp4 --count 0", "--count"},
       {"--checkpoint run --input second.mp4 --format bmp", "bmp"},
       {"--checkpoint run --input second.mp4 --truncation nan", "truncation"},
@@ -115,6 +117,37 @@ TEST_CASE("wrong requests end with one line and status 2, and touch nothing") {
   CHECK_FALSE(std::filesystem::exists(work().path() / "untouched"));
   CHECK(failed_with(run_program(work().path(), "sample_videos", "--checkpoint run"), 2, "predict_frames"));
   CHECK(predict("--help").status == 0);
+}
+
+TEST_CASE("a video that is damaged further on is continued all the same, soon") {
+  const std::string command = "cd '" + work().path().string() +
+                              "' && ffmpeg -nostdin -loglevel error -y -f lavfi -i "
+                              "testsrc2=size=32x32:rate=25:duration=40 -c:v mpeg4 -g 10 damaged.avi";
+  REQUIRE(std::system(command.c_str()) == 0);
+  const auto path = work().path() / "damaged.avi";
+  std::string bytes = read_text(path);
+  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() / 2),
+            bytes.end() - static_cast<std::ptrdiff_t>(bytes.size() / 10), '\xff');
+  std::ofstream(path, std::ios::binary) << bytes;
+  const auto result =
+      predict("--checkpoint run --input damaged.avi --start 1 --steps 950 --count 1 --format png --out d");
+  CAPTURE(result.errors);
+  CHECK(result.status == 0);
+  CHECK(result.output.find("PSNR") != std::string::npos);
+}
+
+TEST_CASE("a model's suggestions can be followed to the letter") {
+  for (const int rate : {240, 30, 24}) {
+    const std::string command =
+        "cd '" + work().path().string() +
+        "' && ffmpeg -nostdin -loglevel error -y -f lavfi -i testsrc2=size=32x32:rate=" + std::to_string(rate) +
+        " -frames:v 11 -c:v mpeg4 odd.avi";
+    REQUIRE(std::system(command.c_str()) == 0);
+    const std::string refused = predict("--checkpoint run --input odd.avi --start 9 --out odd").errors;
+    const std::size_t at = refused.find("at most ");
+    REQUIRE(at != std::string::npos);
+    CHECK(predict("--checkpoint run --input odd.avi --out odd --start " + refused.substr(at + 8)).status == 0);
+  }
 }
 
 TEST_CASE("runs that predict, of either unit, go on to the bit") {
@@ -135,6 +168,14 @@ TEST_CASE("runs that predict, of either unit, go on to the bit") {
     CHECK(config["recurrent"] == recurrent);
     CHECK(std::filesystem::file_size(folder.path() / ("whole-" + recurrent) / "samples/step-00000004.png") > 100);
   }
+}
+
+TEST_CASE("the paper's preset for prediction takes every frame") {
+  const TemporaryFolder folder;
+  const auto result = train(folder, "--preset paper-64-prediction --channels 1 --dry-run");
+  CHECK(result.status == 0);
+  CHECK(result.output.find("\"stride\": 1,") != std::string::npos);
+  CHECK(result.output.find("\"condition_frames\": 5") != std::string::npos);
 }
 
 TEST_CASE("custom_gan trains, is the same with the same seed, and refuses nonsense") {

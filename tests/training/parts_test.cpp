@@ -96,7 +96,146 @@ TEST_CASE("the whole video, one frame for D_S") {
   check_training<Whole, NonSaturatingLoss>(config);
 }
 
-TEST_CASE("predicting, of one class") {
+// Moving shapes, whose class nobody tells.
+struct Unlabelled {
+  MovingShapes shapes;
+
+  LabelledClip draw(const Random& random) const { return {shapes.draw(random).clip, 0}; }
+  Index classes() const { return 1; }
+  std::vector<std::string> class_names() const { return {"shape"}; }
+};
+
+TEST_CASE("predicting without classes") {
+  DvdGanConfig config = predicting(small);
+  config.classes = 1;
+  DvdGan<float> gan(config, 1);
+  Trainer trainer(gan, {.batch = 2});
+  Unlabelled data{MovingShapes({.frames = config.video_frames(), .resolution = config.resolution})};
+  CHECK_FALSE(trainer.step(data).skipped);
+  MovingShapes too_short({.frames = config.frames, .resolution = config.resolution});
+  CHECK_THROWS_WITH_AS(trainer.step(too_short),
+                       "the model expects clips of 7 frames of 16x16 pixels, but the data set gives 4 frames of 16x16",
+                       ArgumentError);
+}
+
+// Half of every pixel, or what it learns instead.
+struct LearnedGain {
+  using scalar_type = float;
+  using device_type = Cpu;
+  static constexpr Index factor = 1;
+
+  struct Cache {
+    Tensor<float> x;
+  };
+
+  Parameter<float> gain{Shape{1}};
+
+  LearnedGain() { gain.value.assign(std::vector{0.5f}); }
+
+  Tensor<float> forward(const Tensor<float>& x, Pass, Cache* cache = nullptr) {
+    Tensor<float> y(x.shape());
+    Cpu::scale(x.size(), gain.value.item(), x.data(), y.data());
+    if (cache) cache->x = x;
+    return y;
+  }
+
+  Tensor<float> backward(const Tensor<float>& dy, const Cache& cache, Gradients gradients) {
+    if (wants_parameters(gradients)) {
+      Tensor<float> dgain(Shape{1});
+      Cpu::dot(dy.size(), dy.data(), cache.x.data(), dgain.data());
+      Cpu::add(1, dgain.data(), gain.accumulator().data());
+    }
+    if (!wants_inputs(gradients)) return {};
+    Tensor<float> dx(dy.shape());
+    Cpu::scale(dy.size(), gain.value.item(), dy.data(), dx.data());
+    return dx;
+  }
+
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    f(prefix + "gain", gain);
+  }
+};
+
+struct LearnedParts : DvdGanParts<float> {
+  using Downsampler = LearnedGain;
+};
+
+TEST_CASE("a phi of one's own learns and is saved") {
+  const TemporaryFolder folder;
+  DvdGan<float, Cpu, LearnedParts> gan(small, 1);
+  Trainer trainer(gan, {.batch = 2});
+  MovingShapes data({.frames = small.frames, .resolution = small.resolution});
+  trainer.step(data);
+  CHECK(gan.temporal.downsampler.gain.value.item() != 0.5f);
+  save_checkpoint(folder.path() / "run", trainer);
+  CHECK(SafetensorsFile(folder.path() / "run").contains("temporal.downsampler.gain"));
+}
+
+struct TooFew : FrameSampler {
+  static FrameIndices draw(const Random&, Index videos, Index, Index count) {
+    return {videos, count, std::vector<Index>(static_cast<std::size_t>(videos))};
+  }
+};
+struct Negative : FrameSampler {
+  static FrameIndices draw(const Random&, Index videos, Index, Index count) {
+    return {videos, count, std::vector<Index>(static_cast<std::size_t>(videos * count), -1)};
+  }
+};
+template <class S>
+struct Sampled : DvdGanParts<float> {
+  using Sampler = S;
+};
+
+// A unit whose copies are one and the same.
+struct SharedUnit {
+  using scalar_type = float;
+  using device_type = Cpu;
+  using Cache = ConvGRU<float>::Cache;
+
+  std::shared_ptr<ConvGRU<float>> unit;
+
+  SharedUnit(Index width, const Random& random) : unit(std::make_shared<ConvGRU<float>>(width, random)) {}
+  auto forward(const Tensor<float>& x, Index frames, const Tensor<float>& state, Pass pass, Cache* cache) {
+    return unit->forward(x, frames, state, pass, cache);
+  }
+  auto backward(const Tensor<float>& dy, const Cache& cache, Gradients gradients) {
+    return unit->backward(dy, cache, gradients);
+  }
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    unit->visit(prefix, f);
+  }
+};
+struct SharedParts : DvdGanParts<float> {
+  using Recurrent = SharedUnit;
+};
+
+struct CoarseParts : DvdGanParts<float> {
+  struct Downsampler : QuarterDownsampler<float> {
+    static constexpr Index factor = 8;
+  };
+};
+
+TEST_CASE("parts that break their word are told so") {
+  MovingShapes data({.frames = small.frames, .resolution = small.resolution});
+  const auto message = [&](auto parts) -> std::string {
+    try {
+      DvdGan<float, Cpu, decltype(parts)> gan(small, 1);
+      Trainer<DvdGan<float, Cpu, decltype(parts)>> trainer(gan, {.batch = 3});
+      trainer.step(data);
+    } catch (const ArgumentError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  CHECK(message(Sampled<TooFew>{}).find("must draw 2 frames of each of 3 videos, but gives 3") != std::string::npos);
+  CHECK(message(Sampled<Negative>{}).find("draws frame -1") != std::string::npos);
+  CHECK(message(SharedParts{}).find("generator.stages.0.gru.reset.weight is one parameter") != std::string::npos);
+  CHECK(message(CoarseParts{}).find("leaves 2 of 16 pixels") != std::string::npos);
+}
+
+TEST_CASE("predictions") {
   DvdGanConfig config = predicting(small);
   DvdGan<float> gan(config, 1);
   CHECK_THROWS_WITH_AS(gan.sample(), "this model continues videos: it needs conditioning frames", ArgumentError);
@@ -105,6 +244,14 @@ TEST_CASE("predicting, of one class") {
   const auto frames = gan.predict(batch.videos.slice(0, 3), {.label = 4, .seed = 1});
   CHECK((frames.shape() == Shape{4, 2, 16, 16, 3}));
   CHECK_THROWS_AS(gan.predict(batch.videos.slice(0, 2)), ArgumentError);
+  CHECK_THROWS_AS(collect_standing_statistics(gan.generator, 1, 2, 3), ArgumentError);
+  Trainer trainer(gan, {.batch = 2});
+  StepReport report;
+  DiscriminatorInputs<float> inputs{
+      batch.videos.slice(0, 5), batch.labels, Tensor<float>::zeros({2, 6}), {1, 2}, {}, {}};
+  CHECK_THROWS_WITH_AS(trainer.discriminator_update(inputs, report),
+                       "the discriminators expect real videos of 7 frames, not of shape [5, 2, 16, 16, 3]",
+                       ArgumentError);
   CHECK_THROWS_AS(DvdGan<float>(small).predict(batch.videos.slice(0, 3)), ArgumentError);
 }
 

@@ -8,7 +8,7 @@ namespace dvd {
 
 /// A layer between features `[T, N, H, W, C]` of one shape. `A(channels, random)` constructs one.
 template <class A>
-concept VideoAttention = Layer<A> && std::constructible_from<A, Index, const Random&>;
+concept VideoAttention = Layer<A> && std::constructible_from<A, Index, const Random&> && std::copy_constructible<A>;
 
 /// No attention: gives back what it gets.
 template <Scalar T, Device D = Cpu>
@@ -185,7 +185,8 @@ template <Scalar T, Device D = Cpu>
 using SelfAttention = AttentionLayer<AttentionAxis::frame, T, D>;
 
 /// Attention along height, then width, then time, each with weights and a residual of its own (DVD-GAN, first version):
-/// every feature can reach every other at a small part of the cost.
+/// every feature can reach every other at a small part of the cost. In the spatial discriminator time means the frames
+/// that it is shown, which then are no longer judged each on its own.
 template <Scalar T, Device D = Cpu>
 class SeparableAttention {
  public:

@@ -20,13 +20,15 @@ concept Visitable = requires(L& layer, const std::string& prefix,
   layer.visit(prefix, visitor);
 };
 
-/// A map from one tensor to one tensor, with its gradient.
+/// A map from one tensor to one tensor, with its gradient. `forward(x, pass, cache)` may be called without a cache;
+/// `backward(dy, cache, gradients)` changes no cache.
 template <class L>
-concept Layer = Visitable<L> && requires(L& layer, const Tensor<typename L::scalar_type, typename L::device_type>& x,
-                                         Pass pass, typename L::Cache& cache, Gradients gradients) {
+concept Layer = Visitable<L> && std::default_initializable<typename L::Cache> &&
+    requires(L& layer, const Tensor<typename L::scalar_type, typename L::device_type>& x, Pass pass,
+             typename L::Cache& cache, const typename L::Cache& kept, Gradients gradients) {
   { layer.forward(x, pass) } -> std::same_as<Tensor<typename L::scalar_type, typename L::device_type>>;
   { layer.forward(x, pass, &cache) } -> std::same_as<Tensor<typename L::scalar_type, typename L::device_type>>;
-  { layer.backward(x, cache, gradients) } -> std::same_as<Tensor<typename L::scalar_type, typename L::device_type>>;
+  { layer.backward(x, kept, gradients) } -> std::same_as<Tensor<typename L::scalar_type, typename L::device_type>>;
 };
 
 /// A layer whose weight can be replaced for a pass by another one, which is what spectral normalisation does:

@@ -7,7 +7,7 @@ namespace dvd {
 
 /// A map phi from videos `[T, N, R, R, 3]` to smaller ones, a layer that says by what it divides the resolution.
 template <class L>
-concept TemporalDownsampling = Layer<L> && requires {
+concept TemporalDownsampling = Layer<L> && std::constructible_from<L> && requires {
   { L::factor } -> std::convertible_to<Index>;
 };
 

@@ -24,6 +24,10 @@ struct DvdGanParts {
   using TemporalAttention = NoAttention<T, D>;    ///< a VideoAttention, after the first block of D_T
 };
 
+/// A part that computes with elements of type T on D.
+template <class P, class T, class D>
+concept PartFor = std::same_as<typename P::scalar_type, T> && std::same_as<typename P::device_type, D>;
+
 /// A DVD-GAN: everything that training changes, and sampling. Weights start random, a function of the seed alone. With
 /// conditioning frames it is DVD-GAN-FP, which continues videos.
 ///
@@ -32,7 +36,9 @@ template <Scalar T, Device D = Cpu, class PartsType = DvdGanParts<T, D>>
 requires DeviceFor<D, T> && RecurrentUnit<typename PartsType::Recurrent> &&
     FrameSampling<typename PartsType::Sampler> && TemporalDownsampling<typename PartsType::Downsampler> &&
     VideoAttention<typename PartsType::GeneratorAttention> && VideoAttention<typename PartsType::SpatialAttention> &&
-    VideoAttention<typename PartsType::TemporalAttention>
+    VideoAttention<typename PartsType::TemporalAttention> && PartFor<typename PartsType::Recurrent, T, D> &&
+    PartFor<typename PartsType::Downsampler, T, D> && PartFor<typename PartsType::GeneratorAttention, T, D> &&
+    PartFor<typename PartsType::SpatialAttention, T, D> && PartFor<typename PartsType::TemporalAttention, T, D>
 class DvdGan
     : public GeneratorNetworks<Generator<T, D, typename PartsType::Recurrent, typename PartsType::GeneratorAttention>> {
  public:

@@ -17,9 +17,9 @@ namespace dvd {
 /// A unit that carries a state from frame to frame. `U(width, random)` constructs one for C = `width` channels;
 /// `forward(x, frames, state, pass, cache)` maps x `[T or 1, N, H, W, C]` (one frame standing for T = `frames` equal
 /// ones) and an initial state `[N, H, W, C]` (empty: 0) to the states after every frame, `[T, N, H, W, C]`;
-/// `backward(dy, cache, gradients)` returns the gradients `.x`, of the shape of x, and `.state`, empty where no state
-/// was given. A copy of a unit may share tensors with it, as long as `visit` shows them. examples/custom_gan writes
-/// one.
+/// `backward(dy, cache, gradients)` returns the gradients `.x`, of the shape of x, and `.state`, which does not matter
+/// where no state was given. A unit holds its parameters as members: a copy has parameters of its own, which may share
+/// tensors with the first. examples/custom_gan writes a unit.
 template <class U>
 concept RecurrentUnit = Visitable<U> && std::copy_constructible<U> &&
     std::constructible_from<U, Index, const Random&> && std::default_initializable<typename U::Cache> &&
@@ -28,8 +28,12 @@ concept RecurrentUnit = Visitable<U> && std::copy_constructible<U> &&
   {
     unit.forward(x, frames, x, pass, &cache)
     } -> std::same_as<Tensor<typename U::scalar_type, typename U::device_type>>;
-  unit.backward(x, cache, gradients).x;
-  unit.backward(x, cache, gradients).state;
+  {
+    unit.backward(x, cache, gradients).x
+    } -> std::convertible_to<Tensor<typename U::scalar_type, typename U::device_type>>;
+  {
+    unit.backward(x, cache, gradients).state
+    } -> std::convertible_to<Tensor<typename U::scalar_type, typename U::device_type>>;
 };
 
 /// One resolution of the generator: a recurrent unit, a residual block, and a residual block that doubles the
@@ -88,7 +92,7 @@ class GeneratorStage {
     require(!cache.with_state || from_unit.state.shape() == cache.x.tail(),
             "the recurrent unit gives a gradient of the initial state of shape ", from_unit.state.shape(),
             " instead of ", cache.x.tail());
-    return {from_unit.x, dcondition, from_unit.state};
+    return {from_unit.x, dcondition, cache.with_state ? Tensor<T, D>(from_unit.state) : Tensor<T, D>()};
   }
 
   template <class F>
@@ -174,6 +178,8 @@ class Generator {
     const Index batch = condition.extent(0);
     require((condition.shape() == Shape{batch, config_.condition_dim()}), "the generator expects conditions [N, ",
             config_.condition_dim(), "], not ", condition.shape());
+    require(config_.condition_frames == 0 || !states.empty(),
+            "the generator of a model that continues videos needs the states that its conditioning stack gives");
     require(states.empty() || states.size() == stages.size(), "the generator expects a state for each of ",
             stages.size(), " stages, not ", states.size());
     // The affine map's output is ordered (channel, row, column); images are (row, column, channel).

@@ -62,7 +62,11 @@ struct GeneratorNetworks {
   /// Networks of equal but separate parameters and buffers.
   GeneratorNetworks clone() {
     GeneratorNetworks copy = *this;
+    const Contents<T, D> own = contents(*this);
     Contents<T, D> all = contents(copy);
+    for (std::size_t i = 0; i < all.parameters.size(); ++i)
+      require(all.parameters[i].parameter != own.parameters[i].parameter, all.parameters[i].name,
+              " is one parameter in two copies of its part; a part must hold its parameters as members");
     for (auto& [name, parameter] : all.parameters) {
       parameter->value = parameter->value.clone();
       parameter->gradient = {};

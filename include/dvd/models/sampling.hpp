@@ -51,6 +51,8 @@ void collect_standing_statistics(Generator& generator, Index batches, Index batc
   require(batches >= 1 && batch >= 1, "standing statistics need at least one batch of one, not ", batches, " of ",
           batch);
   const auto& config = generator.config();
+  require(config.condition_frames == 0, "standing statistics of a model that continues videos cannot be collected ",
+          "without videos");
   for (Index i = 0; i < batches; ++i) {
     const Random random = Random(seed).stream("standing statistics").stream(static_cast<std::uint64_t>(i));
     const Tensor<T, D> z = draw_latents<T, D>(

@@ -52,6 +52,9 @@ class TemporalDiscriminator {
         frame_blocks.emplace_back(inputs, widths[i], false, down, own);
       inputs = widths[i];
     }
+    const Index left = config.resolution / Downsampler::factor, needed = Index{1} << (widths.size() - 1);
+    require(left >= needed, "the temporal downsampler leaves ", left, " of ", config.resolution,
+            " pixels, but the temporal discriminator needs ", needed);
   }
 
   Tensor<T, D> forward(const Tensor<T, D>& video, const Labels& labels, Pass pass, Cache* cache = nullptr) {
@@ -74,15 +77,17 @@ class TemporalDiscriminator {
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     Tensor<T, D> dx = head.backward(dscores, cache.head, inner);
     for (std::size_t i = frame_blocks.size(); i-- > 0;) dx = frame_blocks[i].backward(dx, cache.frame_blocks[i], inner);
+    const bool learned = !contents(downsampler).parameters.empty();  // then it wants a gradient, too
     for (std::size_t i = video_blocks.size(); i-- > 0;) {
       if (i == 0) dx = attention.backward(dx, cache.attention, inner);
-      dx = video_blocks[i].backward(dx, cache.video_blocks[i], i > 0 ? inner : gradients);
+      dx = video_blocks[i].backward(dx, cache.video_blocks[i], i > 0 || learned ? inner : gradients);
     }
-    return wants_inputs(gradients) ? downsampler.backward(dx, cache.downsampler, gradients) : Tensor<T, D>();
+    return wants_inputs(gradients) || learned ? downsampler.backward(dx, cache.downsampler, gradients) : Tensor<T, D>();
   }
 
   template <class F>
   void visit(const std::string& prefix, F& f) {
+    downsampler.visit(prefix + "downsampler.", f);
     for (std::size_t i = 0; i < video_blocks.size(); ++i)
       video_blocks[i].visit(prefix + "blocks." + std::to_string(i) + ".", f);
     for (std::size_t i = 0; i < frame_blocks.size(); ++i)

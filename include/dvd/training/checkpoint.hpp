@@ -1,7 +1,8 @@
 // Checkpoints: safetensors files with weights as PyTorch lays them out, readable by any program that knows the names.
 //
 //     generator.…  spatial.…  temporal.…          parameters (raw, not divided by sigma) and buffers
-//     ema.generator.…                             the moving average
+//     conditioning.…                              where videos are continued
+//     ema.generator.… ema.conditioning.…          the moving average
 //     optimizer.NAME.{exp_avg,exp_avg_sq}         Adam's moments of every parameter
 //     optimizer.{generator,discriminator}.step    updates so far, I64, shape []
 //
@@ -119,8 +120,8 @@ inline TrainingCounts read_counts(const SafetensorsFile& file, const std::filesy
   return {count("steps"), count("skipped_steps"), count("redraws")};
 }
 
-/// The configuration of the model in a checkpoint, checked against the sizes of its tensors, so that a damaged one
-/// cannot ask for more memory than the file has. Throws FileError.
+/// The configuration of the model in a checkpoint, checked against the sizes of its largest tensors, so that a damaged
+/// one cannot ask for much more memory than the file has. Throws FileError.
 inline DvdGanConfig read_config(const SafetensorsFile& file, const std::filesystem::path& path) {
   const auto found = file.metadata().find("config");
   if (found == file.metadata().end())
@@ -132,6 +133,8 @@ inline DvdGanConfig read_config(const SafetensorsFile& file, const std::filesyst
     detail::check_tensor(file, path, "generator.embedding.weight", {config.classes, config.embed_dim});
     detail::check_tensor(file, path, "generator.input.weight", {16 * widths.front(), config.condition_dim()});
     detail::check_tensor(file, path, "generator.output.norm.running_mean", {config.frames, widths.back()});
+    detail::check_tensor(file, path, "generator.stages.0.blocks.0.conv1.weight",
+                         {widths.front(), widths.front(), 3, 3});
     if (config.condition_frames > 0)
       detail::check_tensor(file, path, "conditioning.projections.0.weight",
                            {widths.front(), config.condition_frames * config.discriminator_widths().back(), 3, 3});

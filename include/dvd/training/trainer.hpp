@@ -132,13 +132,21 @@ class Trainer {
     update_moving_average(generator_, average_, steps_, options_.average);
   }
 
-  /// The random numbers that the clips of the run's batches are drawn with; batch number `step * d_steps + update`
-  /// serves that update of that step. Keeps the trainer's `redraws` of now.
+  /// The random numbers that the clips of the run's batches are drawn with; batch number
+  /// `step * batches_per_step() + update` serves that update of that step, the generator's being the last. Keeps the
+  /// trainer's `redraws` of now.
   BatchSchedule batch_schedule() const {
-    return [seed = options_.seed, redraws = redraws_, d_steps = options_.d_steps](Index number) {
-      return update_random(step_random(seed, redraws, number / d_steps), number % d_steps).stream("data");
+    return [seed = options_.seed, redraws = redraws_, d_steps = options_.d_steps,
+            per_step = batches_per_step()](Index number) {
+      const Random step = step_random(seed, redraws, number / per_step);
+      const Index update = number % per_step;
+      return (update < d_steps ? update_random(step, update) : step.stream("generator")).stream("data");
     };
   }
+
+  /// Batches of clips that a step takes: one for every update of the discriminators and, where videos are continued,
+  /// one for the generator's.
+  Index batches_per_step() const { return options_.d_steps + (gan_.config().condition_frames > 0 ? 1 : 0); }
 
   /// What the learning rates of the next step are multiplied with.
   double learning_rate_factor() const {
@@ -185,11 +193,15 @@ class Trainer {
     generator_optimizer_.scale_learning_rate(learning_rate_factor());
     discriminator_optimizer_.scale_learning_rate(learning_rate_factor());
     std::vector<LabelledClip> clips;
+    Index number = steps_ * batches_per_step();
     for (Index update = 0; update < options_.d_steps && !report.skipped; ++update) {
-      clips = checked_clips(batch, steps_ * options_.d_steps + update, report);
+      clips = checked_clips(batch, number++, report);
       discriminator_update(discriminator_inputs(clips, update_random(step_random(steps_), update)), report);
     }
-    if (!report.skipped) generator_update(generator_inputs(clips, step_random(steps_).stream("generator")), report);
+    if (!report.skipped) {
+      if (gan_.config().condition_frames > 0) clips = checked_clips(batch, number, report);
+      generator_update(generator_inputs(clips, step_random(steps_).stream("generator")), report);
+    }
     if (report.skipped) {
       ++steps_;
       ++skipped_steps_;
@@ -240,7 +252,15 @@ class Trainer {
   }
 
   FrameIndices frames(const Random& random) const {
-    return Sampler::draw(random.stream("frames"), options_.batch, gan_.config().frames, gan_.config().frames_judged());
+    const Index total = gan_.config().frames, count = gan_.config().frames_judged();
+    const FrameIndices drawn = Sampler::draw(random.stream("frames"), options_.batch, total, count);
+    require(drawn.videos == options_.batch && drawn.count == count &&
+                static_cast<Index>(drawn.values.size()) == options_.batch * count,
+            "the frame sampler must draw ", count, " frames of each of ", options_.batch, " videos, but gives ",
+            drawn.values.size(), " indices, ", drawn.count, " of each of ", drawn.videos);
+    for (const Index frame : drawn.values)
+      require(frame >= 0 && frame < total, "the frame sampler draws frame ", frame, ", outside 0 .. ", total - 1);
+    return drawn;
   }
 
   /// Calls `f(first, count)` for each part of a batch.
@@ -264,7 +284,7 @@ class Trainer {
     return parts;
   }
 
-  /// For the generator's update; videos that are to be continued are those of the discriminators' last one.
+  /// For the generator's update, which needs clips only where it is to continue them.
   std::vector<GeneratorInputs<T, D>> generator_inputs(const std::vector<LabelledClip>& clips,
                                                       const Random& random) const {
     const Tensor<T, D> z = latents(random);
@@ -283,6 +303,9 @@ class Trainer {
 
   void add_discriminator_gradients(const DiscriminatorInputs<T, D>& inputs, double weight, Pass pass,
                                    StepReport& report) {
+    require(inputs.real.shape().rank() == 5 && inputs.real.extent(0) == gan_.config().video_frames(),
+            "the discriminators expect real videos of ", gan_.config().video_frames(), " frames, not of shape ",
+            inputs.real.shape());
     const Tensor<T, D> condition = condition_of(inputs.real, gan_.config().condition_frames);
     const auto both = with_fakes(inputs, gan_.generate(inputs.z, inputs.labels, condition, pass));
     const Index real_count = inputs.real.extent(1);

@@ -108,7 +108,7 @@ int main(int argc, char** argv) {
     getrusage(RUSAGE_SELF, &usage);
     for (dvd::Index step = 0; step < warmup + steps; ++step) {
       const auto start = Clock::now();
-      gan.average.forward(latents(), pool[0].labels, dvd::Pass::evaluate());
+      gan.average.generate(latents(), pool[0].labels, {}, dvd::Pass::evaluate());
       if (step >= warmup) sample_ms.push_back(milliseconds(start, Clock::now()));
     }
     if (!std::isfinite(report.spatial.loss + report.temporal.loss + report.generator_loss)) {

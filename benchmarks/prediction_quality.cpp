@@ -19,6 +19,7 @@
 #include <dvd/training/checkpoint.hpp>
 
 #include "../examples/common/checkpoints.hpp"
+#include "../examples/common/psnr.hpp"
 #include "../examples/common/recurrent.hpp"
 #include "regions.hpp"
 
@@ -26,17 +27,12 @@ namespace {
 
 using benchmarks::find_regions;
 using benchmarks::Region;
+using examples::psnr;
 
 /// Errors of one predicted frame, summed over clips.
 struct Errors {
   double position = 0, psnr = 0;
 };
-
-double psnr(const std::uint8_t* a, const std::uint8_t* b, std::int64_t size) {
-  double squares = 0;
-  for (std::int64_t i = 0; i < size; ++i) squares += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
-  return squares == 0 ? 99 : std::min(99.0, 10 * std::log10(255.0 * 255.0 * static_cast<double>(size) / squares));
-}
 
 double distance(const Region& a, const Region& b) { return std::hypot(a.x - b.x, a.y - b.y); }
 

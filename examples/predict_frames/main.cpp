@@ -15,6 +15,7 @@
 #include "../common/checkpoints.hpp"
 #include "../common/given_frames.hpp"
 #include "../common/program.hpp"
+#include "../common/psnr.hpp"
 #include "../common/recurrent.hpp"
 
 namespace examples {
@@ -114,13 +115,6 @@ Input read_input(const PredictOptions& options, const dvd::DvdGanConfig& config,
       wanted = frames - 1;
     }
   return input;
-}
-
-/// Peak signal to noise ratio of two frames, in dB; at most 99.
-double psnr(const std::uint8_t* a, const std::uint8_t* b, std::int64_t size) {
-  double squares = 0;
-  for (std::int64_t i = 0; i < size; ++i) squares += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
-  return squares == 0 ? 99 : std::min(99.0, 10 * std::log10(255.0 * 255.0 * static_cast<double>(size) / squares));
 }
 
 /// Says how near the continuations come to what the file shows, and how near its last given frame, repeated, does.

@@ -214,8 +214,8 @@ TEST_CASE("a discriminator that keeps winning is a warning") {
 
 TEST_CASE("memory does not grow") {
   const TemporaryFolder folder;
-  const auto result = train(
-      folder, tiny + "--log-every 50 --steps 1200 --checkpoint-every 100 --sample-every 100 --out run");
+  const auto result =
+      train(folder, tiny + "--log-every 50 --steps 1200 --checkpoint-every 100 --sample-every 100 --out run");
   REQUIRE(result.status == 0);
   // What the system's allocator keeps for a while comes and goes; what is held throughout is the least of many ticks.
   const auto log = log_of(folder.path() / "run");

@@ -19,7 +19,8 @@ struct FrameIndices {
   Index operator()(Index video, Index j) const { return values[static_cast<std::size_t>(video * count + j)]; }
 };
 
-/// A rule that draws `count` ascending frame indices below `frames` for every one of `videos` videos.
+/// A rule that draws `count` ascending frame indices below `frames` for every one of `videos` videos. Those here throw
+/// ArgumentError unless 1 <= count <= frames.
 template <class S>
 concept FrameSampling = requires(const Random& random, Index videos, Index frames, Index count) {
   { S::draw(random, videos, frames, count) } -> std::same_as<FrameIndices>;

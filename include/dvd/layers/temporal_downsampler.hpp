@@ -18,7 +18,8 @@ class TemporalDownsampler : public AvgPool<T, D> {
   static constexpr Index factor = 2;
 };
 
-/// 4x4 average pooling of every frame.
+/// 4x4 average pooling of every frame, `[T, N, R, R, C]` to `[T, N, R/4, R/4, C]`. Throws ArgumentError for videos of
+/// less than 4x4 pixels.
 template <Scalar T, Device D = Cpu>
 class QuarterDownsampler {
  public:
@@ -63,8 +64,8 @@ class NoDownsampler {
   void visit(const std::string&, F&) {}
 };
 
-/// A window of half the height and width, at a random place of each video but the same in all of its frames. In a pass
-/// without random numbers (see Pass::random) it is the middle.
+/// A window of half the height and width, `[T, N, R, R, C]` to `[T, N, R/2, R/2, C]`, at a random place of each video
+/// but the same in all of its frames. In a pass without random numbers (see Pass::random) it is the middle.
 template <Scalar T, Device D = Cpu>
 class RandomHalfCrop {
  public:

@@ -3,7 +3,8 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package_dir "${CMAKE_INSTALL_DATADIR}/cmake/dvd")
 
-install(DIRECTORY include/dvd DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
+install(DIRECTORY include/dvd DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp"
+        PATTERN "*.cuh")
 
 install(TARGETS dvd EXPORT dvd-targets INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(EXPORT dvd-targets NAMESPACE dvd:: DESTINATION "${package_dir}")
@@ -12,8 +13,18 @@ if(TARGET dvd_video)
   install(EXPORT dvd-video-targets NAMESPACE dvd:: DESTINATION "${package_dir}")
 endif()
 
+if(TARGET dvd_cuda)
+  install(TARGETS dvd_cuda EXPORT dvd-cuda-targets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+  install(EXPORT dvd-cuda-targets NAMESPACE dvd:: DESTINATION "${package_dir}")
+endif()
+
 configure_package_config_file(cmake/dvd-config.cmake.in dvd-config.cmake INSTALL_DESTINATION "${package_dir}"
                               NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
-write_basic_package_version_file(dvd-config-version.cmake COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
+set(architectures ARCH_INDEPENDENT)
+if(TARGET dvd_cuda)
+  set(architectures "") # there is a compiled library
+endif()
+write_basic_package_version_file(dvd-config-version.cmake COMPATIBILITY SameMajorVersion ${architectures})
 install(FILES "${PROJECT_BINARY_DIR}/dvd-config.cmake" "${PROJECT_BINARY_DIR}/dvd-config-version.cmake"
-              cmake/dvd-dependencies.cmake cmake/FindStb.cmake cmake/FindFFmpeg.cmake DESTINATION "${package_dir}")
+              cmake/dvd-dependencies.cmake cmake/FindStb.cmake cmake/FindFFmpeg.cmake
+              cmake/FindcuDNN.cmake DESTINATION "${package_dir}")

@@ -37,7 +37,7 @@ class Poison {
   template <class Gan>
   void strike(Gan& gan, dvd::Index step) {
     if (step_ < 0 || (again_ ? step < step_ : step != step_)) return;
-    using T = typename Gan::scalar_type;
+    using T = dvd::FullPrecision<typename Gan::scalar_type>;
     for (auto& [name, parameter] : dvd::contents(gan).parameters)
       if (name == name_) {
         std::vector<T> values = parameter->value.to_vector();

@@ -37,10 +37,12 @@ case $way in
   subdirectory) configure -DDVD_SOURCE="$source" ;;
   messages)
     install
-    refused "sound: this version of dvd has no such component, only: video" -DCOMPONENTS=sound
+    refused "sound: this version of dvd has no such component, only: video, cuda" -DCOMPONENTS=sound
     refused "apt-get install libeigen3-dev" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON
     rm -f "$here/moved/share/cmake/dvd/dvd-video-targets.cmake"
     refused "video: this dvd was installed without FFmpeg" -DCOMPONENTS=video
+    rm -f "$here/moved/share/cmake/dvd/dvd-cuda-targets.cmake"
+    refused "cuda: this dvd was installed without CUDA; install dvd again where CUDA is" -DCOMPONENTS=cuda
     exit 0
     ;;
 esac

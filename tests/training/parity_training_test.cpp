@@ -64,7 +64,8 @@ TEST_CASE_TEMPLATE("Adam", T, double, float) {
     Tensor<T> w(gradients.shape()), average(gradients.shape()), average_square(gradients.shape());
     for (Index i = 0; i < gradients.extent(0); ++i) {
       parameter.accumulator().copy_from(gradients[i]);
-      adam.step();
+      adam.advance();
+      adam.step(Tensor<T>::full(Shape{1}, 1));
       w[i].copy_from(parameter.value);
       average[i].copy_from(adam.moments()[0].average);
       average_square[i].copy_from(adam.moments()[0].average_square);
@@ -85,9 +86,11 @@ TEST_CASE_TEMPLATE("moving average", T, double, float) {
     Parameter<T> live(shape), average(shape);
     average.value.copy_from(reference.tensor("in.initial"));
     Tensor<T> averages(weights.shape());
+    MovingAverage<T> follower(alone(live), alone(average), {options.at("decay"), options.at("start")});
     for (Index i = 0; i < weights.extent(0); ++i) {
       live.value.copy_from(weights[i]);
-      update_moving_average(alone(live), alone(average), i + 1, {options.at("decay"), options.at("start")});
+      follower.advance(i + 1);
+      follower.step(Tensor<T>::full(Shape{1}, 1));
       averages[i].copy_from(average.value);
     }
     reference.check(name + ".out.average", averages);

@@ -71,7 +71,7 @@ TEST_CASE("a step allocates nothing once it has run twice") {
   Trainer trainer(gan, {.batch = 3, .seed = 2});
   MovingShapes data({.frames = small.frames, .resolution = small.resolution});
   for (int step = 0; step < 2; ++step) trainer.step(data);
-  const cpu::Arena& arena = cpu::Arena::instance();
+  const Arena& arena = cpu::arena();
   const std::size_t in_use = arena.in_use(), peak = arena.peak(), reserved = arena.reserved();
   for (int step = 0; step < 3; ++step) trainer.step(data);
   CHECK(arena.in_use() == in_use);

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "dvd/core/bfloat16.hpp"
 #include "dvd/core/shape.hpp"
 
 namespace dvd {
@@ -46,9 +47,9 @@ struct ConvolutionSize {
 /// scale * x + shift; then max(., 0) if `rectify`; then enlarged, if the size says so.
 template <class T>
 struct ConvolutionInput {
-  const T* x;
-  const T* scale = nullptr;
-  const T* shift = nullptr;
+  const T* x = nullptr;
+  const FullPrecision<T>* scale = nullptr;
+  const FullPrecision<T>* shift = nullptr;
   bool rectify = false;
 };
 

@@ -2,25 +2,41 @@
 //
 // A device policy is a type with the static functions below; `dvd::Cpu` is one. Pointers are device memory from
 // `allocate` unless a name says host. Arrays are dense and row-major, activations channels-last. A kernel overwrites
-// its output unless its comment says that it adds. Kernels of one thread run in the order of their calls. The same call
-// gives the same bits every time, however many threads a device runs.
+// its output unless its comment says that it adds. Kernels of one thread run in the order of their calls, and may still
+// be running when the call returns; `download` waits for them. The same call gives the same bits every time, however
+// many threads a device runs.
+//
+// Arrays have elements of T but for those marked ', which have elements of FullPrecision<T>: the same type, unless T is
+// bfloat16. Those marked * have either.
 //
 // memory
 //   allocate(bytes)                      -> shared_ptr<void>, aligned to 64 bytes; 64 readable bytes follow
 //   upload(host, device, bytes)          download(device, host, bytes)
 //   peak_memory()                        the most bytes that were ever allocated at a time
+//   Recording                            of a piece of work on arrays that stay where they are: run(work) does it, and
+//   a
+//                                        device may record it and from then on replay the kernels without calling
+//                                        `work`, if `Recording::replays`; reset() forgets the record
 //   copy_rows(blocks, rows, width, x, x_block, x_row, y, y_block, y_row)
 //                                        y[b * y_block + r * y_row + i] = x[b * x_block + r * x_row + i], i < width
 //
 // pointwise, over `size` elements; outputs may be inputs
 //   fill(size, value, y)                 add(size, x, y): y += x         scale(size, factor, x, y): y = factor * x
+//   convert(size, x*, y*): y = x, rounded
 //   relu, sigmoid, tanh (size, x, y)     NAME_backward(size, y, dy, dx), y being the forward result
 //   blend(size, gate, x, y, z): z = gate * x + (1 - gate) * y    blend_backward(size, gate, x, y, dz, dgate, dx, dy),
 //                                        whose outputs must not be inputs
-//   adam(size, lr, beta1, beta2, eps, correction1, correction2, gradient, weight, average, average_square)
-//                                        m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
-//                                        w -= lr * (m / correction1) / (sqrt(v / correction2) + eps)
 //   moving_average(size, decay, x, average): average = decay * average + (1 - decay) * x
+//
+// lists of arrays, see core/arrays.hpp, all of FullPrecision<T>; `rates`, `decay`, `apply` and `unless` are on the
+// device
+//   adam(list, beta1, beta2, epsilon, rates [lr, correction1, correction2], apply)
+//                                        unless *apply is 0:  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
+//                                        w -= lr * (m / correction1) / (sqrt(v / correction2) + epsilon)
+//   follow(list, decay, apply)           unless *apply is 0: y = decay * y + (1 - decay) * x; y = x if *decay is 0
+//   copy_arrays(list, unless or null)    y = x, but not if *unless is other than 0
+//   sum_squares(list, result)            *result = the sum of the squares of all elements
+//   check_finite(list, finite)           *finite = 0 if an element is NaN or infinite; else *finite stays
 //
 // ConvGRU gates; `gates` is [rows, 3 * width], a row holding reset | update | candidate, at first as pre-activations
 //   gru_reset(rows, width, gates, state, reset_state)
@@ -39,28 +55,28 @@
 // the distance between pixels of X
 //   filter(size, weight), backward_filter(size, weight)
 //                                        the weight in the device's own form, for as many calls as wanted
-//   convolve(size, input, filter, bias or null, y, y_pixel, accumulate)
+//   convolve(size, input, filter, bias' or null, y, y_pixel, accumulate)
 //   convolve_backward_input(size, input, dy, dy_pixel, backward filter, dx, accumulate)
 //                                        the gradient of input.x or, where the input has a scale and shift, of their
 //                                        rectified result, for batch_norm_backward
 //   convolve_backward_weight(size, input, dy, dy_pixel, dweight)
 //
 // normalisation; x is [groups, rows, channels]
-//   moments(groups, rows, channels, x, mean, variance)            [groups, channels] each; biased variance
-//   scale_shift(groups, rows, channels, x, scale, shift, rectify, y)
+//   moments(groups, rows, channels, x, mean', variance')          [groups, channels] each; biased variance
+//   scale_shift(groups, rows, channels, x, scale', shift', rectify, y)
 //                                        y = scale[g, c] * x + shift[g, c], then ReLU if `rectify`
-//   batch_norm_coefficients(frames, batch, channels, mean, variance, gain, bias, epsilon, scale, shift)
+//   batch_norm_coefficients(frames, batch, channels, mean', variance', gain, bias, epsilon, scale', shift')
 //                                        mean, variance [frames, channels]; gain, bias [batch, channels]; scale, shift
 //                                        [frames * batch, channels] such that scale * x + shift is
 //                                        (1 + gain) * (x - mean) / sqrt(variance + epsilon) + bias
-//   batch_norm_backward(frames, batch, rows, channels, x, dy, mean, variance, gain, scale, shift, epsilon, rectify,
+//   batch_norm_backward(frames, batch, rows, channels, x, dy, mean', variance', gain, scale', shift', epsilon, rectify,
 //                       batch_statistics, dgain, dbias, dx or null)
 //                                        gradients of that; `batch_statistics`: mean and variance came from x; dx may
 //                                        be dy
-//   sum_rows(groups, rows, channels, x, x_row, y, accumulate)     y[g, c] (+)= sum over rows; rows lie x_row apart
+//   sum_rows(groups, rows, channels, x*, x_row, y*, accumulate)   y[g, c] (+)= sum over rows; rows lie x_row apart
 //                                        summed in double: a bias's gradient may be exactly 0, and Adam turns noise in
 //                                        its place into whole steps
-//   dot(size, x, y, result)              *result = sum of x * y
+//   dot(size, x, y, result')             *result = sum of x * y
 //
 // resampling; images are [images, height, width, channels] before upsampling
 //   upsample_nearest, upsample_bilinear (images, height, width, channels, x, y), NAME_backward(..., dy, dx)
@@ -80,20 +96,21 @@
 //   attend_backward(size, query, key, value, dy, dquery, dkey, dvalue)
 //
 // rows
-//   gather_rows(count, width, table, host rows, y)                y[i] = table[rows[i]]
-//   scatter_add_rows(count, width, dy, host rows, dtable)         dtable[rows[i]] += dy[i]
+//   gather_rows(count, width, table, rows, y)                     y[i] = table[rows[i]]; see core/rows.hpp
+//   scatter_add_rows(count, width, dy*, rows, dtable*)            dtable[rows[i]] += dy[i], rows in their order
 //   broadcast_rows(groups, rows, channels, x, y)                  y[g, r] = x[g]
-//   row_dots(rows, width, x, y, result)                           result[r] = sum of x[r] * y[r], in double
-//   scale_rows(rows, width, factors, x, y)                        y[r] = factors[r] * x[r]
-//   mean_loss(size, scores, term, loss, dscores or null)          *loss += mean of term(score).first;
-//                                        dscores = term(score).second / size
+//   row_dots(rows, width, x, y, result')                          result[r] = sum of x[r] * y[r], in double
+//   scale_rows(rows, width, factors', x, y)                       y[r] = factors[r] * x[r]
+//   mean_loss(size, scores', term, loss', dscores' or null)       *loss += mean of term(score).first;
+//                                        dscores = term(score).second / size; a term is an object without members
 //
 // weights; `weight` is [outputs, inputs, taps] as in checkpoints, `packed` [taps, inputs, outputs]
-//   power_iteration(rows, columns, weight, u, v, sigma, update)   v = norm(W^T u); if `update`, u = norm(W v);
+//   power_iteration(rows, columns, weight', u', v', sigma', update)  v = norm(W^T u); if `update`, u = norm(W v);
 //                                        *sigma = u^T W v;  norm(x) = x / max(|x|, 1e-12)
-//   pack_weight(outputs, inputs, taps, weight, sigma or null, packed)   packed = weight (/ *sigma)
-//   unpack_weight_gradient(outputs, inputs, taps, dpacked, packed, sigma or null, u, v, dweight)
+//   pack_weight(outputs, inputs, taps, weight', sigma' or null, packed)   packed = weight (/ *sigma)
+//   unpack_weight_gradient(outputs, inputs, taps, dpacked, packed, sigma' or null, u', v', dweight')
 //                                        adds to dweight the gradient through pack_weight, sigma's included
+//   transpose(count, rows, columns, x, y)      y[i], of columns x rows, is x[i] transposed
 //   random_normal(size, random, scale, y)      y[i] = scale * random.normal(i)
 //   random_uniform(size, random, low, high, y)
 #pragma once
@@ -102,10 +119,13 @@
 #include <cstddef>
 #include <memory>
 #include <utility>
+#include <vector>
 
+#include "dvd/core/arrays.hpp"
 #include "dvd/core/attention.hpp"
 #include "dvd/core/convolution.hpp"
 #include "dvd/core/random.hpp"
+#include "dvd/core/rows.hpp"
 #include "dvd/core/tensor.hpp"
 
 namespace dvd {
@@ -116,6 +136,11 @@ concept DeviceCopies = DeviceMemory<D> && requires(const T* x, T* y, Index n) {
   { D::peak_memory() } -> std::convertible_to<std::size_t>;
   { D::name } -> std::convertible_to<const char*>;
   D::copy_rows(n, n, n, x, n, n, y, n, n);
+  { D::Recording::replays } -> std::convertible_to<bool>;
+  typename D::Recording;
+} && requires(typename D::Recording& recording, void (*work)()) {
+  recording.run(work);
+  recording.reset();
 };
 
 /// Pointwise kernels of the contract above.
@@ -137,28 +162,46 @@ concept DevicePointwise = requires(const T* x, T* y, T value, Index n) {
   D::gru_output_backward(n, n, x, x, x, y, y);
   D::gru_reset_backward(n, n, x, x, x, y, y);
   D::multiply_columns(n, n, x, n, x, y);
-  D::adam(n, value, value, value, value, value, value, x, y, y, y);
   D::moving_average(n, value, x, y);
 };
 
+/// Conversion between T and FullPrecision<T>, of the contract above.
+template <class D, class T, class F>
+concept DeviceConversion = requires(const T* x, T* y, const F* precise_x, F* precise_y, Index n) {
+  D::convert(n, x, precise_y);
+  D::convert(n, precise_x, y);
+};
+
+/// Kernels over lists of arrays of the contract above.
+template <class D, class F>
+concept DeviceLists = requires(F value, const F* x, F* y, const std::vector<AdamArrays<F>>& parameters,
+                               const std::vector<ArrayPair<F>>& pairs, const std::vector<ArrayView<F>>& views) {
+  D::adam(parameters, value, value, value, x, x);
+  D::follow(pairs, x, x);
+  D::copy_arrays(pairs, x);
+  D::sum_squares(views, y);
+  D::check_finite(views, y);
+};
+
 /// Convolution kernels of the contract above.
-template <class D, class T>
+template <class D, class T, class F>
 concept DeviceConvolution = requires(const ConvolutionSize& size, const ConvolutionInput<T>& input, const T* x, T* y,
-                                     Index n) {
-  D::convolve(size, input, D::filter(size, x), x, y, n, true);
+                                     const F* bias, Index n) {
+  D::convolve(size, input, D::filter(size, x), bias, y, n, true);
   D::convolve_backward_input(size, input, x, n, D::backward_filter(size, x), y, true);
   D::convolve_backward_weight(size, input, x, n, y);
 };
 
 /// Normalisation kernels of the contract above.
-template <class D, class T>
-concept DeviceNormalization = requires(const T* x, T* y, T value, Index n) {
-  D::moments(n, n, n, x, y, y);
-  D::scale_shift(n, n, n, x, x, x, true, y);
-  D::batch_norm_coefficients(n, n, n, x, x, x, x, value, y, y);
-  D::batch_norm_backward(n, n, n, n, x, x, x, x, x, x, x, value, true, true, y, y, y);
+template <class D, class T, class F>
+concept DeviceNormalization = requires(const T* x, T* y, const F* precise_x, F* precise_y, F value, Index n) {
+  D::moments(n, n, n, x, precise_y, precise_y);
+  D::scale_shift(n, n, n, x, precise_x, precise_x, true, y);
+  D::batch_norm_coefficients(n, n, n, precise_x, precise_x, x, x, value, precise_y, precise_y);
+  D::batch_norm_backward(n, n, n, n, x, x, precise_x, precise_x, x, precise_x, precise_x, value, true, true, y, y, y);
   D::sum_rows(n, n, n, x, n, y, true);
-  D::dot(n, x, x, y);
+  D::sum_rows(n, n, n, x, n, precise_y, true);
+  D::dot(n, x, x, precise_y);
 };
 
 /// Resampling kernels of the contract above.
@@ -184,32 +227,36 @@ concept DeviceAttention = requires(const AttentionSize& size, const T* x, T* y) 
 };
 
 /// Row kernels of the contract above.
-template <class D, class T>
-concept DeviceRows = requires(const T* x, T* y, Index n, const Index* rows) {
+template <class D, class T, class F>
+concept DeviceRows = requires(const T* x, T* y, const F* precise_x, F* precise_y, Index n, const Index* rows,
+                              std::pair<F, F> (&term)(F)) {
   D::gather_rows(n, n, x, rows, y);
   D::scatter_add_rows(n, n, x, rows, y);
+  D::scatter_add_rows(n, n, x, rows, precise_y);
   D::broadcast_rows(n, n, n, x, y);
-  D::row_dots(n, n, x, x, y);
-  D::scale_rows(n, n, x, x, y);
-  D::mean_loss(
-      n, x, [](T score) { return std::pair<T, T>(score, T{1}); }, y, y);
+  D::row_dots(n, n, x, x, precise_y);
+  D::scale_rows(n, n, precise_x, x, y);
+  D::mean_loss(n, precise_x, term, precise_y, precise_y);
 };
 
 /// Weight kernels of the contract above.
-template <class D, class T>
-concept DeviceWeights = requires(const T* x, T* y, T value, Index n, const Random& random) {
-  D::power_iteration(n, n, x, y, y, y, true);
-  D::pack_weight(n, n, n, x, x, y);
-  D::unpack_weight_gradient(n, n, n, x, x, x, x, x, y);
+template <class D, class T, class F>
+concept DeviceWeights = requires(const T* x, T* y, const F* precise_x, F* precise_y, T value, Index n,
+                                 const Random& random) {
+  D::power_iteration(n, n, precise_x, precise_y, precise_y, precise_y, true);
+  D::pack_weight(n, n, n, precise_x, precise_x, y);
+  D::unpack_weight_gradient(n, n, n, x, x, precise_x, precise_x, precise_x, precise_y);
+  D::transpose(n, n, n, x, y);
   D::random_normal(n, random, value, y);
   D::random_uniform(n, random, value, value, y);
 };
 
 /// A device policy for elements of type T: the whole contract above.
 template <class D, class T>
-concept DeviceFor =
-    DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceConvolution<D, T> && DeviceNormalization<D, T> &&
-    DeviceResampling<D, T> && DeviceAttention<D, T> && DeviceRows<D, T> && DeviceWeights<D, T>;
+concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceConversion<D, T, FullPrecision<T>> &&
+    DeviceLists<D, FullPrecision<T>> && DeviceConvolution<D, T, FullPrecision<T>> &&
+    DeviceNormalization<D, T, FullPrecision<T>> && DeviceResampling<D, T> && DeviceAttention<D, T> &&
+    DeviceRows<D, T, FullPrecision<T>> && DeviceWeights<D, T, FullPrecision<T>>;
 
 /// A device policy. Every one computes in float; which other scalars it knows is its own affair.
 template <class D>

@@ -13,7 +13,8 @@ namespace dvd {
 template <Scalar T, DeviceMemory D>
 bool all_finite(const Tensor<T, D>& tensor) {
   const std::vector<T> values = tensor.to_vector();
-  return std::all_of(values.begin(), values.end(), [](T value) { return std::isfinite(value); });
+  return std::all_of(values.begin(), values.end(),
+                     [](T value) { return std::isfinite(static_cast<FullPrecision<T>>(value)); });
 }
 
 /// The name of the first buffer that holds a NaN or an infinity; empty if all are finite.
@@ -48,7 +49,7 @@ std::string first_non_finite_gradient(const Contents<T, D>& contents) {
 class LayerWatch {
  public:
   template <Scalar T, DeviceMemory D>
-  void see(const Parameter<T, D>* weight, const Tensor<T, D>& result) {
+  void see(const Parameter<FullPrecision<T>, D>* weight, const Tensor<T, D>& result) {
     if (!first_ && !all_finite(result)) first_ = weight;
   }
 

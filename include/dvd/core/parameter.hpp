@@ -13,7 +13,8 @@
 
 namespace dvd {
 
-/// Something that is learned: a value and, once a backward pass has run, the gradient of the loss.
+/// Something that is learned: a value and, once a backward pass has run, the gradient of the loss. Layers of T hold
+/// parameters and buffers of FullPrecision<T>: what changes a little at a time, over a long time, needs its digits.
 template <Scalar T, DeviceMemory D = Cpu>
 struct Parameter {
   Tensor<T, D> value;
@@ -66,14 +67,14 @@ struct Contents {
   /// Sets every gradient to zero.
   void clear_gradients() {
     for (auto& [name, parameter] : parameters)
-      if (parameter->gradient) D::fill(parameter->gradient.size(), T{0}, parameter->gradient.data());
+      if (parameter->gradient) D::fill(parameter->gradient.size(), T(0), parameter->gradient.data());
   }
 };
 
 /// The contents of `layer` under names that begin with `prefix`.
 template <class Layer>
 auto contents(Layer& layer, const std::string& prefix = "") {
-  Contents<typename Layer::scalar_type, typename Layer::device_type> result;
+  Contents<FullPrecision<typename Layer::scalar_type>, typename Layer::device_type> result;
   layer.visit(prefix, result);
   return result;
 }

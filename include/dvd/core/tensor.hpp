@@ -7,13 +7,14 @@
 #include <span>
 #include <vector>
 
+#include "dvd/core/bfloat16.hpp"
 #include "dvd/core/shape.hpp"
 
 namespace dvd {
 
 /// Element types that layers and models can be instantiated with.
 template <class T>
-concept Scalar = std::floating_point<T> &&(sizeof(T) == 4 || sizeof(T) == 8);
+concept Scalar = (std::floating_point<T> && (sizeof(T) == 4 || sizeof(T) == 8)) || std::same_as<T, bfloat16>;
 
 /// The part of a device policy that tensors need: memory. The whole contract is `dvd::Device` in core/device.hpp.
 template <class D>
@@ -45,7 +46,7 @@ class Tensor {
   /// A tensor with these elements. Throws ArgumentError unless their number fits the shape.
   Tensor(Shape shape, std::span<const T> values) : Tensor(shape) { assign(values); }
 
-  static Tensor zeros(Shape shape) { return full(shape, 0); }
+  static Tensor zeros(Shape shape) { return full(shape, T(0)); }
 
   static Tensor full(Shape shape, T value) {
     Tensor result(shape);
@@ -122,5 +123,22 @@ class Tensor {
   std::shared_ptr<void> storage_;
   T* data_ = nullptr;
 };
+
+/// A tensor that goes with others of T where T itself would be too coarse; see FullPrecision.
+template <Scalar T, DeviceMemory D = Cpu>
+using PreciseTensor = Tensor<FullPrecision<T>, D>;
+
+/// The same numbers as elements of another type, rounded; the same tensor if the type is the same.
+template <Scalar To, Scalar From, DeviceMemory D>
+Tensor<To, D> cast(const Tensor<From, D>& x) {
+  if constexpr (std::same_as<To, From>) {
+    return x;
+  } else {
+    if (!x) return {};
+    Tensor<To, D> y(x.shape());
+    D::convert(x.size(), x.data(), y.data());
+    return y;
+  }
+}
 
 }  // namespace dvd

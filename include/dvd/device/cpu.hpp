@@ -5,9 +5,11 @@
 #include "dvd/device/cpu/attention.hpp"
 #include "dvd/device/cpu/convolution.hpp"
 #include "dvd/device/cpu/gathering.hpp"
+#include "dvd/device/cpu/lists.hpp"
 #include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/normalization.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
+#include "dvd/device/cpu/recording.hpp"
 #include "dvd/device/cpu/resampling.hpp"
 #include "dvd/device/cpu/warping.hpp"
 #include "dvd/device/cpu/weights.hpp"
@@ -17,6 +19,7 @@ namespace dvd {
 /// Computes on the cores of this machine, as many as `ThreadLimit` allows. The same bits on any number of threads.
 struct Cpu : cpu::Memory,
              cpu::Pointwise,
+             cpu::Lists,
              cpu::Convolution,
              cpu::Normalization,
              cpu::Resampling,
@@ -25,6 +28,8 @@ struct Cpu : cpu::Memory,
              cpu::Gathering,
              cpu::Weights {
   static constexpr const char* name = "cpu";
+
+  using Recording = cpu::Recording;
 
   /// A convolution's weight made ready.
   template <class T>

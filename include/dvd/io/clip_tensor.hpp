@@ -2,11 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <span>
 #include <vector>
 
 #include "dvd/core/device.hpp"
 #include "dvd/core/tensor.hpp"
+#include "dvd/device/cpu/parallel.hpp"
 #include "dvd/io/clip.hpp"
 
 namespace dvd {
@@ -21,13 +23,15 @@ Tensor<T, D> to_tensor(std::span<const Clip> clips) {
     require(clip.frames == first.frames && clip.height == first.height && clip.width == first.width,
             "clips of one batch must have one size, not ", first.frames, "x", first.height, "x", first.width, " and ",
             clip.frames, "x", clip.height, "x", clip.width);
+  using P = FullPrecision<T>;
+  std::array<T, 256> levels;
+  for (std::size_t i = 0; i < levels.size(); ++i) levels[i] = T(static_cast<P>(i) / P(127.5) - 1);
   std::vector<T> values(static_cast<std::size_t>(first.frames * count * frame));
-  for (Index t = 0; t < first.frames; ++t)
-    for (Index n = 0; n < count; ++n) {
-      const std::uint8_t* from = clips[static_cast<std::size_t>(n)].frame(t);
-      T* to = values.data() + (t * count + n) * frame;
-      for (Index i = 0; i < frame; ++i) to[i] = static_cast<T>(from[i]) / T(127.5) - 1;
-    }
+  cpu::parallel_for(first.frames * count, [&](Index image) {
+    const std::uint8_t* from = clips[static_cast<std::size_t>(image % count)].frame(image / count);
+    T* to = values.data() + image * frame;
+    for (Index i = 0; i < frame; ++i) to[i] = levels[from[i]];
+  });
   return Tensor<T, D>(Shape{first.frames, count, first.height, first.width, 3}, values);
 }
 
@@ -36,6 +40,7 @@ template <class T, class D>
 std::vector<Clip> to_clips(const Tensor<T, D>& videos) {
   const Shape& shape = videos.shape();
   require(shape.rank() == 5 && shape[4] == 3, "expected videos [T, N, H, W, 3], not ", shape);
+  using P = FullPrecision<T>;
   const std::vector<T> values = videos.to_vector();
   const Index frame = shape[2] * shape[3] * 3;
   std::vector<Clip> clips(static_cast<std::size_t>(shape[1]), Clip(shape[0], shape[2], shape[3]));
@@ -44,8 +49,8 @@ std::vector<Clip> to_clips(const Tensor<T, D>& videos) {
       const T* from = values.data() + (t * shape[1] + n) * frame;
       std::uint8_t* to = clips[static_cast<std::size_t>(n)].frame(t);
       for (Index i = 0; i < frame; ++i) {
-        const T value = (from[i] + 1) * T(127.5) + T(0.5);
-        to[i] = static_cast<std::uint8_t>(value > 0 ? std::min(value, T{255}) : T{0});  // a NaN is black
+        const P value = (from[i] + 1) * P(127.5) + P(0.5);
+        to[i] = static_cast<std::uint8_t>(value > 0 ? std::min(value, P{255}) : P{0});  // a NaN is black
       }
     }
   return clips;

@@ -53,7 +53,7 @@ class AttentionLayer {
   };
 
   Conv query, key, value, output;
-  Parameter<T, D> scale;
+  Parameter<FullPrecision<T>, D> scale;
 
   /// Throws ArgumentError for less than one channel.
   AttentionLayer(Index channels, const Random& random)
@@ -94,7 +94,7 @@ class AttentionLayer {
   /// The gradient of x, empty unless wanted.
   Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
     if (wants_parameters(gradients)) {
-      Tensor<T, D> dscale(Shape{1});
+      PreciseTensor<T, D> dscale(Shape{1});
       D::dot(dy.size(), dy.data(), cache.output.data(), dscale.data());
       D::add(1, dscale.data(), scale.accumulator().data());
     }
@@ -159,7 +159,8 @@ class AttentionLayer {
   /// scale * x
   Tensor<T, D> scaled(const Tensor<T, D>& x) const {
     const Index channels = x.extent(-1), pixels = x.size() / channels;
-    Tensor<T, D> factors(Shape{pixels}), y(x.shape());
+    PreciseTensor<T, D> factors(Shape{pixels});
+    Tensor<T, D> y(x.shape());
     D::broadcast_rows(1, pixels, 1, scale.value.data(), factors.data());
     D::scale_rows(pixels, channels, factors.data(), x.data(), y.data());
     return y;

@@ -22,10 +22,13 @@ class ClassConditionalBatchNorm {
   using device_type = D;
   using Projection = SpectralNorm<Linear<T, D>>;
 
-  static constexpr T epsilon = T(1e-5);
+  using P = FullPrecision<T>;
+
+  static constexpr P epsilon = P(1e-5);
 
   struct Cache {
-    Tensor<T, D> x, mean, variance, gain, scale, shift;
+    Tensor<T, D> x, gain;
+    Tensor<P, D> mean, variance, scale, shift;
     typename Projection::Cache gain_projection, bias_projection;
     bool rectify = false, batch_statistics = false;
   };
@@ -36,15 +39,15 @@ class ClassConditionalBatchNorm {
   };
 
   Projection gain, bias;
-  Buffer<T, D> running_mean, running_var;
+  Buffer<P, D> running_mean, running_var;
 
   /// Throws ArgumentError for sizes below 1.
   ClassConditionalBatchNorm(Index frames, Index channels, Index condition, const Random& random)
       : gain(random.stream("gain u"), condition, channels, random.stream("gain"), false),
         bias(random.stream("bias u"), condition, channels, random.stream("bias"), false) {
     require(frames > 0, "batch norm needs at least one frame, not ", frames);
-    running_mean.value = Tensor<T, D>::zeros(Shape{frames, channels});
-    running_var.value = Tensor<T, D>::full(Shape{frames, channels}, 1);
+    running_mean.value = Tensor<P, D>::zeros(Shape{frames, channels});
+    running_var.value = Tensor<P, D>::full(Shape{frames, channels}, 1);
   }
 
   Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& condition, Pass pass, Cache* cache = nullptr,
@@ -68,17 +71,17 @@ class ClassConditionalBatchNorm {
             " conditions");
     const Index batch = x.extent(1), rows = x.extent(2) * x.extent(3);
 
-    Tensor<T, D> mean = running_mean.value, variance = running_var.value;
+    Tensor<P, D> mean = running_mean.value, variance = running_var.value;
     if (pass.batch_statistics) {
-      mean = Tensor<T, D>(Shape{frames, channels});
-      variance = Tensor<T, D>(Shape{frames, channels});
+      mean = Tensor<P, D>(Shape{frames, channels});
+      variance = Tensor<P, D>(Shape{frames, channels});
       D::moments(frames, batch * rows, channels, x.data(), mean.data(), variance.data());
       follow(pass.momentum, batch * rows, mean, variance);
     }
 
     Tensor<T, D> gains = gain.forward(condition, pass, part(cache, &Cache::gain_projection));
     const Tensor<T, D> biases = bias.forward(condition, pass, part(cache, &Cache::bias_projection));
-    Tensor<T, D> scale(Shape{frames * batch, channels}), shift(Shape{frames * batch, channels});
+    Tensor<P, D> scale(Shape{frames * batch, channels}), shift(Shape{frames * batch, channels});
     D::batch_norm_coefficients(frames, batch, channels, mean.data(), variance.data(), gains.data(), biases.data(),
                                epsilon, scale.data(), shift.data());
     if (cache) {
@@ -121,12 +124,12 @@ class ClassConditionalBatchNorm {
   }
 
  private:
-  void follow(double momentum, Index count, const Tensor<T, D>& mean, const Tensor<T, D>& variance) {
-    const T decay = static_cast<T>(1 - momentum);
+  void follow(double momentum, Index count, const Tensor<P, D>& mean, const Tensor<P, D>& variance) {
+    const P decay = static_cast<P>(1 - momentum);
     D::moving_average(mean.size(), decay, mean.data(), running_mean.value.data());
-    Tensor<T, D> unbiased(variance.shape());
+    Tensor<P, D> unbiased(variance.shape());
     D::scale(variance.size(),
-             static_cast<T>(static_cast<double>(count) / static_cast<double>(std::max<Index>(count - 1, 1))),
+             static_cast<P>(static_cast<double>(count) / static_cast<double>(std::max<Index>(count - 1, 1))),
              variance.data(), unbiased.data());
     D::moving_average(unbiased.size(), decay, unbiased.data(), running_var.value.data());
   }

@@ -193,8 +193,8 @@ class ConvGRU {
 
   /// gates = what x and the biases contribute, for all frames.
   void give_inputs(const Tensor<T, D>& x, const Tensor<T, D>& weight, Tensor<T, D>& gates) {
-    Tensor<T, D> bias(Shape{3 * width_});
-    const Parameter<T, D>* biases[] = {&reset.layer.bias, &update.layer.bias, &candidate.layer.bias};
+    PreciseTensor<T, D> bias(Shape{3 * width_});
+    const Parameter<FullPrecision<T>, D>* biases[] = {&reset.layer.bias, &update.layer.bias, &candidate.layer.bias};
     for (Index gate = 0; gate < 3; ++gate)
       D::copy_rows(1, 1, width_, biases[gate]->value.data(), 0, 0, bias.data() + gate * width_, 0, 0);
     const ConvolutionSize size = size_for(x.extent(0), x.shape().tail(), 3 * width_);
@@ -230,7 +230,7 @@ class ConvGRU {
     if (cache.state) add_steps(cache.state, 0, 1);
     if (frames > 1) add_steps(cache.outputs, 1, frames - 1);
 
-    Tensor<T, D> dbias(Shape{3 * width_});
+    PreciseTensor<T, D> dbias(Shape{3 * width_});
     D::sum_rows(1, dinputs.size() / (3 * width_), 3 * width_, dinputs.data(), 3 * width_, dbias.data(), false);
     Gate* gates[] = {&reset, &update, &candidate};
     const typename Gate::NormalizedWeight* weights[] = {&cache.reset, &cache.update, &cache.candidate};

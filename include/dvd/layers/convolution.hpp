@@ -13,12 +13,12 @@ namespace dvd {
 /// for scale * x + shift. A convolution does that on the way in.
 template <Scalar T, Device D = Cpu>
 struct ScaledImages {
-  Tensor<T, D> x;             ///< `[..., H, W, C]`
-  Tensor<T, D> scale, shift;  ///< `[images, C]`, or empty
+  Tensor<T, D> x;                    ///< `[..., H, W, C]`
+  PreciseTensor<T, D> scale, shift;  ///< `[images, C]`, or empty
 
   ScaledImages() = default;
   ScaledImages(Tensor<T, D> images) : x(std::move(images)) {}  // not explicit: images as they are serve as well
-  ScaledImages(Tensor<T, D> images, Tensor<T, D> factors, Tensor<T, D> offsets)
+  ScaledImages(Tensor<T, D> images, PreciseTensor<T, D> factors, PreciseTensor<T, D> offsets)
       : x(std::move(images)), scale(std::move(factors)), shift(std::move(offsets)) {}
 };
 
@@ -54,7 +54,7 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution {
     Tensor<T, D> packed;
   };
 
-  Parameter<T, D> weight, bias;
+  Parameter<FullPrecision<T>, D> weight, bias;
 
   Convolution(Index inputs, Index outputs, Index kernel, const Random& random, bool with_bias = true,
               ConvolutionFusion fusion = {})
@@ -64,10 +64,10 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution {
     require(kernel == 1 || kernel == 3, "a convolution's kernel is 1 or 3, not ", kernel);
     require(kernel == 3 || (!fusion.rectify && !fusion.upsample && !fusion.pool),
             "only a convolution with a kernel of 3 can be fused with others");
-    weight = Parameter<T, D>(Dimensions == 2 ? Shape{outputs, inputs, kernel, kernel}
-                                             : Shape{outputs, inputs, kernel, kernel, kernel});
+    weight = Parameter<FullPrecision<T>, D>(Dimensions == 2 ? Shape{outputs, inputs, kernel, kernel}
+                                                            : Shape{outputs, inputs, kernel, kernel, kernel});
     initialize_orthogonal(weight, random);
-    if (with_bias) bias = Parameter<T, D>(Shape{outputs});
+    if (with_bias) bias = Parameter<FullPrecision<T>, D>(Shape{outputs});
   }
 
   Index inputs() const { return inputs_; }
@@ -98,7 +98,7 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution {
 
   // What spectral normalisation needs; see AppliedLayer.
 
-  Tensor<T, D> packed_weight(const Tensor<T, D>* sigma = nullptr) const {
+  Tensor<T, D> packed_weight(const PreciseTensor<T, D>* sigma = nullptr) const {
     Tensor<T, D> packed(Shape{taps(), inputs_, outputs_});
     D::pack_weight(outputs_, inputs_, taps(), weight.value.data(), sigma ? sigma->data() : nullptr, packed.data());
     return packed;
@@ -130,8 +130,8 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution {
     return dx;
   }
 
-  void add_weight_gradient(const Tensor<T, D>& dpacked, const Tensor<T, D>& packed, const Tensor<T, D>* sigma,
-                           const Tensor<T, D>& u, const Tensor<T, D>& v) {
+  void add_weight_gradient(const Tensor<T, D>& dpacked, const Tensor<T, D>& packed, const PreciseTensor<T, D>* sigma,
+                           const PreciseTensor<T, D>& u, const PreciseTensor<T, D>& v) {
     D::unpack_weight_gradient(outputs_, inputs_, taps(), dpacked.data(), packed.data(), sigma ? sigma->data() : nullptr,
                               u.data(), v.data(), weight.accumulator().data());
   }

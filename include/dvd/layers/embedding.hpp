@@ -8,7 +8,7 @@
 
 namespace dvd {
 
-/// Class labels on the host, each in 0 .. classes - 1.
+/// Class labels on the host, each in 0 .. classes - 1. Networks take them as Rows, which labels become by themselves.
 using Labels = std::vector<Index>;
 
 /// Looks up rows of a weight `[classes, width]`, which starts orthogonal. Maps N labels to `[N, width]`.
@@ -20,24 +20,24 @@ class Embedding {
   using device_type = D;
 
   struct Cache {
-    Labels labels;
+    Rows<D> labels;
   };
 
-  Parameter<T, D> weight;
+  Parameter<FullPrecision<T>, D> weight;
 
   Embedding(Index classes, Index width, const Random& random) : classes_(classes), width_(width) {
     require(classes > 0 && width > 0, "an embedding needs at least one class and a width of at least 1, not ", classes,
             " and ", width);
-    weight = Parameter<T, D>(Shape{classes, width});
+    weight = Parameter<FullPrecision<T>, D>(Shape{classes, width});
     initialize_orthogonal(weight, random);
   }
 
   Index classes() const { return classes_; }
   Index width() const { return width_; }
 
-  Tensor<T, D> forward(const Labels& labels, Cache* cache = nullptr) const {
+  Tensor<T, D> forward(const Rows<D>& labels, Cache* cache = nullptr) const {
     if (cache) cache->labels = labels;
-    return apply(weight.value, labels);
+    return cast<T>(looked_up(weight.value, labels));
   }
 
   void backward(const Tensor<T, D>& dy, const Cache& cache) {
@@ -51,39 +51,38 @@ class Embedding {
 
   // What spectral normalisation needs: a table is its own packed form.
 
-  Tensor<T, D> packed_weight(const Tensor<T, D>* sigma) const {
+  Tensor<T, D> packed_weight(const PreciseTensor<T, D>* sigma) const {
     Tensor<T, D> packed(weight.value.shape());
     D::pack_weight(1, weight.value.size(), 1, weight.value.data(), sigma->data(), packed.data());
     return packed;
   }
 
-  Tensor<T, D> apply(const Tensor<T, D>& table, const Labels& labels) const {
-    for (const Index label : labels)
-      require(label >= 0 && label < classes_, "label ", label, " is outside 0 .. ", classes_ - 1);
-    const Index count = static_cast<Index>(labels.size());
-    Tensor<T, D> y(Shape{count, width_});
-    D::gather_rows(count, width_, table.data(), labels.data(), y.data());
-    return y;
-  }
+  Tensor<T, D> apply(const Tensor<T, D>& table, const Rows<D>& labels) const { return looked_up(table, labels); }
 
   /// Adds the gradients of looked-up rows to the gradient of their table.
-  void add_rows_gradient(const Tensor<T, D>& dy, const Labels& labels, Tensor<T, D>& dtable) const {
-    D::scatter_add_rows(static_cast<Index>(labels.size()), width_, dy.data(), labels.data(), dtable.data());
+  template <Scalar U>
+  void add_rows_gradient(const Tensor<T, D>& dy, const Rows<D>& labels, Tensor<U, D>& dtable) const {
+    D::scatter_add_rows(labels.size(), width_, dy.data(), labels.data(), dtable.data());
   }
 
-  void add_weight_gradient(const Tensor<T, D>& dpacked, const Tensor<T, D>& packed, const Tensor<T, D>* sigma,
-                           const Tensor<T, D>& u, const Tensor<T, D>& v) {
+  void add_weight_gradient(const Tensor<T, D>& dpacked, const Tensor<T, D>& packed, const PreciseTensor<T, D>* sigma,
+                           const PreciseTensor<T, D>& u, const PreciseTensor<T, D>& v) {
     // The kernel expects packed weights transposed, as convolutions read them.
-    const Tensor<T, D> dtransposed(Shape{width_, classes_}), transposed(Shape{width_, classes_});
-    transpose(dpacked, dtransposed);
-    transpose(packed, transposed);
+    Tensor<T, D> dtransposed(Shape{width_, classes_}), transposed(Shape{width_, classes_});
+    D::transpose(1, classes_, width_, dpacked.data(), dtransposed.data());
+    D::transpose(1, classes_, width_, packed.data(), transposed.data());
     D::unpack_weight_gradient(classes_, width_, 1, dtransposed.data(), transposed.data(), sigma->data(), u.data(),
                               v.data(), weight.accumulator().data());
   }
 
  private:
-  void transpose(const Tensor<T, D>& table, Tensor<T, D> result) const {
-    D::pack_weight(classes_, width_, 1, table.data(), nullptr, result.data());
+  /// The rows of `table` that belong to the labels.
+  template <Scalar U>
+  Tensor<U, D> looked_up(const Tensor<U, D>& table, const Rows<D>& labels) const {
+    labels.check_below(classes_, "label");
+    Tensor<U, D> y(Shape{labels.size(), width_});
+    D::gather_rows(labels.size(), width_, table.data(), labels.data(), y.data());
+    return y;
   }
 
   Index classes_, width_;

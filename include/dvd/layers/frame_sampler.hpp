@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <concepts>
 #include <numeric>
+#include <type_traits>
 #include <vector>
 
 #include "dvd/layers/layer.hpp"
@@ -79,38 +80,57 @@ struct StridedFrames {
 static_assert(FrameSampling<FrameSampler> && FrameSampling<ConsecutiveFrames> && FrameSampling<StridedFrames>);
 
 namespace detail {
-inline std::vector<Index> frame_rows(const FrameIndices& frames, Index total_frames) {
+inline std::vector<Index> frame_rows(const FrameIndices& frames) {
   std::vector<Index> rows;
   for (Index j = 0; j < frames.count; ++j)
-    for (Index n = 0; n < frames.videos; ++n) {
-      const Index t = frames(n, j);
-      require(t >= 0 && t < total_frames, "frame index ", t, " is outside 0 .. ", total_frames - 1);
-      rows.push_back(t * frames.videos + n);
-    }
+    for (Index n = 0; n < frames.videos; ++n) rows.push_back(frames(n, j) * frames.videos + n);
   return rows;
 }
 }  // namespace detail
 
+/// Chosen frames of videos, on a device. A handle: copies share their frames.
+template <DeviceMemory D>
+struct ChosenFrames {
+  Index videos = 0;
+  Index count = 0;
+  Rows<D> rows;  ///< [count, videos]: of the videos' images `[T * N, H, W, C]`
+
+  ChosenFrames() = default;
+  /// Not explicit: indices serve wherever chosen frames are asked for.
+  ChosenFrames(const FrameIndices& frames)
+      : videos(frames.videos), count(frames.count), rows(detail::frame_rows(frames)) {}
+
+  Index rows_count() const { return rows.size(); }
+
+  /// Other frames in place of these, for all that share them. Throws ArgumentError unless there are as many.
+  void assign(const FrameIndices& frames) {
+    require(frames.videos == videos && frames.count == count, frames.count, " frames of ", frames.videos,
+            " videos cannot take the place of ", count, " of ", videos);
+    rows.assign(detail::frame_rows(frames));
+  }
+};
+
 /// The chosen frames of videos `[T, N, H, W, C]`, as `[k, N, H, W, C]`.
 template <class T, class D>
-Tensor<T, D> select_frames(const Tensor<T, D>& video, const FrameIndices& frames) {
+Tensor<T, D> select_frames(const Tensor<T, D>& video, const std::type_identity_t<ChosenFrames<D>>& frames) {
   const Shape& shape = video.shape();
   require(shape.rank() == 5 && shape[1] == frames.videos, "frames of ", frames.videos,
           " videos cannot be selected from shape ", shape);
-  const auto rows = detail::frame_rows(frames, shape[0]);
+  for (const Index row : frames.rows.values())
+    require(row >= 0 && row < shape[0] * shape[1], "frame index ", (row < 0 ? row - shape[1] + 1 : row) / shape[1],
+            " is outside 0 .. ", shape[0] - 1);
   Tensor<T, D> selected(Shape{frames.count, shape[1], shape[2], shape[3], shape[4]});
-  D::gather_rows(static_cast<Index>(rows.size()), shape[2] * shape[3] * shape[4], video.data(), rows.data(),
-                 selected.data());
+  D::gather_rows(frames.rows.size(), shape[2] * shape[3] * shape[4], video.data(), frames.rows.data(), selected.data());
   return selected;
 }
 
 /// The gradient of the videos: that of the chosen frames in their places, 0 elsewhere.
 template <class T, class D>
-Tensor<T, D> select_frames_backward(const Tensor<T, D>& dselected, const FrameIndices& frames, Index total_frames) {
+Tensor<T, D> select_frames_backward(const Tensor<T, D>& dselected, const std::type_identity_t<ChosenFrames<D>>& frames,
+                                    Index total_frames) {
   const Shape& shape = dselected.shape();
-  const auto rows = detail::frame_rows(frames, total_frames);
   auto dvideo = Tensor<T, D>::zeros(Shape{total_frames, shape[1], shape[2], shape[3], shape[4]});
-  D::scatter_add_rows(static_cast<Index>(rows.size()), shape[2] * shape[3] * shape[4], dselected.data(), rows.data(),
+  D::scatter_add_rows(frames.rows.size(), shape[2] * shape[3] * shape[4], dselected.data(), frames.rows.data(),
                       dvideo.data());
   return dvideo;
 }

@@ -16,7 +16,7 @@ namespace dvd {
 /// Something with parameters that can be visited; see core/parameter.hpp.
 template <class L>
 concept Visitable = requires(L& layer, const std::string& prefix,
-                             Contents<typename L::scalar_type, typename L::device_type>& visitor) {
+                             Contents<FullPrecision<typename L::scalar_type>, typename L::device_type>& visitor) {
   layer.visit(prefix, visitor);
 };
 
@@ -33,13 +33,15 @@ concept Layer = Visitable<L> && std::default_initializable<typename L::Cache> &&
 
 /// A layer whose weight can be replaced for a pass by another one, which is what spectral normalisation does:
 /// `packed_weight` makes the weight that kernels read, divided by `sigma` if there is one, and `add_weight_gradient`
-/// adds to the gradient of `weight` what follows from the gradient of the packed one.
+/// adds to the gradient of `weight` what follows from the gradient of the packed one. The weight is in full precision,
+/// the packed one in that of the layer.
 template <class L>
 concept WeightedLayer = Visitable<L> &&
-    requires(L& layer, const Tensor<typename L::scalar_type, typename L::device_type>& x) {
-  { layer.weight } -> std::same_as<Parameter<typename L::scalar_type, typename L::device_type>&>;
-  layer.packed_weight(&x);
-  layer.add_weight_gradient(x, x, &x, x, x);
+    requires(L& layer, const Tensor<typename L::scalar_type, typename L::device_type>& packed,
+             const PreciseTensor<typename L::scalar_type, typename L::device_type>& sigma) {
+  { layer.weight } -> std::same_as<Parameter<FullPrecision<typename L::scalar_type>, typename L::device_type>&>;
+  layer.packed_weight(&sigma);
+  layer.add_weight_gradient(packed, packed, &sigma, sigma, sigma);
 };
 
 /// A weighted layer whose input is its `Input`, a tensor or something made from one: `apply` computes with a packed

@@ -19,15 +19,15 @@ class Linear {
     Tensor<T, D> x, packed;
   };
 
-  Parameter<T, D> weight, bias;
+  Parameter<FullPrecision<T>, D> weight, bias;
 
   Linear(Index inputs, Index outputs, const Random& random, bool with_bias = true)
       : inputs_(inputs), outputs_(outputs) {
     require(inputs > 0 && outputs > 0, "a linear layer needs at least one input and output, not ", inputs, " and ",
             outputs);
-    weight = Parameter<T, D>(Shape{outputs, inputs});
+    weight = Parameter<FullPrecision<T>, D>(Shape{outputs, inputs});
     initialize_orthogonal(weight, random);
-    if (with_bias) bias = Parameter<T, D>(Shape{outputs});
+    if (with_bias) bias = Parameter<FullPrecision<T>, D>(Shape{outputs});
   }
 
   Index inputs() const { return inputs_; }
@@ -57,7 +57,7 @@ class Linear {
 
   // What spectral normalisation needs; see AppliedLayer. A vector is a pixel, and W a 1x1 convolution.
 
-  Tensor<T, D> packed_weight(const Tensor<T, D>* sigma = nullptr) const {
+  Tensor<T, D> packed_weight(const PreciseTensor<T, D>* sigma = nullptr) const {
     Tensor<T, D> packed(Shape{1, inputs_, outputs_});
     D::pack_weight(outputs_, inputs_, 1, weight.value.data(), sigma ? sigma->data() : nullptr, packed.data());
     return packed;
@@ -86,8 +86,8 @@ class Linear {
     return dx;
   }
 
-  void add_weight_gradient(const Tensor<T, D>& dpacked, const Tensor<T, D>& packed, const Tensor<T, D>* sigma,
-                           const Tensor<T, D>& u, const Tensor<T, D>& v) {
+  void add_weight_gradient(const Tensor<T, D>& dpacked, const Tensor<T, D>& packed, const PreciseTensor<T, D>* sigma,
+                           const PreciseTensor<T, D>& u, const PreciseTensor<T, D>& v) {
     D::unpack_weight_gradient(outputs_, inputs_, 1, dpacked.data(), packed.data(), sigma ? sigma->data() : nullptr,
                               u.data(), v.data(), weight.accumulator().data());
   }

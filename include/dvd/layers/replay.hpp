@@ -15,6 +15,8 @@ namespace dvd {
 template <Scalar T, Device D = Cpu>
 class Replay {
  public:
+  using P = FullPrecision<T>;
+
   Replay() = default;
 
   /// To be made before the pass.
@@ -24,33 +26,42 @@ class Replay {
   /// Calls `pass`, which runs the forward pass on `layer` again.
   template <class Layer, class F>
   void again(Layer& layer, const F& pass) const {
-    const std::vector<Tensor<T, D>> now = copies(layer);
-    restore(layer, before_);
+    const std::vector<Tensor<P, D>> now = copies(layer);
+    restore(layer, before_, nullptr);
     pass();
-    restore(layer, now);
+    restore(layer, now, nullptr);
   }
 
-  /// Puts the buffers back as they were, as if the pass had not been.
+  /// Puts the buffers back as they were, as if the pass had not been; not so if a number on the device is given and is
+  /// other than 0.
   template <class Layer>
-  void undo(Layer& layer) const {
-    restore(layer, before_);
+  void undo(Layer& layer, const P* unless = nullptr) const {
+    restore(layer, before_, unless);
   }
 
  private:
   template <class Layer>
-  static std::vector<Tensor<T, D>> copies(Layer& layer) {
-    std::vector<Tensor<T, D>> result;
-    for (const auto& [name, buffer] : contents(layer).buffers) result.push_back(buffer->value.clone());
+  static std::vector<Tensor<P, D>> copies(Layer& layer) {
+    std::vector<Tensor<P, D>> result;
+    std::vector<ArrayPair<P>> arrays;
+    for (const auto& [name, buffer] : contents(layer).buffers) {
+      result.emplace_back(buffer->value.shape());
+      arrays.push_back({buffer->value.size(), buffer->value.data(), result.back().data()});
+    }
+    D::copy_arrays(arrays, nullptr);
     return result;
   }
 
   template <class Layer>
-  static void restore(Layer& layer, const std::vector<Tensor<T, D>>& values) {
-    const Contents<T, D> all = contents(layer);
-    for (std::size_t i = 0; i < values.size(); ++i) all.buffers[i].buffer->value.copy_from(values[i]);
+  static void restore(Layer& layer, const std::vector<Tensor<P, D>>& values, const P* unless) {
+    const auto all = contents(layer);
+    std::vector<ArrayPair<P>> arrays;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      arrays.push_back({values[i].size(), values[i].data(), all.buffers[i].buffer->value.data()});
+    D::copy_arrays(arrays, unless);
   }
 
-  std::vector<Tensor<T, D>> before_;
+  std::vector<Tensor<P, D>> before_;
 };
 
 }  // namespace dvd

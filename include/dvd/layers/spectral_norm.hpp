@@ -38,10 +38,12 @@ class SpectralNorm {
   using device_type = typename L::device_type;
   using T = scalar_type;
   using D = device_type;
+  using P = FullPrecision<T>;
 
   /// The weight of one pass, as kernels read it, and what its gradient needs.
   struct NormalizedWeight {
-    Tensor<T, D> packed, sigma, u, v;
+    Tensor<T, D> packed;
+    PreciseTensor<T, D> sigma, u, v;
   };
 
   struct Cache {
@@ -50,17 +52,17 @@ class SpectralNorm {
   };
 
   L layer;
-  Buffer<T, D> u;
+  Buffer<P, D> u;
 
   /// Constructs the layer inside from `arguments`. u starts as a random direction.
   template <class... Arguments>
   explicit SpectralNorm(const Random& random, Arguments&&... arguments)
-      : layer(std::forward<Arguments>(arguments)...), u{Tensor<T, D>(Shape{layer.weight.value.extent(0)})} {
-    D::random_normal(u.value.size(), random, T{1}, u.value.data());
+      : layer(std::forward<Arguments>(arguments)...), u{Tensor<P, D>(Shape{layer.weight.value.extent(0)})} {
+    D::random_normal(u.value.size(), random, P{1}, u.value.data());
     const auto values = u.value.to_vector();
     double squares = 0;
-    for (const T value : values) squares += static_cast<double>(value) * static_cast<double>(value);
-    D::scale(u.value.size(), static_cast<T>(1 / std::sqrt(squares)), u.value.data(), u.value.data());
+    for (const P value : values) squares += static_cast<double>(value) * static_cast<double>(value);
+    D::scale(u.value.size(), static_cast<P>(1 / std::sqrt(squares)), u.value.data(), u.value.data());
   }
 
   /// What the layer makes of x; if `onto` is given, added to it (and it is returned).
@@ -88,7 +90,7 @@ class SpectralNorm {
   /// is then used.
   NormalizedWeight normalized_weight(Pass pass) {
     const Index rows = u.value.size(), columns = layer.weight.value.size() / rows;
-    NormalizedWeight result{{}, Tensor<T, D>(Shape{1}), {}, Tensor<T, D>(Shape{columns})};
+    NormalizedWeight result{{}, Tensor<P, D>(Shape{1}), {}, Tensor<P, D>(Shape{columns})};
     D::power_iteration(rows, columns, layer.weight.value.data(), u.value.data(), result.v.data(), result.sigma.data(),
                        pass.power_iteration);
     result.u = u.value.clone();  // a later pass moves u before this one's gradient is asked for

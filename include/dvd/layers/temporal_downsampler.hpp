@@ -72,6 +72,7 @@ class RandomHalfCrop {
   using scalar_type = T;
   using device_type = D;
   static constexpr Index factor = 2;
+  static constexpr bool draws_at_random = true;  ///< its work differs from pass to pass
 
   struct Cache {
     Shape shape;                     ///< of the videos

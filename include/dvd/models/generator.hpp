@@ -163,9 +163,9 @@ class Generator {
 
   const DvdGanConfig& config() const { return config_; }
 
-  Tensor<T, D> forward(const Tensor<T, D>& z, const Labels& labels, Pass pass, Cache* cache = nullptr,
+  Tensor<T, D> forward(const Tensor<T, D>& z, const Rows<D>& labels, Pass pass, Cache* cache = nullptr,
                        const States& states = {}) {
-    const Index batch = static_cast<Index>(labels.size());
+    const Index batch = labels.size();
     require((z.shape() == Shape{batch, config_.latent_dim}), "the generator expects ", batch, " latents of ",
             config_.latent_dim, " for as many labels, not ", z.shape());
     return forward_condition(join(z, embedding.forward(labels, part(cache, &Cache::embedding))), pass, cache, states);
@@ -185,7 +185,7 @@ class Generator {
     // The affine map's output is ordered (channel, row, column); images are (row, column, channel).
     const Tensor<T, D> flat = input.forward(condition, pass, part(cache, &Cache::input));
     Tensor<T, D> x(Shape{1, batch, 4, 4, width_});
-    for (Index n = 0; n < batch; ++n) D::pack_weight(width_, 1, 16, flat[n].data(), nullptr, x[0][n].data());
+    D::transpose(batch, width_, 16, flat.data(), x.data());
 
     if (cache) cache->stages.resize(stages.size());
     if (cache) cache->replays.clear();
@@ -222,7 +222,7 @@ class Generator {
 
     const Index batch = dcondition.extent(0);
     Tensor<T, D> dflat(Shape{batch, 16 * width_});
-    for (Index n = 0; n < batch; ++n) D::pack_weight(16, 1, width_, dx[0][n].data(), nullptr, dflat[n].data());
+    D::transpose(batch, 16, width_, dx.data(), dflat.data());
     const Tensor<T, D> from_input = input.backward(dflat, cache.input, inner);
     D::add(dcondition.size(), from_input.data(), dcondition.data());
 

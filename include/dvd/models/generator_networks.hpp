@@ -37,7 +37,7 @@ struct GeneratorNetworks {
 
   /// The frames made, `[frames, N, R, R, 3]` in [-1, 1], from latents z `[N, latent_dim]`, labels and, where there is a
   /// conditioning stack, the frames to be continued, `[condition_frames, N, R, R, 3]`.
-  Tensor<T, D> generate(const Tensor<T, D>& z, const Labels& labels, const Tensor<T, D>& condition, Pass pass,
+  Tensor<T, D> generate(const Tensor<T, D>& z, const Rows<D>& labels, const Tensor<T, D>& condition, Pass pass,
                         Cache* cache = nullptr) {
     require(bool{condition} == conditioning.has_value(),
             conditioning ? "this model continues videos: it needs conditioning frames"
@@ -62,8 +62,8 @@ struct GeneratorNetworks {
   /// Networks of equal but separate parameters and buffers.
   GeneratorNetworks clone() {
     GeneratorNetworks copy = *this;
-    const Contents<T, D> own = contents(*this);
-    Contents<T, D> all = contents(copy);
+    const auto own = contents(*this);
+    auto all = contents(copy);
     for (std::size_t i = 0; i < all.parameters.size(); ++i)
       require(all.parameters[i].parameter != own.parameters[i].parameter, all.parameters[i].name,
               " is one parameter in two copies of its part; a part must hold its parameters as members");

@@ -12,75 +12,79 @@ namespace dvd {
 ///     score = sum over frames of (L phi + l + <E[y], phi>)
 ///
 /// The score is linear in phi, so frames are summed first, and l counts once a frame. L and E are spectrally
-/// normalised.
+/// normalised. From phi on, all is in full precision.
 template <Scalar T, Device D = Cpu>
 class ProjectionHead {
  public:
   using scalar_type = T;
   using device_type = D;
+  using P = FullPrecision<T>;
 
   struct Cache {
-    Tensor<T, D> rectified, phi, direction;
-    Labels labels;
-    typename SpectralNorm<Linear<T, D>>::NormalizedWeight linear;
-    typename SpectralNorm<Embedding<T, D>>::NormalizedWeight embedding;
+    Tensor<T, D> rectified;
+    Tensor<P, D> phi, direction;
+    Rows<D> labels;
+    typename SpectralNorm<Linear<P, D>>::NormalizedWeight linear;
+    typename SpectralNorm<Embedding<P, D>>::NormalizedWeight embedding;
   };
 
-  SpectralNorm<Linear<T, D>> linear;
-  SpectralNorm<Embedding<T, D>> embedding;
+  SpectralNorm<Linear<P, D>> linear;
+  SpectralNorm<Embedding<P, D>> embedding;
 
   /// Throws ArgumentError for sizes below 1.
   ProjectionHead(Index channels, Index classes, const Random& random)
       : linear(random.stream("linear u"), channels, Index{1}, random.stream("linear")),
         embedding(random.stream("embedding u"), classes, channels, random.stream("embedding")) {}
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, const Labels& labels, Pass pass, Cache* cache = nullptr) {
+  Tensor<P, D> forward(const Tensor<T, D>& x, const Rows<D>& labels, Pass pass, Cache* cache = nullptr) {
     const Index frames = x.extent(0), batch = x.extent(1), pixels = x.extent(2) * x.extent(3), channels = x.extent(4);
-    require(static_cast<Index>(labels.size()) == batch, "the discriminator got ", batch, " videos and ", labels.size(),
-            " labels");
-    Tensor<T, D> rectified(x.shape()), by_frame(Shape{frames, batch * channels}), phi(Shape{batch, channels});
+    require(labels.size() == batch, "the discriminator got ", batch, " videos and ", labels.size(), " labels");
+    Tensor<T, D> rectified(x.shape());
+    Tensor<P, D> by_frame(Shape{frames, batch * channels}), phi(Shape{batch, channels});
     D::relu(x.size(), x.data(), rectified.data());
     D::sum_rows(frames * batch, pixels, channels, rectified.data(), channels, by_frame.data(), false);
     D::sum_rows(1, frames, batch * channels, by_frame.data(), batch * channels, phi.data(), false);
 
     const auto linear_weight = linear.normalized_weight(pass);
     const auto embedding_weight = embedding.normalized_weight(pass);
-    Tensor<T, D> direction = embedding.layer.apply(embedding_weight.packed, labels);
-    Tensor<T, D> shared(direction.shape()), scores(Shape{batch}), offsets(Shape{batch});
+    Tensor<P, D> direction = embedding.layer.apply(embedding_weight.packed, labels);
+    Tensor<P, D> shared(direction.shape()), scores(Shape{batch}), offsets(Shape{batch});
     D::broadcast_rows(1, batch, channels, linear_weight.packed.data(), shared.data());
     D::add(direction.size(), shared.data(), direction.data());
     D::row_dots(batch, channels, phi.data(), direction.data(), scores.data());
     D::broadcast_rows(1, batch, 1, linear.layer.bias.value.data(), offsets.data());
-    D::scale(batch, static_cast<T>(frames), offsets.data(), offsets.data());
+    D::scale(batch, static_cast<P>(frames), offsets.data(), offsets.data());
     D::add(batch, offsets.data(), scores.data());
     if (cache) *cache = {rectified, phi, direction, labels, linear_weight, embedding_weight};
     return scores;
   }
 
   /// The gradient of x, empty unless wanted.
-  Tensor<T, D> backward(const Tensor<T, D>& dscores, const Cache& cache, Gradients gradients) {
+  Tensor<T, D> backward(const Tensor<P, D>& dscores, const Cache& cache, Gradients gradients) {
     const Shape& shape = cache.rectified.shape();
     const Index frames = shape[0], batch = shape[1], pixels = shape[2] * shape[3], channels = shape[4];
     if (wants_parameters(gradients)) {
-      Tensor<T, D> ddirection(cache.direction.shape());
+      Tensor<P, D> ddirection(cache.direction.shape());
       D::scale_rows(batch, channels, dscores.data(), cache.phi.data(), ddirection.data());
-      Tensor<T, D> dlinear(cache.linear.packed.shape());
+      Tensor<P, D> dlinear(cache.linear.packed.shape());
       D::sum_rows(1, batch, channels, ddirection.data(), channels, dlinear.data(), false);
       linear.add_weight_gradient(dlinear, cache.linear);
-      auto dtable = Tensor<T, D>::zeros(cache.embedding.packed.shape());
+      auto dtable = Tensor<P, D>::zeros(cache.embedding.packed.shape());
       embedding.layer.add_rows_gradient(ddirection, cache.labels, dtable);
       embedding.add_weight_gradient(dtable, cache.embedding);
       // While the hinge is open for every score, this sum is 0; rounding noise in its place would be a whole step to
       // Adam, so it is the kernel that sums in double.
-      Tensor<T, D> dbias(Shape{1});
-      const auto ones = Tensor<T, D>::full(Shape{batch}, 1);
+      Tensor<P, D> dbias(Shape{1});
+      const auto ones = Tensor<P, D>::full(Shape{batch}, 1);
       D::row_dots(1, batch, dscores.data(), ones.data(), dbias.data());
-      D::scale(1, static_cast<T>(frames), dbias.data(), dbias.data());
+      D::scale(1, static_cast<P>(frames), dbias.data(), dbias.data());
       D::add(1, dbias.data(), linear.layer.bias.accumulator().data());
     }
     if (!wants_inputs(gradients)) return {};
-    Tensor<T, D> dphi(cache.phi.shape()), frame(shape.tail()), dx(shape);
-    D::scale_rows(batch, channels, dscores.data(), cache.direction.data(), dphi.data());
+    Tensor<P, D> precise_dphi(cache.phi.shape());
+    D::scale_rows(batch, channels, dscores.data(), cache.direction.data(), precise_dphi.data());
+    const Tensor<T, D> dphi = cast<T>(precise_dphi);
+    Tensor<T, D> frame(shape.tail()), dx(shape);
     D::broadcast_rows(batch, pixels, channels, dphi.data(), frame.data());
     D::broadcast_rows(1, frames, frame.size(), frame.data(), dx.data());
     D::relu_backward(dx.size(), cache.rectified.data(), dx.data(), dx.data());

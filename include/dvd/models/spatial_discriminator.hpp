@@ -18,9 +18,10 @@ class SpatialDiscriminator {
  public:
   using scalar_type = T;
   using device_type = D;
+  using Scores = PreciseTensor<T, D>;
 
   struct Cache {
-    FrameIndices frames;
+    ChosenFrames<D> frames;
     Index total_frames;
     std::vector<typename ResBlock2D<T, D>::Cache> blocks;
     typename Attention::Cache attention;
@@ -43,8 +44,8 @@ class SpatialDiscriminator {
     }
   }
 
-  Tensor<T, D> forward(const Tensor<T, D>& video, const Labels& labels, const FrameIndices& frames, Pass pass,
-                       Cache* cache = nullptr) {
+  Scores forward(const Tensor<T, D>& video, const Rows<D>& labels, const ChosenFrames<D>& frames, Pass pass,
+                 Cache* cache = nullptr) {
     Tensor<T, D> x = select_frames(video, frames);
     if (cache) {
       cache->frames = frames;
@@ -59,7 +60,7 @@ class SpatialDiscriminator {
   }
 
   /// The gradient of the videos, empty unless wanted.
-  Tensor<T, D> backward(const Tensor<T, D>& dscores, const Cache& cache, Gradients gradients) {
+  Tensor<T, D> backward(const Scores& dscores, const Cache& cache, Gradients gradients) {
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     Tensor<T, D> dx = head.backward(dscores, cache.head, inner);
     for (std::size_t i = blocks.size(); i-- > 0;) {

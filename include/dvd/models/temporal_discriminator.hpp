@@ -20,6 +20,7 @@ class TemporalDiscriminator {
  public:
   using scalar_type = T;
   using device_type = D;
+  using Scores = PreciseTensor<T, D>;
 
   static constexpr std::size_t volumetric_blocks = 2;
 
@@ -57,7 +58,7 @@ class TemporalDiscriminator {
             " pixels, but the temporal discriminator needs ", needed);
   }
 
-  Tensor<T, D> forward(const Tensor<T, D>& video, const Labels& labels, Pass pass, Cache* cache = nullptr) {
+  Scores forward(const Tensor<T, D>& video, const Rows<D>& labels, Pass pass, Cache* cache = nullptr) {
     if (cache) {
       cache->video_blocks.resize(video_blocks.size());
       cache->frame_blocks.resize(frame_blocks.size());
@@ -73,7 +74,7 @@ class TemporalDiscriminator {
   }
 
   /// The gradient of the videos, empty unless wanted.
-  Tensor<T, D> backward(const Tensor<T, D>& dscores, const Cache& cache, Gradients gradients) {
+  Tensor<T, D> backward(const Scores& dscores, const Cache& cache, Gradients gradients) {
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     Tensor<T, D> dx = head.backward(dscores, cache.head, inner);
     for (std::size_t i = frame_blocks.size(); i-- > 0;) dx = frame_blocks[i].backward(dx, cache.frame_blocks[i], inner);

@@ -42,18 +42,27 @@ class Adam {
           {Tensor<T, D>::zeros(parameter->value.shape()), Tensor<T, D>::zeros(parameter->value.shape())});
   }
 
-  /// One update from the parameters' gradients; a parameter without one counts as having gradient 0.
-  void step() {
+  /// Counts an update, and makes ready what depends on its number.
+  void advance() {
     ++steps_;
     const double correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_));
     const double correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_));
+    const T rates[] = {static_cast<T>(learning_rate_factor_ * options_.learning_rate), static_cast<T>(correction1),
+                       static_cast<T>(correction2)};
+    rates_.assign(rates);
+  }
+
+  /// One update from the parameters' gradients, unless the number `apply` is 0; a parameter without a gradient counts
+  /// as having gradient 0. Kernels alone: the same work every time.
+  void step(const Tensor<T, D>& apply) {
+    std::vector<AdamArrays<T>> arrays;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       Parameter<T, D>& parameter = *parameters_[i].parameter;
-      D::adam(parameter.value.size(), static_cast<T>(learning_rate_factor_ * options_.learning_rate),
-              static_cast<T>(options_.beta1), static_cast<T>(options_.beta2), static_cast<T>(options_.epsilon),
-              static_cast<T>(correction1), static_cast<T>(correction2), parameter.accumulator().data(),
-              parameter.value.data(), moments_[i].average.data(), moments_[i].average_square.data());
+      arrays.push_back({parameter.value.size(), parameter.accumulator().data(), parameter.value.data(),
+                        moments_[i].average.data(), moments_[i].average_square.data()});
     }
+    D::adam(arrays, static_cast<T>(options_.beta1), static_cast<T>(options_.beta2), static_cast<T>(options_.epsilon),
+            rates_.data(), apply.data());
   }
 
   /// What the learning rate is multiplied with from the next update on; 1 at first.
@@ -71,6 +80,7 @@ class Adam {
   Options options_;
   std::vector<NamedParameter<T, D>> parameters_;
   std::vector<Moments> moments_;
+  Tensor<T, D> rates_{Shape{3}};  ///< learning rate and both corrections
   double learning_rate_factor_ = 1;
   Index steps_ = 0;
 };

@@ -76,16 +76,16 @@ inline Index read_count(const SafetensorsFile& file, const std::filesystem::path
 template <class... Types>
 void save_checkpoint(const std::filesystem::path& path, Trainer<Types...>& trainer,
                      const std::map<std::string, std::string>& metadata = {}) {
-  using T = typename Trainer<Types...>::T;
+  using P = FullPrecision<typename Trainer<Types...>::T>;
   SafetensorsWriter writer;
-  std::vector<std::vector<T>> values;  // the writer refers to what it is given
+  std::vector<std::vector<P>> values;  // the writer refers to what it is given
   std::vector<std::pair<std::string, Shape>> entries;
   detail::visit_tensors(trainer, [&](const std::string& name, const auto& tensor) {
     values.push_back(tensor.to_vector());
     entries.emplace_back(name, tensor.shape());
   });
   for (std::size_t i = 0; i < values.size(); ++i)
-    writer.add<T>(entries[i].first, detail::file_shape(entries[i].second), values[i]);
+    writer.add<P>(entries[i].first, detail::file_shape(entries[i].second), values[i]);
   const std::int64_t steps[] = {trainer.generator_optimizer().steps(), trainer.discriminator_optimizer().steps()};
   writer.add<std::int64_t>("optimizer.generator.step", {}, std::span(steps, 1));
   writer.add<std::int64_t>("optimizer.discriminator.step", {}, std::span(steps + 1, 1));
@@ -196,7 +196,7 @@ void load_checkpoint(const std::filesystem::path& path, Trainer<Types...>& train
 /// of one configuration.
 template <class... Types>
 void copy_training_state(Trainer<Types...>& from, Trainer<Types...>& to) {
-  std::vector<Tensor<typename Trainer<Types...>::T, typename Trainer<Types...>::D>> values;
+  std::vector<PreciseTensor<typename Trainer<Types...>::T, typename Trainer<Types...>::D>> values;
   detail::visit_tensors(from, [&](const std::string&, const auto& tensor) { values.push_back(tensor); });
   auto value = values.begin();
   detail::visit_tensors(to, [&](const std::string&, auto& tensor) { tensor.copy_from(*value++); });

@@ -31,15 +31,6 @@ struct GeneratorInputs {
   Random random{};           ///< what layers draw from that do something random
 };
 
-/// What the discriminators are given. The temporal one sees the conditioning frames as well; the spatial one's indices
-/// begin behind them.
-template <Scalar T, Device D = Cpu>
-struct JudgedVideos {
-  Tensor<T, D> videos;  ///< [condition_frames + frames, N, R, R, 3]
-  Labels labels;
-  FrameIndices frames;
-};
-
 /// The conditioning frames of real videos, empty if there are none.
 template <Scalar T, Device D>
 Tensor<T, D> condition_of(const Tensor<T, D>& real, Index condition_frames) {
@@ -52,35 +43,116 @@ inline FrameIndices behind(FrameIndices frames, Index count) {
   return frames;
 }
 
-/// The real videos, then the generated ones, which begin with the same conditioning frames.
-template <Scalar T, Device D>
-JudgedVideos<T, D> with_fakes(const DiscriminatorInputs<T, D>& inputs, const Tensor<T, D>& fake) {
-  const Shape& shape = inputs.real.shape();
-  const Index frames = shape[0], given = frames - fake.extent(0), frame = shape[2] * shape[3] * shape[4],
-              real_row = shape[1] * frame, fake_row = fake.extent(1) * frame, row = real_row + fake_row;
-  Tensor<T, D> videos(Shape{frames, shape[1] + fake.extent(1), shape[2], shape[3], shape[4]});
-  D::copy_rows(1, frames, real_row, inputs.real.data(), 0, real_row, videos.data(), 0, row);
-  if (given > 0) D::copy_rows(1, given, real_row, inputs.real.data(), 0, real_row, videos.data() + real_row, 0, row);
-  D::copy_rows(1, frames - given, fake_row, fake.data(), 0, fake_row, videos[given].data() + real_row, 0, row);
-  JudgedVideos<T, D> result{videos, inputs.real_labels, behind(inputs.real_frames, given)};
-  result.labels.insert(result.labels.end(), inputs.labels.begin(), inputs.labels.end());
-  const FrameIndices of_fakes = behind(inputs.frames, given);
-  result.frames.videos += of_fakes.videos;
-  result.frames.values.insert(result.frames.values.end(), of_fakes.values.begin(), of_fakes.values.end());
-  return result;
+/// Labels of real and of generated videos as one batch.
+inline Labels joined(Labels real, const Labels& fake) {
+  real.insert(real.end(), fake.begin(), fake.end());
+  return real;
 }
 
-/// Generated videos alone, behind the conditioning frames that they continue.
-template <Scalar T, Device D>
-JudgedVideos<T, D> continued(const GeneratorInputs<T, D>& inputs, const Tensor<T, D>& fake) {
-  if (!inputs.condition) return {fake, inputs.labels, inputs.frames};
-  const Index given = inputs.condition.extent(0);
-  const Shape& shape = fake.shape();
-  Tensor<T, D> videos(Shape{given + shape[0], shape[1], shape[2], shape[3], shape[4]});
-  videos.slice(0, given).copy_from(inputs.condition);
-  videos.slice(given, shape[0]).copy_from(fake);
-  return {videos, inputs.labels, behind(inputs.frames, given)};
+/// Frames of real and of generated videos as one batch.
+inline FrameIndices joined(FrameIndices real, const FrameIndices& fake) {
+  real.videos += fake.videos;
+  real.values.insert(real.values.end(), fake.values.begin(), fake.values.end());
+  return real;
 }
+
+namespace detail {
+
+/// `place` becomes `value`: the same array or, where an array must stay in its place, a copy.
+template <Scalar T, Device D>
+void put(const Tensor<T, D>& value, Tensor<T, D>& place) {
+  if (D::Recording::replays && place)
+    place.copy_from(value);
+  else
+    place = D::Recording::replays && value ? value.clone() : value;
+}
+
+template <DeviceMemory D, class Value, class Place>
+void put(const Value& value, Place& place) {
+  if (D::Recording::replays && place.rows_count() > 0)
+    place.assign(value);
+  else
+    place = value;
+}
+
+}  // namespace detail
+
+/// The inputs of an update of the discriminators, in the places on the device that the update reads them from: where
+/// updates are recorded, those stay while `assign` brings in others.
+template <Scalar T, Device D = Cpu>
+struct DiscriminatorBatch {
+  Tensor<T, D> real, z;
+  Tensor<T, D> condition;  ///< what the generated videos continue, the first frames of the real ones; or empty
+  Rows<D> labels;          ///< of the generated videos
+  Rows<D> judged_labels;   ///< of the real and of the generated videos
+  /// For D_S, of the real and of the generated videos, the conditioning frames counted.
+  ChosenFrames<D> judged_frames;
+  Random random{};
+
+  /// `condition_frames` is that of the model. Whatever was assigned before must have been as large.
+  void assign(const DiscriminatorInputs<T, D>& inputs, Index condition_frames) {
+    detail::put(inputs.real, real);
+    condition = condition_of(real, condition_frames);
+    detail::put(inputs.z, z);
+    detail::put<D>(inputs.labels, labels);
+    detail::put<D>(joined(inputs.real_labels, inputs.labels), judged_labels);
+    detail::put<D>(behind(joined(inputs.real_frames, inputs.frames), condition_frames), judged_frames);
+    random = inputs.random;
+  }
+
+  /// Whether what was assigned before was as large.
+  bool fits(const DiscriminatorInputs<T, D>& inputs) const {
+    return real.shape() == inputs.real.shape() && z.shape() == inputs.z.shape() &&
+           judged_frames.count == inputs.frames.count;
+  }
+
+  /// What the discriminators are given: the real videos, then the generated ones, which begin with the same
+  /// conditioning frames. The temporal one sees the conditioning frames as well.
+  Tensor<T, D> judged(const Tensor<T, D>& fake) const {
+    const Shape& shape = real.shape();
+    const Index frames = shape[0], given = frames - fake.extent(0), frame = shape[2] * shape[3] * shape[4],
+                real_row = shape[1] * frame, fake_row = fake.extent(1) * frame, row = real_row + fake_row;
+    Tensor<T, D> videos(Shape{frames, shape[1] + fake.extent(1), shape[2], shape[3], shape[4]});
+    D::copy_rows(1, frames, real_row, real.data(), 0, real_row, videos.data(), 0, row);
+    if (given > 0) D::copy_rows(1, given, real_row, real.data(), 0, real_row, videos.data() + real_row, 0, row);
+    D::copy_rows(1, frames - given, fake_row, fake.data(), 0, fake_row, videos[given].data() + real_row, 0, row);
+    return videos;
+  }
+};
+
+/// The same for an update of the generator.
+template <Scalar T, Device D = Cpu>
+struct GeneratorBatch {
+  Tensor<T, D> z, condition;
+  Rows<D> labels, judged_labels;
+  ChosenFrames<D> judged_frames;
+  Random random{};
+
+  void assign(const GeneratorInputs<T, D>& inputs, Index condition_frames) {
+    detail::put(inputs.z, z);
+    detail::put<D>(inputs.labels, labels);
+    judged_labels = labels;
+    detail::put<D>(behind(inputs.frames, condition_frames), judged_frames);
+    detail::put(inputs.condition, condition);
+    random = inputs.random;
+  }
+
+  bool fits(const GeneratorInputs<T, D>& inputs) const {
+    return z.shape() == inputs.z.shape() && condition.shape() == inputs.condition.shape() &&
+           judged_frames.count == inputs.frames.count;
+  }
+
+  /// What the discriminators are given: the generated videos behind the conditioning frames that they continue.
+  Tensor<T, D> judged(const Tensor<T, D>& fake) const {
+    if (!condition) return fake;
+    const Index given = condition.extent(0);
+    const Shape& shape = fake.shape();
+    Tensor<T, D> videos(Shape{given + shape[0], shape[1], shape[2], shape[3], shape[4]});
+    videos.slice(0, given).copy_from(condition);
+    videos.slice(given, shape[0]).copy_from(fake);
+    return videos;
+  }
+};
 
 inline Labels part_of(const Labels& labels, Index first, Index count) {
   return Labels(labels.begin() + first, labels.begin() + first + count);
@@ -92,16 +164,16 @@ inline FrameIndices part_of(const FrameIndices& frames, Index first, Index count
 }
 
 /// A part's share of its batch: what its mean loss counts.
-template <class Inputs>
-double share_of(const Inputs& part, const std::vector<Inputs>& parts) {
-  std::size_t total = 0;
-  for (const Inputs& each : parts) total += each.labels.size();
+template <class Batch>
+double share_of(const Batch& part, const std::vector<Batch>& parts) {
+  Index total = 0;
+  for (const Batch& each : parts) total += each.labels.size();
   return static_cast<double>(part.labels.size()) / static_cast<double>(total);
 }
 
 /// How a part goes through the networks: u advances once a batch. Refers to the part.
-template <class Inputs>
-Pass pass_for(const Inputs& part, const std::vector<Inputs>& parts) {
+template <class Batch>
+Pass pass_for(const Batch& part, const std::vector<Batch>& parts) {
   Pass pass = &part == &parts.front() ? Pass::train() : Pass::train_further();
   pass.random = &part.random;
   return pass;

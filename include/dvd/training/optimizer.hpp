@@ -7,15 +7,18 @@
 
 namespace dvd {
 
-/// An optimizer of the parameters of a network: `O(contents, options)` constructs one, `step()` updates the parameters
-/// from their gradients, `steps()` counts updates, `scale_learning_rate(factor)` sets a factor of the learning rate.
+/// An optimizer of the parameters of a network: `O(contents, options)` constructs one. An update is `advance()`, which
+/// counts it on the host, then `step(apply)`, which asks the device to update the parameters from their gradients
+/// unless the number `apply` there is 0, and may be recorded, so that it must do the same whatever the update's number.
+/// `steps()` counts updates, `scale_learning_rate(factor)` sets a factor of the learning rate of the updates to come.
 /// For checkpoints, `parameters()` lists what it updates and `moments()` holds, in that order, a pair of tensors
 /// `average` and `average_square` for each.
 template <class O, class T, class D>
 concept OptimizerFor = requires(O& optimizer, const Contents<T, D>& contents, const typename O::Options& options,
-                                Index steps) {
+                                const Tensor<T, D>& apply, Index steps) {
   O(contents, options);
-  { optimizer.step() } -> std::same_as<void>;
+  optimizer.advance();
+  optimizer.step(apply);
   { optimizer.steps() } -> std::same_as<Index>;
   optimizer.set_steps(steps);
   optimizer.scale_learning_rate(0.5);

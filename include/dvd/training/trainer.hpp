@@ -8,46 +8,9 @@
 
 #include "dvd/data/clip_source.hpp"
 #include "dvd/models/dvd_gan.hpp"
-#include "dvd/training/adam.hpp"
-#include "dvd/training/fault.hpp"
-#include "dvd/training/inputs.hpp"
-#include "dvd/training/losses.hpp"
-#include "dvd/training/moving_average.hpp"
-#include "dvd/training/optimizer.hpp"
-#include "dvd/training/report.hpp"
+#include "dvd/training/updates.hpp"
 
 namespace dvd {
-
-/// Settings of training; the defaults are the paper's but for the batch, which is 512 there.
-struct TrainerOptions {
-  Index batch = 8;
-  std::uint64_t seed = 0;
-  Index d_steps = 2;  ///< updates of the discriminators in a step
-  /// A batch goes through the networks in parts of this many videos, whose gradients are added: the memory of a small
-  /// batch for the update of a large one. Batch norms see the statistics of a part, not of the batch, and sigmas
-  /// come from the u before and after the first part, so it is not the same training: keep parts as large as memory
-  /// allows. 0: the whole batch at once.
-  Index micro_batch = 0;
-  AdamOptions generator_optimizer = {.learning_rate = 1e-4};
-  AdamOptions discriminator_optimizer = {.learning_rate = 5e-4};
-  /// Both learning rates fall linearly from what they are after step `decay_start` to 0 after step `decay_end`. With
-  /// `decay_end` 0 they stay.
-  Index decay_start = 0, decay_end = 0;
-  MovingAverageOptions average = {};
-
-  /// Throws ArgumentError, naming the field, unless all settings make sense.
-  void validate() const {
-    require(batch >= 1 && batch <= 65536, "batch must be between 1 and 65536, not ", batch);
-    require(micro_batch >= 0, "micro_batch must be at least 1, or 0 for whole batches, not ", micro_batch);
-    require(d_steps >= 1 && d_steps <= 1000, "d_steps must be between 1 and 1000, not ", d_steps);
-    require(decay_end == 0 || (decay_start >= 0 && decay_start < decay_end),
-            "the learning rates' decay must start at step 0 or later and end after its start, not last from ",
-            decay_start, " to ", decay_end);
-    require(average.decay >= 0 && average.decay < 1, "the average's decay must be at least 0 and below 1, not ",
-            average.decay);
-    require(average.start >= 0, "the average's start must not be negative, as ", average.start, " is");
-  }
-};
 
 /// Trains a DVD-GAN: two updates of the discriminators on fresh data and latents, then one of the generator. A run is a
 /// function of the model's seed, the trainer's seed and the data; the number of threads changes no bit.
@@ -59,8 +22,8 @@ struct TrainerOptions {
 ///
 /// A loss, score or gradient that is not finite never reaches a weight: see StepReport::skipped.
 template <class Gan, GanLoss Loss = HingeLoss,
-          OptimizerFor<typename Gan::scalar_type, typename Gan::device_type> OptimizerType =
-              Adam<typename Gan::scalar_type, typename Gan::device_type>>
+          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType =
+              Adam<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type>>
 class Trainer {
  public:
   using GanType = Gan;
@@ -71,14 +34,7 @@ class Trainer {
 
   /// Trains `gan`, which must outlive the trainer. Throws ArgumentError for settings that make no sense.
   explicit Trainer(Gan& gan, const TrainerOptions& options = {})
-      : gan_(gan),
-        options_((options.validate(), options)),
-        generator_(contents(gan.networks())),
-        spatial_(contents(gan.spatial, "spatial.")),
-        temporal_(contents(gan.temporal, "temporal.")),
-        average_(contents(gan.average, "ema.")),
-        generator_optimizer_(generator_, options.generator_optimizer),
-        discriminator_optimizer_(both(spatial_, temporal_), options.discriminator_optimizer) {}
+      : gan_(gan), options_((options.validate(), options)), updates_(gan, options_) {}
 
   /// One step of training on clips of `data`. Throws ArgumentError if their size or labels do not fit the model.
   template <ClipSource Data>
@@ -100,17 +56,9 @@ class Trainer {
   /// The same on a batch in parts. If a loss, score or gradient is not finite, nothing is updated, and the report
   /// says so.
   void discriminator_update(const std::vector<DiscriminatorInputs<T, D>>& parts, StepReport& report) {
-    const Replay<T, D> before(gan_);
-    spatial_.clear_gradients();
-    temporal_.clear_gradients();
-    report.spatial = report.temporal = {};
-    for (const auto& part : parts)
-      add_discriminator_gradients(part, share_of(part, parts), pass_for(part, parts), report);
-    report.spatial.gradient_norm = gradient_norm(spatial_);
-    report.temporal.gradient_norm = gradient_norm(temporal_);
-    if (!report.spatial.is_finite() || !report.temporal.is_finite() || !statistics_are_finite())
-      return skip(parts, before, report);
-    discriminator_optimizer_.step();
+    updates_.begin();
+    updates_.queue(parts);
+    updates_.finish(report);
   }
 
   /// One update of the generator by the sum of both discriminators' losses, and of its average: the end of a step.
@@ -120,16 +68,10 @@ class Trainer {
 
   /// The same on a batch in parts. If a loss or gradient is not finite, nothing is updated, and the report says so.
   void generator_update(const std::vector<GeneratorInputs<T, D>>& parts, StepReport& report) {
-    const Replay<T, D> before(gan_);
-    generator_.clear_gradients();
-    report.generator_loss = 0;
-    for (const auto& part : parts) add_generator_gradients(part, share_of(part, parts), pass_for(part, parts), report);
-    report.generator_gradient_norm = gradient_norm(generator_);
-    if (!std::isfinite(report.generator_loss + report.generator_gradient_norm) || !statistics_are_finite())
-      return skip(parts, before, report);
-    generator_optimizer_.step();
-    ++steps_;
-    update_moving_average(generator_, average_, steps_, options_.average);
+    updates_.begin();
+    updates_.queue(parts, steps_ + 1);
+    updates_.finish(report);
+    if (!report.skipped) ++steps_;
   }
 
   /// The random numbers that the clips of the run's batches are drawn with; batch number
@@ -168,15 +110,10 @@ class Trainer {
   /// the draws it had led astray.
   Index redraws() const { return redraws_; }
   void set_redraws(Index redraws) { redraws_ = redraws; }
-  Optimizer& generator_optimizer() { return generator_optimizer_; }
-  Optimizer& discriminator_optimizer() { return discriminator_optimizer_; }
+  Optimizer& generator_optimizer() { return updates_.generator_optimizer(); }
+  Optimizer& discriminator_optimizer() { return updates_.discriminator_optimizer(); }
 
  private:
-  static Contents<T, D> both(Contents<T, D> first, const Contents<T, D>& second) {
-    first.parameters.insert(first.parameters.end(), second.parameters.begin(), second.parameters.end());
-    return first;
-  }
-
   static Random step_random(std::uint64_t seed, Index redraws, Index step) {
     const Random random = Random(seed).stream("step").stream(static_cast<std::uint64_t>(step));
     return redraws == 0 ? random : random.stream("redraw").stream(static_cast<std::uint64_t>(redraws));
@@ -186,26 +123,24 @@ class Trainer {
   }
   Random step_random(Index step) const { return step_random(options_.seed, redraws_, step); }
 
-  /// A step on the clips that `batch(number)` gives.
+  /// A step on the clips that `batch(number)` gives. The device is waited for once, at the end.
   template <class F>
   StepReport step_on(const F& batch) {
     StepReport report;
-    generator_optimizer_.scale_learning_rate(learning_rate_factor());
-    discriminator_optimizer_.scale_learning_rate(learning_rate_factor());
+    generator_optimizer().scale_learning_rate(learning_rate_factor());
+    discriminator_optimizer().scale_learning_rate(learning_rate_factor());
+    updates_.begin();
     std::vector<LabelledClip> clips;
     Index number = steps_ * batches_per_step();
-    for (Index update = 0; update < options_.d_steps && !report.skipped; ++update) {
+    for (Index update = 0; update < options_.d_steps; ++update) {
       clips = checked_clips(batch, number++, report);
-      discriminator_update(discriminator_inputs(clips, update_random(step_random(steps_), update)), report);
+      updates_.queue(discriminator_inputs(clips, update_random(step_random(steps_), update)));
     }
-    if (!report.skipped) {
-      if (gan_.config().condition_frames > 0) clips = checked_clips(batch, number, report);
-      generator_update(generator_inputs(clips, step_random(steps_).stream("generator")), report);
-    }
-    if (report.skipped) {
-      ++steps_;
-      ++skipped_steps_;
-    }
+    if (gan_.config().condition_frames > 0) clips = checked_clips(batch, number, report);
+    updates_.queue(generator_inputs(clips, step_random(steps_).stream("generator")), steps_ + 1);
+    updates_.finish(report);
+    ++steps_;
+    if (report.skipped) ++skipped_steps_;
     report.step = steps_;
     return report;
   }
@@ -301,117 +236,9 @@ class Trainer {
     return parts;
   }
 
-  void add_discriminator_gradients(const DiscriminatorInputs<T, D>& inputs, double weight, Pass pass,
-                                   StepReport& report) {
-    require(inputs.real.shape().rank() == 5 && inputs.real.extent(0) == gan_.config().video_frames(),
-            "the discriminators expect real videos of ", gan_.config().video_frames(), " frames, not of shape ",
-            inputs.real.shape());
-    const Tensor<T, D> condition = condition_of(inputs.real, gan_.config().condition_frames);
-    const auto both = with_fakes(inputs, gan_.generate(inputs.z, inputs.labels, condition, pass));
-    const Index real_count = inputs.real.extent(1);
-    {
-      typename Gan::SpatialType::Cache cache;
-      const Tensor<T, D> scores = gan_.spatial.forward(both.videos, both.labels, both.frames, pass, &cache);
-      gan_.spatial.backward(discriminator_loss(scores, real_count, weight, report.spatial), cache,
-                            Gradients::parameters);
-    }
-    {
-      typename Gan::TemporalType::Cache cache;
-      const Tensor<T, D> scores = gan_.temporal.forward(both.videos, both.labels, pass, &cache);
-      gan_.temporal.backward(discriminator_loss(scores, real_count, weight, report.temporal), cache,
-                             Gradients::parameters);
-    }
-  }
-
-  void add_generator_gradients(const GeneratorInputs<T, D>& inputs, double weight, Pass pass, StepReport& report) {
-    typename Gan::Networks::Cache generator_cache;
-    JudgedVideos<T, D> judged =
-        continued(inputs, gan_.generate(inputs.z, inputs.labels, inputs.condition, pass, &generator_cache));
-    auto loss = Tensor<T, D>::zeros(Shape{1});
-    Tensor<T, D> dvideos;
-    {
-      typename Gan::SpatialType::Cache cache;
-      const Tensor<T, D> scores = gan_.spatial.forward(judged.videos, judged.labels, judged.frames, pass, &cache);
-      dvideos = gan_.spatial.backward(generator_loss(scores, weight, loss), cache, Gradients::inputs);
-    }
-    {
-      typename Gan::TemporalType::Cache cache;
-      const Tensor<T, D> scores = gan_.temporal.forward(judged.videos, judged.labels, pass, &cache);
-      const Tensor<T, D> dtemporal =
-          gan_.temporal.backward(generator_loss(scores, weight, loss), cache, Gradients::inputs);
-      D::add(dvideos.size(), dtemporal.data(), dvideos.data());
-    }
-    judged = {};
-    const Index frames = gan_.config().frames;  // of the conditioning frames no gradient is wanted
-    gan_.networks().backward(dvideos.slice(dvideos.extent(0) - frames, frames), std::move(generator_cache),
-                             Gradients::parameters);
-    report.generator_loss += weight * static_cast<double>(loss.item());
-  }
-
-  /// A variance can be infinite where what it normalises is not.
-  bool statistics_are_finite() const {
-    for (const Contents<T, D>* network : {&generator_, &spatial_, &temporal_})
-      if (!first_non_finite_buffer(*network).empty()) return false;
-    return true;
-  }
-
-  /// Leaves an update out: buffers go back to `before`, and the report tells what was wrong.
-  template <class Inputs>
-  void skip(const std::vector<Inputs>& parts, const Replay<T, D>& before, StepReport& report) {
-    before.undo(gan_);
-    report.skipped = true;
-    report.fault = find_fault(gan_, {&generator_, &spatial_, &temporal_}, parts);
-    before.undo(gan_);
-  }
-
-  /// The gradient of the scores, real ones first, for a part of a batch that counts `weight` in it.
-  static Tensor<T, D> discriminator_loss(const Tensor<T, D>& scores, Index real_count, double weight,
-                                         DiscriminatorReport& report) {
-    Tensor<T, D> dscores(scores.shape());
-    auto loss = Tensor<T, D>::zeros(Shape{1});
-    const Index fake_count = scores.size() - real_count;
-    D::mean_loss(
-        real_count, scores.data(), [](T score) { return Loss::real(score); }, loss.data(), dscores.data());
-    D::mean_loss(
-        fake_count, scores.data() + real_count, [](T score) { return Loss::fake(score); }, loss.data(),
-        dscores.data() + real_count);
-    report.loss += weight * static_cast<double>(loss.item());
-    const std::vector<T> values = scores.to_vector();
-    for (Index i = 0; i < scores.size(); ++i) {
-      const double score = weight * static_cast<double>(values[static_cast<std::size_t>(i)]);
-      if (i < real_count)
-        report.real_score += score / static_cast<double>(real_count);
-      else
-        report.fake_score += score / static_cast<double>(fake_count);
-    }
-    if (weight != 1) D::scale(dscores.size(), static_cast<T>(weight), dscores.data(), dscores.data());
-    return dscores;
-  }
-
-  static Tensor<T, D> generator_loss(const Tensor<T, D>& scores, double weight, Tensor<T, D>& loss) {
-    Tensor<T, D> dscores(scores.shape());
-    D::mean_loss(
-        scores.size(), scores.data(), [](T score) { return Loss::generator(score); }, loss.data(), dscores.data());
-    if (weight != 1) D::scale(dscores.size(), static_cast<T>(weight), dscores.data(), dscores.data());
-    return dscores;
-  }
-
-  static double gradient_norm(const Contents<T, D>& network) {
-    double squares = 0;
-    Tensor<T, D> square(Shape{1});
-    for (const auto& [name, parameter] : network.parameters) {
-      const Tensor<T, D>& gradient = parameter->gradient;
-      if (!gradient) continue;
-      D::dot(gradient.size(), gradient.data(), gradient.data(), square.data());
-      squares += static_cast<double>(square.item());
-    }
-    return std::sqrt(squares);
-  }
-
   Gan& gan_;
   TrainerOptions options_;
-  Contents<T, D> generator_, spatial_, temporal_, average_;
-  Optimizer generator_optimizer_, discriminator_optimizer_;
+  Updates<Gan, Loss, OptimizerType> updates_;
   Index steps_ = 0, skipped_steps_ = 0, redraws_ = 0;
 };
 

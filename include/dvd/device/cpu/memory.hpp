@@ -1,19 +1,10 @@
-// Memory of the CPU device: an arena from which all arrays come and to which they return.
-//
-// A training step asks for the same sizes in the same order again and again. Giving large arrays back to the operating
-// system costs more than filling them (every page is cleared when it returns), and keeping lists of free arrays by size
-// keeps twice what is ever needed at a time. The arena cuts arrays from a few large regions, always at the lowest place
-// that fits, and joins neighbours that are free again: after the first step, what a step needs lies packed at the
-// bottom of the regions, no memory is asked for any more, and pages that were never needed are never touched.
+// Memory of the CPU device.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <new>
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -25,110 +16,20 @@
 
 #include "dvd/core/error.hpp"
 #include "dvd/core/shape.hpp"
+#include "dvd/device/arena.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
 namespace dvd::cpu {
 
-/// First-fit allocation from large regions, in order of addresses; `buffer_slack` bytes behind every array are its own.
-/// Thread-safe.
-class Arena {
- public:
-  static constexpr std::size_t alignment = 64;
+constexpr std::size_t memory_alignment = 64;
 
-  /// The arena of the process. Never destroyed: arrays may outlive every static object.
-  static Arena& instance() {
-    static auto& arena = *new Arena;
-    return arena;
-  }
-
-  void* take(std::size_t bytes) {
-    const std::size_t size = rounded(bytes);
-    const std::lock_guard lock(mutex_);
-    auto span = std::find_if(free_.begin(), free_.end(), [=](const auto& entry) { return entry.second >= size; });
-    if (span == free_.end()) span = grow(size);
-    std::byte* const begin = span->first;
-    const std::size_t left = span->second - size;
-    forbid(begin, size, false);
-    const auto next = free_.erase(span);
-    if (left > 0) free_.emplace_hint(next, begin + size, left);
-    in_use_ += size;
-    peak_ = std::max(peak_, in_use_);
-    return begin;
-  }
-
-  void give(void* buffer, std::size_t bytes) noexcept {
-    const std::size_t size = rounded(bytes);
-    std::byte* const begin = static_cast<std::byte*>(buffer);
-    const std::lock_guard lock(mutex_);
-    in_use_ -= size;
-    forbid(begin, size, true);
-    const auto after = free_.lower_bound(begin);
-    if (after != free_.begin()) {
-      const auto before = std::prev(after);
-      if (before->first + before->second == begin) {
-        before->second += size;
-        if (after != free_.end() && begin + size == after->first) {
-          before->second += after->second;
-          free_.erase(after);
-        }
-        return;
-      }
-    }
-    try {
-      if (after != free_.end() && begin + size == after->first) {
-        const std::size_t joined = size + after->second;
-        free_.emplace_hint(free_.erase(after), begin, joined);
-      } else {
-        free_.emplace_hint(after, begin, size);
-      }
-    } catch (...) {  // no memory for the note that there is memory: the array is lost to the arena
-    }
-  }
-
-  /// Bytes in use now, the most that ever were, and those of all regions.
-  std::size_t in_use() const { return locked(in_use_); }
-  std::size_t peak() const { return locked(peak_); }
-  std::size_t reserved() const { return locked(reserved_); }
-
- private:
-  using Spans = std::map<std::byte*, std::size_t>;
-
-  Arena() = default;
-
-  std::size_t locked(const std::size_t& value) const {
-    const std::lock_guard lock(mutex_);
-    return value;
-  }
-
-  static std::size_t rounded(std::size_t bytes) {
-    constexpr std::size_t step = 256;
-    return (bytes + buffer_slack + step - 1) / step * step;
-  }
-
-  /// Tells the address sanitizer what is free, so that it finds reads and writes there.
-  static void forbid([[maybe_unused]] std::byte* begin, [[maybe_unused]] std::size_t size,
-                     [[maybe_unused]] bool forbidden) {
+/// Regions of memory as large as the system promises: pages that are never touched cost nothing.
+struct HostRegions {
 #if defined(__SANITIZE_ADDRESS__)
-    if (forbidden)
-      ASAN_POISON_MEMORY_REGION(begin, size);
-    else
-      ASAN_UNPOISON_MEMORY_REGION(begin, size);
+  static constexpr std::size_t largest = std::size_t{256} << 20;  // its notes on a region take an eighth of it
+#else
+  static constexpr std::size_t largest = std::size_t{8} << 30;
 #endif
-  }
-
-  /// Another region, as large as the system promises: pages that are never touched cost nothing.
-  Spans::iterator grow(std::size_t size) {
-    for (std::size_t region = std::max(size, largest_region); region >= size;
-         region = region > size ? std::max(size, region / 2) : 0) {
-      if (void* const memory = map(region)) {
-        reserved_ += region;
-        forbid(static_cast<std::byte*>(memory), region, true);
-        return free_.emplace(static_cast<std::byte*>(memory), region).first;
-      }
-    }
-    throw Error(concat("out of memory: ", size >> 20, " MiB more were needed; use a smaller batch, fewer channels or ",
-                       "a lower resolution"));
-  }
 
   /// Zeros from the operating system.
   static void* map(std::size_t bytes) {
@@ -136,33 +37,60 @@ class Arena {
     void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return memory == MAP_FAILED ? nullptr : memory;
 #else
-    void* const memory = ::operator new (bytes, std::align_val_t{alignment}, std::nothrow);
+    void* const memory = ::operator new (bytes, std::align_val_t{memory_alignment}, std::nothrow);
     if (memory) std::memset(memory, 0, bytes);
     return memory;
 #endif
   }
 
-#if defined(__SANITIZE_ADDRESS__)
-  static constexpr std::size_t largest_region = std::size_t{256} << 20;  // its notes on a region take an eighth of it
+  static void unmap(void* region, [[maybe_unused]] std::size_t bytes) {
+    forbid(region, bytes, false);
+#if defined(__unix__) || defined(__APPLE__)
+    munmap(region, bytes);
 #else
-  static constexpr std::size_t largest_region = std::size_t{8} << 30;
+    ::operator delete (region, std::align_val_t{memory_alignment});
 #endif
+  }
 
-  mutable std::mutex mutex_;
-  Spans free_;  ///< by address; no two of them touch
-  std::size_t in_use_ = 0, peak_ = 0, reserved_ = 0;
+  /// Tells the address sanitizer what is free, so that it finds reads and writes there.
+  static void forbid([[maybe_unused]] void* begin, [[maybe_unused]] std::size_t bytes,
+                     [[maybe_unused]] bool forbidden) {
+#if defined(__SANITIZE_ADDRESS__)
+    if (forbidden)
+      ASAN_POISON_MEMORY_REGION(begin, bytes);
+    else
+      ASAN_UNPOISON_MEMORY_REGION(begin, bytes);
+#endif
+  }
+
+  [[noreturn]] static void out_of_memory(std::size_t bytes, std::size_t, std::size_t) {
+    throw Error(concat("out of memory: ", bytes >> 20, " MiB more were needed; use a smaller batch, fewer channels or ",
+                       "a lower resolution"));
+  }
 };
+
+/// The arena of the process. Never destroyed: arrays may outlive every static object.
+inline Arena& arena() {
+  static auto& arena = *new Arena({.step = 256,
+                                   .slack = buffer_slack,
+                                   .largest_region = HostRegions::largest,
+                                   .map = HostRegions::map,
+                                   .unmap = HostRegions::unmap,
+                                   .forbid = HostRegions::forbid,
+                                   .out_of_memory = HostRegions::out_of_memory});
+  return arena;
+}
 
 /// Memory kernels of the contract; see core/device.hpp.
 struct Memory {
   static std::shared_ptr<void> allocate(std::size_t bytes) {
-    return {Arena::instance().take(bytes), [bytes](void* buffer) { Arena::instance().give(buffer, bytes); }};
+    return {arena().take(bytes), [bytes](void* buffer) { arena().give(buffer, bytes); }};
   }
 
   static void upload(const void* host, void* device, std::size_t bytes) { std::memcpy(device, host, bytes); }
   static void download(const void* device, void* host, std::size_t bytes) { std::memcpy(host, device, bytes); }
 
-  static std::size_t peak_memory() { return Arena::instance().peak(); }
+  static std::size_t peak_memory() { return arena().peak(); }
 };
 
 /// A temporary array from the arena; its values are undefined at first.
@@ -184,7 +112,7 @@ class Workspace {
   /// kilobytes are moved off each other's places in the cache.
   template <class T, std::size_t Count>
   static std::array<T*, Count> arrays(const std::array<Index, Count>& sizes) {
-    constexpr Index line = Arena::alignment / static_cast<Index>(sizeof(T));
+    constexpr Index line = memory_alignment / static_cast<Index>(sizeof(T));
     Index total = 0;
     std::array<Index, Count> offsets;
     for (std::size_t i = 0; i < Count; ++i) {

@@ -35,6 +35,13 @@ struct Pointwise {
     });
   }
 
+  template <class From, class To>
+  static void convert(Index size, const From* x, To* y) {
+    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
+      Values<To>(y + begin, end - begin) = ConstValues<From>(x + begin, end - begin).template cast<To>();
+    });
+  }
+
   template <class T>
   static void relu(Index size, const T* x, T* y) {
     parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
@@ -185,19 +192,6 @@ struct Pointwise {
     parallel_rows(rows, width, [=](Index row) {
       Values<T>(z + row * width, width) =
           ConstValues<T>(x + row * x_row, width) * ConstValues<T>(y + row * width, width);
-    });
-  }
-
-  template <class T>
-  static void adam(Index size, T learning_rate, T beta1, T beta2, T epsilon, T correction1, T correction2,
-                   const T* gradient, T* weight, T* average, T* average_square) {
-    parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-      const Index count = end - begin;
-      const ConstValues<T> g(gradient + begin, count);
-      Values<T> m(average + begin, count), v(average_square + begin, count), w(weight + begin, count);
-      m = beta1 * m + (T{1} - beta1) * g;
-      v = beta2 * v + (T{1} - beta2) * g * g;
-      w -= learning_rate * (m / correction1) / ((v / correction2).sqrt() + epsilon);
     });
   }
 

@@ -89,6 +89,12 @@ struct Weights {
   }
 
   template <class T>
+  static void transpose(Index count, Index rows, Index columns, const T* x, T* y) {
+    for (Index i = 0; i < count; ++i)
+      pack_weight(rows, columns, 1, x + i * rows * columns, nullptr, y + i * rows * columns);
+  }
+
+  template <class T>
   static void random_normal(Index size, const Random& random, T scale, T* y) {
     parallel_chunks(size, 1024, [=](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) y[i] = scale * static_cast<T>(random.normal(static_cast<std::uint64_t>(i)));

@@ -1,0 +1,40 @@
+# dvd::cuda: the GPU's kernels, compiled once. Built where CUDA's compiler, its libraries and cuDNN are.
+set(missing "")
+include(CheckLanguage)
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  list(APPEND missing "nvcc: the compiler of the GPU's kernels (CUDA 12 or newer)")
+endif()
+dvd_find_cuda_dependencies(missing)
+if(missing)
+  list(JOIN missing "\n  " lines)
+  if(DVD_WITH_CUDA STREQUAL "AUTO")
+    message(STATUS "dvd::cuda is left out, because something is missing:\n  ${lines}")
+    return()
+  endif()
+  message(FATAL_ERROR "DVD_WITH_CUDA is ${DVD_WITH_CUDA}, but something is missing:\n  ${lines}")
+endif()
+
+# Ampere, Hopper, and code that newer ones translate for themselves.
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES "80-real;90")
+endif()
+enable_language(CUDA)
+if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12)
+  message(FATAL_ERROR "dvd::cuda needs CUDA 12 or newer, not ${CMAKE_CUDA_COMPILER_VERSION}; or set DVD_WITH_CUDA=OFF")
+endif()
+
+file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/cuda/*.cu" "${PROJECT_SOURCE_DIR}/src/cuda/*.cpp")
+set(built_with_all "")
+if(NOT PROJECT_IS_TOP_LEVEL)
+  set(built_with_all EXCLUDE_FROM_ALL) # a project that has this one as a subdirectory may not want it
+endif()
+add_library(dvd_cuda STATIC ${built_with_all} ${sources})
+add_library(dvd::cuda ALIAS dvd_cuda)
+set_target_properties(dvd_cuda PROPERTIES EXPORT_NAME cuda CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
+                                          POSITION_INDEPENDENT_CODE ON)
+target_include_directories(dvd_cuda PRIVATE "${PROJECT_SOURCE_DIR}/src")
+# constexpr functions of the library, such as Philox, run on the GPU as they are.
+target_compile_options(dvd_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
+target_compile_definitions(dvd_cuda INTERFACE DVD_WITH_CUDA)
+target_link_libraries(dvd_cuda PUBLIC dvd PRIVATE CUDA::cudart CUDA::cublasLt cuDNN::cudnn)

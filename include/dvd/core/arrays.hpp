@@ -1,0 +1,35 @@
+// Lists of arrays that one kernel works on together: what an optimizer does to all parameters of a network.
+#pragma once
+
+#include <vector>
+
+#include "dvd/core/shape.hpp"
+
+namespace dvd {
+
+/// An array to look at.
+template <class T>
+struct ArrayView {
+  Index size;
+  const T* x;
+};
+
+/// Two arrays of one size: what is read and what is changed.
+template <class T>
+struct ArrayPair {
+  Index size;
+  const T* x;
+  T* y;
+};
+
+/// A parameter under Adam, with its gradient and its running moments.
+template <class T>
+struct AdamArrays {
+  Index size;
+  const T* gradient;
+  T* weight;
+  T* average;
+  T* average_square;
+};
+
+}  // namespace dvd

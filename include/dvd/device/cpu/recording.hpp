@@ -1,0 +1,17 @@
+// Work that is done many times.
+#pragma once
+
+namespace dvd::cpu {
+
+/// Calls its work every time: on a CPU there is nothing to gain from recording it.
+struct Recording {
+  static constexpr bool replays = false;
+
+  template <class Work>
+  void run(const Work& work) {
+    work();
+  }
+  void reset() {}
+};
+
+}  // namespace dvd::cpu

@@ -1,0 +1,18 @@
+// Attention: its products by cuBLASLt, the softmax between them a kernel of its own.
+#pragma once
+
+#include "dvd/core/attention.hpp"
+#include "dvd/device/cuda/scalar.hpp"
+
+namespace dvd::cuda {
+
+/// Attention kernels of the contract; see core/device.hpp.
+struct Attention {
+  template <CudaScalar T>
+  static void attend(const AttentionSize& size, const T* query, const T* key, const T* value, T* y);
+  template <CudaScalar T>
+  static void attend_backward(const AttentionSize& size, const T* query, const T* key, const T* value, const T* dy,
+                              T* dquery, T* dkey, T* dvalue);
+};
+
+}  // namespace dvd::cuda

@@ -1,0 +1,43 @@
+// Convolutions by cuDNN, channels-last, and 1x1 ones by cuBLASLt as the matrix products that they are.
+//
+// What the contract wants done on the way in (affine map, ReLU, upsampling; frames brought from [T, N] to [N, T] for a
+// kernel over frames; channels padded to a multiple of 8, which tensor cores want) is one pass by a kernel of our own,
+// and what it wants done on the way out (bias, pooling, adding, ReLU's mask, the gradient of an upsampling) another.
+#pragma once
+
+#include <memory>
+#include <type_traits>
+
+#include "dvd/core/convolution.hpp"
+#include "dvd/device/cuda/scalar.hpp"
+
+namespace dvd::cuda {
+
+/// A convolution's weight as the libraries read it: [outputs, taps, inputs] with channels padded for a kernel of 3, and
+/// the packed weight itself, which must outlive this, for a kernel of 1.
+template <class T>
+struct Filter {
+  std::shared_ptr<void> memory;  ///< empty for a kernel of 1
+  const T* weight = nullptr;
+};
+
+/// Convolution kernels of the contract; see core/device.hpp.
+struct Convolution {
+  template <CudaScalar T>
+  static Filter<T> filter(const ConvolutionSize& size, const T* weight);
+  template <CudaScalar T>
+  static Filter<T> backward_filter(const ConvolutionSize& size, const T* weight);
+  template <CudaScalar T>
+  static void convolve(const ConvolutionSize& size, const ConvolutionInput<T>& input, const Filter<T>& filter,
+                       const float* bias, std::type_identity_t<T>* y, Index y_pixel, bool accumulate);
+  template <CudaScalar T>
+  static void convolve_backward_input(const ConvolutionSize& size, const ConvolutionInput<T>& input,
+                                      const std::type_identity_t<T>* dy, Index dy_pixel, const Filter<T>& filter,
+                                      std::type_identity_t<T>* dx, bool accumulate);
+  template <CudaScalar T>
+  static void convolve_backward_weight(const ConvolutionSize& size, const ConvolutionInput<T>& input,
+                                       const std::type_identity_t<T>* dy, Index dy_pixel,
+                                       std::type_identity_t<T>* dweight);
+};
+
+}  // namespace dvd::cuda

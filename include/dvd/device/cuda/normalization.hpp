@@ -1,0 +1,30 @@
+// Batch statistics, the affine map of a class-conditional batch norm, sums over rows. All are bound by memory.
+#pragma once
+
+#include "dvd/device/cuda/scalar.hpp"
+
+namespace dvd::cuda {
+
+/// Normalisation kernels of the contract; see core/device.hpp.
+struct Normalization {
+  template <CudaScalar T>
+  static void moments(Index groups, Index rows, Index channels, const T* x, float* mean, float* variance);
+  template <CudaScalar T>
+  static void scale_shift(Index groups, Index rows, Index channels, const T* x, const float* scale, const float* shift,
+                          bool rectify, T* y);
+  template <CudaScalar T>
+  static void batch_norm_coefficients(Index frames, Index batch, Index channels, const float* mean,
+                                      const float* variance, const T* gain, const T* bias, float epsilon, float* scale,
+                                      float* shift);
+  template <CudaScalar T>
+  static void batch_norm_backward(Index frames, Index batch, Index rows, Index channels, const T* x, const T* dy,
+                                  const float* mean, const float* variance, const T* gain, const float* scale,
+                                  const float* shift, float epsilon, bool rectify, bool batch_statistics, T* dgain,
+                                  T* dbias, T* dx);
+  template <CudaScalar From, CudaScalar To>
+  static void sum_rows(Index groups, Index rows, Index channels, const From* x, Index x_row, To* y, bool accumulate);
+  template <CudaScalar T>
+  static void dot(Index size, const T* x, const T* y, float* result);
+};
+
+}  // namespace dvd::cuda

@@ -1,0 +1,28 @@
+// Work that is recorded once, as a CUDA graph, and then repeated at the cost of a single launch.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+namespace dvd::cuda {
+
+/// A piece of work that is to be done many times, on arrays that stay where they are. The first time it runs as it is,
+/// which lets libraries choose their algorithms; the second time it is recorded, and from then on replayed: none of its
+/// host code runs again. It must wait for nothing and leave no array behind that it has made. Replayed work shares one
+/// part of the pool with all other recordings.
+class Recording {
+ public:
+  static constexpr bool replays = true;
+
+  /// Throws Error if the work cannot be recorded.
+  void run(const std::function<void()>& work);
+  /// Forgets what was recorded: for when arrays move.
+  void reset();
+
+ private:
+  struct Graph;
+  std::shared_ptr<Graph> graph_;
+  int runs_ = 0;
+};
+
+}  // namespace dvd::cuda

@@ -1,0 +1,15 @@
+// Which numbers the GPU kernels know.
+#pragma once
+
+#include <concepts>
+
+#include "dvd/core/bfloat16.hpp"
+#include "dvd/core/shape.hpp"
+
+namespace dvd::cuda {
+
+/// Elements of arrays on a GPU: float, and bfloat16, whose sums, statistics and weights as they are learned are float.
+template <class T>
+concept CudaScalar = std::same_as<T, float> || std::same_as<T, bfloat16>;
+
+}  // namespace dvd::cuda

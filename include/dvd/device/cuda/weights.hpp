@@ -1,0 +1,28 @@
+// Weights made ready for kernels, the power iteration of spectral normalisation, transposition, random numbers.
+#pragma once
+
+#include <type_traits>
+
+#include "dvd/core/random.hpp"
+#include "dvd/device/cuda/scalar.hpp"
+
+namespace dvd::cuda {
+
+/// Weight kernels of the contract; see core/device.hpp.
+struct Weights {
+  static void power_iteration(Index rows, Index columns, const float* weight, float* u, float* v, float* sigma,
+                              bool update);
+  template <CudaScalar T>
+  static void pack_weight(Index outputs, Index inputs, Index taps, const float* weight, const float* sigma, T* packed);
+  template <CudaScalar T>
+  static void unpack_weight_gradient(Index outputs, Index inputs, Index taps, const T* dpacked, const T* packed,
+                                     const float* sigma, const float* u, const float* v, float* dweight);
+  template <CudaScalar T>
+  static void transpose(Index count, Index rows, Index columns, const T* x, T* y);
+  template <CudaScalar T>
+  static void random_normal(Index size, const Random& random, T scale, T* y);
+  template <CudaScalar T>
+  static void random_uniform(Index size, const Random& random, T low, T high, T* y);
+};
+
+}  // namespace dvd::cuda

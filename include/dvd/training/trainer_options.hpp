@@ -1,0 +1,43 @@
+// The settings of training.
+#pragma once
+
+#include "dvd/training/adam.hpp"
+#include "dvd/training/moving_average.hpp"
+
+namespace dvd {
+
+/// Settings of training; the defaults are the paper's but for the batch, which is 512 there.
+struct TrainerOptions {
+  Index batch = 8;
+  std::uint64_t seed = 0;
+  Index d_steps = 2;  ///< updates of the discriminators in a step
+  /// A batch goes through the networks in parts of this many videos, whose gradients are added: the memory of a small
+  /// batch for the update of a large one. Batch norms see the statistics of a part, not of the batch, and sigmas
+  /// come from the u before and after the first part, so it is not the same training: keep parts as large as memory
+  /// allows. 0: the whole batch at once.
+  Index micro_batch = 0;
+  AdamOptions generator_optimizer = {.learning_rate = 1e-4};
+  AdamOptions discriminator_optimizer = {.learning_rate = 5e-4};
+  /// Both learning rates fall linearly from what they are after step `decay_start` to 0 after step `decay_end`. With
+  /// `decay_end` 0 they stay.
+  Index decay_start = 0, decay_end = 0;
+  MovingAverageOptions average = {};
+  /// Let the device record its work and replay it, where it can: what a GPU needs to be kept busy. Not for layers whose
+  /// work differs from pass to pass, of which this library has one, RandomHalfCrop, for which it is off by itself.
+  bool record = true;
+
+  /// Throws ArgumentError, naming the field, unless all settings make sense.
+  void validate() const {
+    require(batch >= 1 && batch <= 65536, "batch must be between 1 and 65536, not ", batch);
+    require(micro_batch >= 0, "micro_batch must be at least 1, or 0 for whole batches, not ", micro_batch);
+    require(d_steps >= 1 && d_steps <= 1000, "d_steps must be between 1 and 1000, not ", d_steps);
+    require(decay_end == 0 || (decay_start >= 0 && decay_start < decay_end),
+            "the learning rates' decay must start at step 0 or later and end after its start, not last from ",
+            decay_start, " to ", decay_end);
+    require(average.decay >= 0 && average.decay < 1, "the average's decay must be at least 0 and below 1, not ",
+            average.decay);
+    require(average.start >= 0, "the average's start must not be negative, as ", average.start, " is");
+  }
+};
+
+}  // namespace dvd

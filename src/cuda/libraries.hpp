@@ -1,0 +1,53 @@
+// What is asked of the vendor's libraries: convolutions of cuDNN, matrix products of cuBLASLt.
+#pragma once
+
+#include "dvd/device/cuda/scalar.hpp"
+
+namespace dvd::cuda {
+
+enum class NumberType { float32, bfloat16 };
+
+template <CudaScalar T>
+constexpr NumberType number_type = std::same_as<T, bfloat16> ? NumberType::bfloat16 : NumberType::float32;
+
+/// A 3x3 or 3x3x3 convolution, stride 1, "same" zero padding, of x `[images, frames, height, width, inputs]` to
+/// y `[images, frames, height, width, outputs]` with a weight `[outputs, kernel_frames, 3, 3, inputs]`, all dense, of
+/// numbers of one type. kernel_frames is 1, and frames then too, or 3.
+struct ConvolutionProblem {
+  NumberType type;
+  Index images, frames, height, width, inputs, outputs, kernel_frames;
+
+  friend bool operator==(const ConvolutionProblem&, const ConvolutionProblem&) = default;
+};
+
+/// y = x * weight (+ bias in float `[outputs]`, where that is not null).
+void library_convolve(const ConvolutionProblem& problem, const void* x, const void* weight, const float* bias, void* y);
+/// The gradient of x.
+void library_convolve_backward_input(const ConvolutionProblem& problem, const void* dy, const void* weight, void* dx);
+/// The gradient of the weight.
+void library_convolve_backward_weight(const ConvolutionProblem& problem, const void* x, const void* dy, void* dweight);
+
+/// One side of a product: a row-major matrix whose rows lie `row` elements apart; `transposed` if the product takes its
+/// transpose. In a batch of products, matrices lie `batch` elements apart.
+struct ProductSide {
+  const void* data;
+  Index row;
+  bool transposed = false;
+  Index batch = 0;
+};
+
+/// result = a b (+ result, if `accumulate`) (+ bias of every column), a being [rows, depth], b [depth, columns] and the
+/// result [rows, columns], row-major.
+struct ProductProblem {
+  NumberType type;
+  Index rows, columns, depth;
+  bool accumulate = false;
+  Index batches = 1;
+  NumberType result_type = type;  ///< float32, or that of the sides
+};
+
+/// `bias` is null or of the result's type.
+void library_multiply(const ProductProblem& problem, const ProductSide& a, const ProductSide& b, void* result,
+                      Index result_row, Index result_batch, const void* bias);
+
+}  // namespace dvd::cuda

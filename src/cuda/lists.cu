@@ -1,0 +1,214 @@
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "cuda/parallel.cuh"
+#include "dvd/device/cuda/pointwise.hpp"
+
+namespace dvd::cuda {
+
+namespace detail {
+
+// What a launch may be given by value: 4 KiB before CUDA 12.1, nearly 32 from then on.
+#if defined(CUDART_VERSION) && CUDART_VERSION < 12010
+constexpr int list_bytes = 4096;
+#else
+constexpr int list_bytes = 32764;
+#endif
+
+// A piece of an array is for neighbouring threads, each of which takes some of its elements, list_threads apart.
+constexpr Index list_threads = 512, list_piece = 8 * list_threads;
+
+/// Arrays that one launch works on, cut into pieces, which are counted through all arrays.
+template <class Entry>
+struct ListTable {
+  static constexpr int capacity = (list_bytes - 256) / static_cast<int>(sizeof(Entry) + sizeof(int));
+
+  int count = 0;
+  int first_piece[capacity];
+  Entry entry[capacity];
+
+  /// Calls act(entry, i) for the elements that are thread `thread`'s, of list_threads a piece.
+  template <class Act>
+  DVD_DEVICE void visit(Index thread, Act&& act) const {
+    const int piece = static_cast<int>(thread / list_threads);
+    int low = 0, high = count;  // the last entry that begins no later
+    while (high - low > 1) {
+      const int middle = (low + high) / 2;
+      if (first_piece[middle] <= piece)
+        low = middle;
+      else
+        high = middle;
+    }
+    const Entry& found = entry[low];
+    const Index first = (piece - first_piece[low]) * list_piece;
+    const Index last = first + list_piece < found.size ? first + list_piece : found.size;
+    for (Index i = first + thread % list_threads; i < last; i += list_threads) act(found, i);
+  }
+};
+
+/// Calls launch(table, threads, first, last) for as many tables as the arrays need: one at least.
+template <class Entry, class Launch>
+void by_tables(const std::vector<Entry>& arrays, const Launch& launch) {
+  std::size_t next = 0;
+  do {
+    ListTable<Entry> table;
+    const bool first = next == 0;
+    Index pieces = 0;
+    for (; next < arrays.size() && table.count < table.capacity; ++next) {
+      if (arrays[next].size <= 0) continue;
+      table.first_piece[table.count] = static_cast<int>(pieces);
+      table.entry[table.count++] = arrays[next];
+      pieces += (arrays[next].size + list_piece - 1) / list_piece;
+    }
+    launch(table, pieces * list_threads, first, next == arrays.size());
+  } while (next < arrays.size());
+}
+
+struct ListAdam {
+  ListTable<AdamArrays<float>> table;
+  float beta1, beta2, epsilon;
+  const float *rates, *apply;
+
+  struct Step {
+    float beta1, beta2, epsilon, learning_rate, correction1, correction2;
+
+    DVD_DEVICE void operator()(const AdamArrays<float>& array, Index i) const {
+      const float g = array.gradient[i];
+      const float m = beta1 * array.average[i] + (1 - beta1) * g;
+      const float v = beta2 * array.average_square[i] + (1 - beta2) * g * g;
+      array.average[i] = m;
+      array.average_square[i] = v;
+      array.weight[i] -= learning_rate * (m / correction1) / (std::sqrt(v / correction2) + epsilon);
+    }
+  };
+
+  DVD_DEVICE void operator()(Index thread) const {
+    if (*apply == 0) return;
+    table.visit(thread, Step{beta1, beta2, epsilon, rates[0], rates[1], rates[2]});
+  }
+};
+
+struct ListFollow {
+  ListTable<ArrayPair<float>> table;
+  const float *decay, *apply;
+
+  struct Step {
+    float decay;
+
+    DVD_DEVICE void operator()(const ArrayPair<float>& array, Index i) const {
+      // Without a look at y, which may be what is no number.
+      array.y[i] = decay == 0 ? array.x[i] : decay * array.y[i] + (1 - decay) * array.x[i];
+    }
+  };
+
+  DVD_DEVICE void operator()(Index thread) const {
+    if (*apply == 0) return;
+    table.visit(thread, Step{*decay});
+  }
+};
+
+struct ListCopy {
+  ListTable<ArrayPair<float>> table;
+  const float* unless;
+
+  struct Step {
+    DVD_DEVICE void operator()(const ArrayPair<float>& array, Index i) const { array.y[i] = array.x[i]; }
+  };
+
+  DVD_DEVICE void operator()(Index thread) const {
+    if (unless && *unless != 0) return;
+    table.visit(thread, Step{});
+  }
+};
+
+struct ListSquares {
+  using Value = double;
+
+  ListTable<ArrayView<float>> table;
+  bool first, last;
+  double* total;  ///< of the tables before
+  float* result;
+
+  struct Step {
+    double& value;
+
+    DVD_DEVICE void operator()(const ArrayView<float>& array, Index i) const {
+      const double x = static_cast<double>(array.x[i]);
+      value += x * x;
+    }
+  };
+
+  DVD_DEVICE double identity() const { return 0; }
+  DVD_DEVICE void add(Index, Index thread, double& value) const { table.visit(thread, Step{value}); }
+  DVD_DEVICE void combine(double& value, double other) const { value += other; }
+  DVD_DEVICE void finish(Index, double value) const {
+    if (!first) value += *total;
+    if (last)
+      *result = static_cast<float>(value);
+    else
+      *total = value;
+  }
+};
+
+struct ListFinite {
+  using Value = int;
+
+  ListTable<ArrayView<float>> table;
+  float* finite;
+
+  struct Step {
+    int& value;
+
+    DVD_DEVICE void operator()(const ArrayView<float>& array, Index i) const {
+      if (!(std::abs(array.x[i]) <= std::numeric_limits<float>::max())) value = 1;
+    }
+  };
+
+  DVD_DEVICE int identity() const { return 0; }
+  DVD_DEVICE void add(Index, Index thread, int& value) const { table.visit(thread, Step{value}); }
+  DVD_DEVICE void combine(int& value, int other) const { value |= other; }
+  DVD_DEVICE void finish(Index, int value) const {
+    if (value) *finite = 0;
+  }
+};
+
+static_assert(sizeof(ListAdam) + sizeof(Index) <= list_bytes && sizeof(ListFollow) + sizeof(Index) <= list_bytes &&
+              sizeof(ListSquares) + 3 * sizeof(Index) <= list_bytes);
+
+}  // namespace detail
+
+void Lists::adam(const std::vector<AdamArrays<float>>& arrays, float beta1, float beta2, float epsilon,
+                 const float* rates, const float* apply) {
+  detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
+    for_each(threads, detail::ListAdam{table, beta1, beta2, epsilon, rates, apply});
+  });
+}
+
+void Lists::follow(const std::vector<ArrayPair<float>>& arrays, const float* decay, const float* apply) {
+  detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
+    for_each(threads, detail::ListFollow{table, decay, apply});
+  });
+}
+
+void Lists::copy_arrays(const std::vector<ArrayPair<float>>& arrays, const float* unless) {
+  detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
+    for_each(threads, detail::ListCopy{table, unless});
+  });
+}
+
+void Lists::sum_squares(const std::vector<ArrayView<float>>& arrays, float* result) {
+  const auto memory = Memory::allocate(sizeof(double));
+  double* const total = static_cast<double*>(memory.get());
+  detail::by_tables(arrays, [=](const auto& table, Index threads, bool first, bool last) {
+    reduce(1, threads, detail::ListSquares{table, first, last, total, result});
+  });
+}
+
+void Lists::check_finite(const std::vector<ArrayView<float>>& arrays, float* finite) {
+  detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
+    reduce(1, threads, detail::ListFinite{table, finite});
+  });
+}
+
+}  // namespace dvd::cuda

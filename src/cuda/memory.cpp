@@ -1,0 +1,184 @@
+// Memory of the GPU, and copies between it and the host.
+#include "dvd/device/cuda/memory.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <iomanip>
+#include <mutex>
+#include <sstream>
+#include <vector>
+
+#include "cuda/context.hpp"
+#include "cuda/pool.hpp"
+
+namespace dvd::cuda {
+
+namespace {
+
+std::string gibibytes(std::size_t bytes) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(1) << static_cast<double>(bytes) / (std::size_t{1} << 30) << " GiB";
+  return text.str();
+}
+
+void* map_region(std::size_t bytes) {
+  void* memory = nullptr;
+  stream();  // chooses the GPU
+  const cudaError_t status = cudaMalloc(&memory, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  check(status, "cudaMalloc", gibibytes(bytes));
+  return memory;
+}
+
+void unmap_region(void* region, std::size_t) {
+  cudaStreamSynchronize(stream());  // kernels may still work on what the host has let go
+  cudaFree(region);
+}
+
+void out_of_memory(std::size_t bytes, std::size_t in_use, std::size_t reserved) {
+  std::size_t free = 0, total = 0;
+  cudaMemGetInfo(&free, &total);
+  throw OutOfMemory(concat("out of memory: ", device_words(), " has ", gibibytes(total), ", this program holds ",
+                           gibibytes(reserved), " and needs ", gibibytes(bytes),
+                           " more at a stretch; use a smaller batch, fewer channels, a lower resolution or the CPU ",
+                           "(--device cpu)"),
+                    in_use + bytes, reserved + free);
+}
+
+/// Copies from the host by way of pinned memory, so that neither side waits for the other: the host fills a piece of a
+/// ring, the copy engine brings it to a ring on the GPU while kernels run, and between two kernels it goes from there
+/// to its place.
+class Uploads {
+ public:
+  void copy(const void* host, void* device, std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    if (!pinned_) create();
+    const auto* from = static_cast<const std::byte*>(host);
+    auto* to = static_cast<std::byte*>(device);
+    while (bytes > 0) {
+      const std::size_t piece = std::min(bytes, largest_piece);
+      copy_piece(from, to, piece);
+      from += piece;
+      to += piece;
+      bytes -= piece;
+    }
+  }
+
+ private:
+  static constexpr std::size_t ring = std::size_t{64} << 20, largest_piece = ring / 4, alignment = 256, most_pieces = 1000;
+
+  /// A piece of the rings that is in use until `done`.
+  struct Piece {
+    std::size_t begin, end;
+    cudaEvent_t done;
+  };
+
+  void create() {
+    void* memory = nullptr;
+    check(cudaMalloc(&memory, ring), "cudaMalloc", "the copies' ring");
+    on_device_ = static_cast<std::byte*>(memory);
+    check(cudaMallocHost(&memory, ring), "cudaMallocHost", "the copies' ring");
+    pinned_ = static_cast<std::byte*>(memory);
+    check(cudaEventCreateWithFlags(&arrived_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+  }
+
+  void copy_piece(const std::byte* from, std::byte* to, std::size_t bytes) {
+    const std::size_t size = (bytes + alignment - 1) / alignment * alignment;
+    const std::size_t begin = place(size);
+    std::memcpy(pinned_ + begin, from, bytes);
+    check(cudaMemcpyAsync(on_device_ + begin, pinned_ + begin, bytes, cudaMemcpyHostToDevice, copy_stream()),
+          "cudaMemcpyAsync");
+    check(cudaEventRecord(arrived_, copy_stream()), "cudaEventRecord");
+    check(cudaStreamWaitEvent(stream(), arrived_, 0), "cudaStreamWaitEvent");
+    check(cudaMemcpyAsync(to, on_device_ + begin, bytes, cudaMemcpyDeviceToDevice, stream()), "cudaMemcpyAsync");
+    const cudaEvent_t done = event();
+    check(cudaEventRecord(done, stream()), "cudaEventRecord");
+    pieces_.push_back({begin, begin + size, done});
+    next_ = begin + size;
+  }
+
+  /// A place in the rings for a piece, behind the last one; waits until it is free.
+  std::size_t place(std::size_t size) {
+    const std::size_t begin = next_ + size <= ring ? next_ : 0;
+    // The oldest pieces come first, and lie in front of what was written last: those in the way are the first ones.
+    const auto in_the_way = [&](const Piece& piece) { return piece.begin < begin + size && begin < piece.end; };
+    std::size_t last = 0;
+    for (std::size_t i = 0; i < pieces_.size(); ++i)
+      if (in_the_way(pieces_[i])) last = i + 1;
+    if (pieces_.size() > most_pieces) last = std::max<std::size_t>(last, 1);
+    for (; last > 0; --last) {
+      check(cudaEventSynchronize(pieces_.front().done), "cudaEventSynchronize");
+      events_.push_back(pieces_.front().done);
+      pieces_.pop_front();
+    }
+    return begin;
+  }
+
+  cudaEvent_t event() {
+    if (events_.empty()) {
+      cudaEvent_t created;
+      check(cudaEventCreateWithFlags(&created, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+      return created;
+    }
+    const cudaEvent_t used = events_.back();
+    events_.pop_back();
+    return used;
+  }
+
+  std::mutex mutex_;
+  std::byte *pinned_ = nullptr, *on_device_ = nullptr;
+  std::size_t next_ = 0;
+  std::deque<Piece> pieces_;
+  std::vector<cudaEvent_t> events_;
+  cudaEvent_t arrived_ = nullptr;
+};
+
+Uploads& uploads() {
+  static auto& uploads = *new Uploads;
+  return uploads;
+}
+
+/// Throws if work is being recorded that would not do the same when it is replayed.
+void refuse_while_recording(const char* what) {
+  if (is_recording())
+    throw Error(concat(what, " cannot be recorded; work whose kernels depend on what the host sees must run without a ",
+                       "recording (TrainerOptions::record = false)"));
+}
+
+}  // namespace
+
+Arena& pool() {
+  static auto& pool = *new Arena({.step = 512,
+                                  .slack = 64,
+                                  .largest_region = std::size_t{1} << 30,
+                                  .map = map_region,
+                                  .unmap = unmap_region,
+                                  .forbid = [](void*, std::size_t, bool) {},
+                                  .out_of_memory = out_of_memory});
+  return pool;
+}
+
+std::shared_ptr<void> Memory::allocate(std::size_t bytes) {
+  return {pool().take(bytes), [bytes](void* array) { pool().give(array, bytes); }};
+}
+
+void Memory::upload(const void* host, void* device, std::size_t bytes) {
+  if (bytes == 0) return;
+  refuse_while_recording("an upload");
+  uploads().copy(host, device, bytes);
+}
+
+void Memory::download(const void* device, void* host, std::size_t bytes) {
+  if (bytes == 0) return;
+  refuse_while_recording("a download");
+  check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync");
+  check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+}
+
+std::size_t Memory::peak_memory() { return pool().peak(); }
+
+}  // namespace dvd::cuda

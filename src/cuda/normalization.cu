@@ -1,0 +1,323 @@
+#include "dvd/device/cuda/normalization.hpp"
+
+#include <cmath>
+
+#include "cuda/reduce_rows.cuh"
+
+namespace dvd::cuda {
+
+namespace detail {
+
+template <class T>
+struct Moments {
+  struct Value {
+    double sum, squares;
+  };
+
+  Index rows, channels;
+  const T* x;
+  float *mean, *variance;
+
+  DVD_DEVICE Value identity() const { return {0, 0}; }
+  DVD_DEVICE void add(Index group, Index row, Index channel, Value& value) const {
+    const double element = static_cast<double>(static_cast<float>(x[(group * rows + row) * channels + channel]));
+    value.sum += element;
+    value.squares += element * element;
+  }
+  DVD_DEVICE void combine(Value& value, const Value& other) const {
+    value.sum += other.sum;
+    value.squares += other.squares;
+  }
+  DVD_DEVICE void finish(Index group, Index channel, const Value& value) const {
+    const double count = static_cast<double>(rows), center = value.sum / count;
+    const double spread = value.squares / count - center * center;
+    mean[group * channels + channel] = static_cast<float>(center);
+    variance[group * channels + channel] = spread < 0 ? 0 : static_cast<float>(spread);  // a NaN stays one
+  }
+};
+
+template <class T>
+struct ScaleShift {
+  Index rows, channels;
+  const T* x;
+  const float *scale, *shift;
+  bool rectify;
+  T* y;
+
+  template <int N>
+  DVD_DEVICE void operator()(Index row, Index channel) const {
+    const Index place = row * channels + channel, coefficient = row / rows * channels + channel;
+    const Lanes<N> a = load<N>(scale + coefficient), b = load<N>(shift + coefficient);
+    Lanes<N> value = load<N>(x + place);
+    for (int k = 0; k < N; ++k) {
+      value[k] = a[k] * value[k] + b[k];
+      if (rectify && value[k] < 0) value[k] = 0;
+    }
+    store(y + place, value);
+  }
+};
+
+template <class T>
+struct BatchNormCoefficients {
+  Index batch, channels;
+  const float *mean, *variance;
+  const T *gain, *bias;
+  float epsilon;
+  float *scale, *shift;
+
+  template <int N>
+  DVD_DEVICE void operator()(Index image, Index channel) const {
+    const Index statistic = image / batch * channels + channel, sample = image % batch * channels + channel;
+    const Lanes<N> center = load<N>(mean + statistic), spread = load<N>(variance + statistic);
+    const Lanes<N> factor = load<N>(gain + sample), offset = load<N>(bias + sample);
+    Lanes<N> a, b;
+    for (int k = 0; k < N; ++k) {
+      a[k] = (1 + factor[k]) / std::sqrt(spread[k] + epsilon);
+      b[k] = offset[k] - center[k] * a[k];
+    }
+    store(scale + image * channels + channel, a);
+    store(shift + image * channels + channel, b);
+  }
+};
+
+/// Sums over the pixels of an image of dy and of dy * (x - mean).
+struct UpstreamSums {
+  double total, moment;
+};
+
+template <class T>
+struct SumUpstream {
+  using Value = UpstreamSums;
+
+  Index batch, rows, channels;
+  const T *x, *dy;
+  const float *mean, *scale, *shift;
+  bool rectify;
+  UpstreamSums* sums;  ///< [images, channels]
+
+  DVD_DEVICE Value identity() const { return {0, 0}; }
+  DVD_DEVICE void add(Index image, Index row, Index channel, Value& value) const {
+    const Index place = (image * rows + row) * channels + channel, coefficient = image * channels + channel;
+    const float element = static_cast<float>(x[place]), upstream = static_cast<float>(dy[place]);
+    if (rectify && !(scale[coefficient] * element + shift[coefficient] > 0)) return;
+    value.total += static_cast<double>(upstream);
+    value.moment += static_cast<double>(upstream) *
+                    (static_cast<double>(element) - static_cast<double>(mean[image / batch * channels + channel]));
+  }
+  DVD_DEVICE void combine(Value& value, const Value& other) const {
+    value.total += other.total;
+    value.moment += other.moment;
+  }
+  DVD_DEVICE void finish(Index image, Index channel, const Value& value) const {
+    sums[image * channels + channel] = value;
+  }
+};
+
+template <class T>
+struct GainBiasGradient {
+  Index frames, batch, channels;
+  const UpstreamSums* sums;
+  const float* variance;
+  float epsilon;
+  T *dgain, *dbias;
+
+  template <int>
+  DVD_DEVICE void operator()(Index sample, Index channel) const {
+    double total = 0, moment = 0;
+    for (Index t = 0; t < frames; ++t) {
+      const UpstreamSums& sum = sums[(t * batch + sample) * channels + channel];
+      total += sum.total;
+      moment += sum.moment / std::sqrt(static_cast<double>(variance[t * channels + channel] + epsilon));
+    }
+    dgain[sample * channels + channel] = T(moment);
+    dbias[sample * channels + channel] = T(total);
+  }
+};
+
+/// How a frame's pixels move its mean and variance: dx = scale * dy - slope * (x - mean) - offset.
+template <class T>
+struct StatisticsGradient {
+  Index batch, rows, channels;
+  const UpstreamSums* sums;
+  const float* variance;
+  const T* gain;
+  float epsilon;
+  float *slope, *offset;  ///< [frames, channels]
+
+  template <int>
+  DVD_DEVICE void operator()(Index frame, Index channel) const {
+    double total = 0, moment = 0;
+    for (Index n = 0; n < batch; ++n) {
+      const UpstreamSums& sum = sums[(frame * batch + n) * channels + channel];
+      const double factor = 1 + static_cast<double>(static_cast<float>(gain[n * channels + channel]));
+      total += factor * sum.total;
+      moment += factor * sum.moment;
+    }
+    const Index place = frame * channels + channel;
+    const double count = static_cast<double>(batch * rows);
+    const double inverse = 1 / std::sqrt(static_cast<double>(variance[place] + epsilon));
+    slope[place] = static_cast<float>(moment / count * inverse * inverse * inverse);
+    offset[place] = static_cast<float>(total / count * inverse);
+  }
+};
+
+template <class T>
+struct BatchNormBackward {
+  Index batch, rows, channels;
+  const T *x, *dy;
+  const float *mean, *scale, *shift, *slope, *offset;  ///< the last two null where statistics are constants
+  bool rectify;
+  T* dx;
+
+  template <int N>
+  DVD_DEVICE void operator()(Index row, Index channel) const {
+    const Index place = row * channels + channel, image = row / rows, coefficient = image * channels + channel;
+    const Lanes<N> a = load<N>(scale + coefficient), b = load<N>(shift + coefficient);
+    const Lanes<N> value = load<N>(x + place);
+    Lanes<N> upstream = load<N>(dy + place);
+    for (int k = 0; k < N; ++k) upstream[k] = !rectify || a[k] * value[k] + b[k] > 0 ? a[k] * upstream[k] : 0;
+    if (slope) {
+      const Index statistic = image / batch * channels + channel;
+      const Lanes<N> center = load<N>(mean + statistic);
+      const Lanes<N> along = load<N>(slope + statistic), constant = load<N>(offset + statistic);
+      for (int k = 0; k < N; ++k) upstream[k] -= along[k] * (value[k] - center[k]) + constant[k];
+    }
+    store(dx + place, upstream);
+  }
+};
+
+template <class From, class To>
+struct SumRows {
+  using Value = double;
+
+  Index rows, channels;
+  const From* x;
+  Index x_row;
+  To* y;
+  bool accumulate;
+
+  DVD_DEVICE double identity() const { return 0; }
+  DVD_DEVICE void add(Index group, Index row, Index channel, double& value) const {
+    value += static_cast<double>(static_cast<float>(x[(group * rows + row) * x_row + channel]));
+  }
+  DVD_DEVICE void combine(double& value, double other) const { value += other; }
+  DVD_DEVICE void finish(Index group, Index channel, double value) const {
+    To& target = y[group * channels + channel];
+    target = To(accumulate ? static_cast<double>(static_cast<float>(target)) + value : value);
+  }
+};
+
+/// Columns of the reduction are N elements each, and last those that are left.
+template <class T, int N>
+struct Dot {
+  using Value = double;
+
+  Index whole;
+  const T *x, *y;
+  float* result;
+
+  DVD_DEVICE double identity() const { return 0; }
+  DVD_DEVICE void add(Index, Index piece, double& value) const {
+    if (piece < whole)
+      add_products<N>(piece * N, value);
+    else
+      add_products<1>(whole * N + piece - whole, value);
+  }
+  DVD_DEVICE void combine(double& value, double other) const { value += other; }
+  DVD_DEVICE void finish(Index, double value) const { *result = static_cast<float>(value); }
+
+  template <int Count>
+  DVD_DEVICE void add_products(Index i, double& value) const {
+    const Lanes<Count> a = load<Count>(x + i), b = load<Count>(y + i);
+    for (int k = 0; k < Count; ++k) value += static_cast<double>(a[k]) * static_cast<double>(b[k]);
+  }
+};
+
+}  // namespace detail
+
+template <CudaScalar T>
+void Normalization::moments(Index groups, Index rows, Index channels, const T* x, float* mean, float* variance) {
+  reduce_rows(groups, rows, channels, detail::Moments<T>{rows, channels, x, mean, variance});
+}
+
+template <CudaScalar T>
+void Normalization::scale_shift(Index groups, Index rows, Index channels, const T* x, const float* scale,
+                                const float* shift, bool rectify, T* y) {
+  for_each_row_lanes<T>(groups * rows, channels, channels,
+                        detail::ScaleShift<T>{rows, channels, x, scale, shift, rectify, y}, x, scale, shift, y);
+}
+
+template <CudaScalar T>
+void Normalization::batch_norm_coefficients(Index frames, Index batch, Index channels, const float* mean,
+                                            const float* variance, const T* gain, const T* bias, float epsilon,
+                                            float* scale, float* shift) {
+  for_each_row_lanes<T>(
+      frames * batch, channels, channels,
+      detail::BatchNormCoefficients<T>{batch, channels, mean, variance, gain, bias, epsilon, scale, shift}, mean,
+      variance, gain, bias, scale, shift);
+}
+
+template <CudaScalar T>
+void Normalization::batch_norm_backward(Index frames, Index batch, Index rows, Index channels, const T* x, const T* dy,
+                                        const float* mean, const float* variance, const T* gain, const float* scale,
+                                        const float* shift, float epsilon, bool rectify, bool batch_statistics,
+                                        T* dgain, T* dbias, T* dx) {
+  const Index images = frames * batch;
+  const auto sums_memory = Memory::allocate(static_cast<std::size_t>(images * channels) * sizeof(detail::UpstreamSums));
+  detail::UpstreamSums* const sums = static_cast<detail::UpstreamSums*>(sums_memory.get());
+  reduce_rows(images, rows, channels,
+              detail::SumUpstream<T>{batch, rows, channels, x, dy, mean, scale, shift, rectify, sums});
+  // One element at a time, here and below: these arrays are small.
+  for_each_row_lanes<T>(batch, channels, 1,
+                        detail::GainBiasGradient<T>{frames, batch, channels, sums, variance, epsilon, dgain, dbias});
+  if (!dx) return;
+
+  std::shared_ptr<void> terms;
+  float *slope = nullptr, *offset = nullptr;
+  if (batch_statistics) {
+    // Each begins where 16 bytes can be loaded.
+    const Index size = (frames * channels + 3) / 4 * 4;
+    terms = Memory::allocate(2 * static_cast<std::size_t>(size) * sizeof(float));
+    slope = static_cast<float*>(terms.get());
+    offset = slope + size;
+    for_each_row_lanes<T>(
+        frames, channels, 1,
+        detail::StatisticsGradient<T>{batch, rows, channels, sums, variance, gain, epsilon, slope, offset});
+  }
+  for_each_row_lanes<T>(
+      images * rows, channels, channels,
+      detail::BatchNormBackward<T>{batch, rows, channels, x, dy, mean, scale, shift, slope, offset, rectify, dx}, x, dy,
+      mean, scale, shift, slope, offset, dx);
+}
+
+template <CudaScalar From, CudaScalar To>
+void Normalization::sum_rows(Index groups, Index rows, Index channels, const From* x, Index x_row, To* y,
+                             bool accumulate) {
+  reduce_rows(groups, rows, channels, detail::SumRows<From, To>{rows, channels, x, x_row, y, accumulate});
+}
+
+template <CudaScalar T>
+void Normalization::dot(Index size, const T* x, const T* y, float* result) {
+  constexpr int lanes = lane_bytes / static_cast<int>(sizeof(T));
+  if (detail::aligned(x) && detail::aligned(y))
+    reduce(1, size / lanes + size % lanes, detail::Dot<T, lanes>{size / lanes, x, y, result});
+  else
+    reduce(1, size, detail::Dot<T, 1>{size, x, y, result});
+}
+
+#define DVD_INSTANTIATE(T)                                                                                          \
+  template void Normalization::moments(Index, Index, Index, const T*, float*, float*);                              \
+  template void Normalization::scale_shift(Index, Index, Index, const T*, const float*, const float*, bool, T*);    \
+  template void Normalization::batch_norm_coefficients(Index, Index, Index, const float*, const float*, const T*,   \
+                                                       const T*, float, float*, float*);                            \
+  template void Normalization::batch_norm_backward(Index, Index, Index, Index, const T*, const T*, const float*,    \
+                                                   const float*, const T*, const float*, const float*, float, bool, \
+                                                   bool, T*, T*, T*);                                               \
+  template void Normalization::sum_rows(Index, Index, Index, const T*, Index, float*, bool);                        \
+  template void Normalization::sum_rows(Index, Index, Index, const T*, Index, bfloat16*, bool);                     \
+  template void Normalization::dot(Index, const T*, const T*, float*);
+DVD_INSTANTIATE(float)
+DVD_INSTANTIATE(bfloat16)
+#undef DVD_INSTANTIATE
+
+}  // namespace dvd::cuda

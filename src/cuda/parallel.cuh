@@ -1,0 +1,238 @@
+// How kernels are written here: as a struct that holds what one thread needs, with a call operator for one element, row
+// or piece. The launches below are the only code that knows of threads and blocks. The tests compile the same structs
+// for the host, against launches that are loops.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "cuda/context.hpp"
+#include "dvd/device/cuda/memory.hpp"
+#include "dvd/device/cuda/scalar.hpp"
+
+#define DVD_DEVICE __device__ __forceinline__
+
+namespace dvd::cuda {
+
+constexpr int block_threads = 256;
+
+/// Bytes that a thread reads at a time where it can.
+constexpr int lane_bytes = 16;
+
+/// Some neighbouring elements, in float.
+template <int N>
+struct Lanes {
+  float value[N];
+
+  DVD_DEVICE float& operator[](int i) { return value[i]; }
+  DVD_DEVICE float operator[](int i) const { return value[i]; }
+};
+
+/// N elements from `x` on; for N > 1, x is aligned to as many of them, up to 16 bytes.
+template <int N, class T>
+DVD_DEVICE Lanes<N> load(const T* x) {
+  constexpr int bytes = N * static_cast<int>(sizeof(T)), whole = bytes < lane_bytes ? bytes : lane_bytes;
+  constexpr int count = whole / static_cast<int>(sizeof(T));
+  struct alignas(whole) Raw {
+    T value[count];
+  };
+  Lanes<N> lanes;
+#pragma unroll
+  for (int first = 0; first < N; first += count) {
+    const Raw raw = *reinterpret_cast<const Raw*>(x + first);
+#pragma unroll
+    for (int i = 0; i < count; ++i) lanes.value[first + i] = static_cast<float>(raw.value[i]);
+  }
+  return lanes;
+}
+
+template <int N, class T>
+DVD_DEVICE void store(T* y, const Lanes<N>& lanes) {
+  constexpr int bytes = N * static_cast<int>(sizeof(T)), whole = bytes < lane_bytes ? bytes : lane_bytes;
+  constexpr int count = whole / static_cast<int>(sizeof(T));
+  struct alignas(whole) Raw {
+    T value[count];
+  };
+#pragma unroll
+  for (int first = 0; first < N; first += count) {
+    Raw raw;
+#pragma unroll
+    for (int i = 0; i < count; ++i) raw.value[i] = T(lanes.value[first + i]);
+    *reinterpret_cast<Raw*>(y + first) = raw;
+  }
+}
+
+namespace detail {
+
+template <class Body>
+__global__ void __launch_bounds__(block_threads) each_kernel(Index size, const Body body) {
+  for (Index i = blockIdx.x * Index{block_threads} + threadIdx.x; i < size; i += gridDim.x * Index{block_threads})
+    body(i);
+}
+
+template <int N, class Body>
+__global__ void __launch_bounds__(block_threads) lanes_kernel(Index size, const Body body) {
+  const Index whole = size / N, pieces = whole + size % N;
+  for (Index i = blockIdx.x * Index{block_threads} + threadIdx.x; i < pieces; i += gridDim.x * Index{block_threads}) {
+    if (i < whole)
+      body.template operator()<N>(i * N);
+    else
+      body.template operator()<1>(whole * N + (i - whole));
+  }
+}
+
+template <int N, class Body>
+__global__ void __launch_bounds__(block_threads) row_lanes_kernel(Index rows, Index columns, const Body body) {
+  for (Index row = blockIdx.y * Index{blockDim.y} + threadIdx.y; row < rows; row += gridDim.y * Index{blockDim.y})
+    for (Index column = (blockIdx.x * Index{blockDim.x} + threadIdx.x) * N; column < columns;
+         column += gridDim.x * Index{blockDim.x} * N)
+      body.template operator()<N>(row, column);
+}
+
+/// The partial results of piece blockIdx.y of each row; of the whole row, finished, where there is one piece.
+template <class Body>
+__global__ void __launch_bounds__(block_threads)
+    reduce_kernel(Index rows, Index columns, const Body body, typename Body::Value* partial) {
+  using Value = typename Body::Value;
+  __shared__ Value shared[block_threads / 32];
+  const Index pieces = gridDim.y, piece = (columns + pieces - 1) / pieces, first = blockIdx.y * piece,
+              last = first + piece < columns ? first + piece : columns;
+  for (Index row = blockIdx.x; row < rows; row += gridDim.x) {
+    Value value = body.identity();
+    for (Index column = first + threadIdx.x; column < last; column += block_threads) body.add(row, column, value);
+    for (int distance = 16; distance > 0; distance /= 2) {
+      Value other;
+      constexpr int words = sizeof(Value) / sizeof(int);
+      static_assert(sizeof(Value) % sizeof(int) == 0);
+      for (int w = 0; w < words; ++w)
+        reinterpret_cast<int*>(&other)[w] =
+            __shfl_down_sync(0xFFFFFFFF, reinterpret_cast<const int*>(&value)[w], distance);
+      body.combine(value, other);
+    }
+    if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      for (int warp = 1; warp < block_threads / 32; ++warp) body.combine(value, shared[warp]);
+      if (partial)
+        partial[row * pieces + blockIdx.y] = value;
+      else
+        body.finish(row, value);
+    }
+    __syncthreads();
+  }
+}
+
+template <class Body>
+struct CombinePieces {
+  Index pieces;
+  Body body;
+  const typename Body::Value* partial;
+
+  DVD_DEVICE void operator()(Index row) const {
+    typename Body::Value value = partial[row * pieces];
+    for (Index piece = 1; piece < pieces; ++piece) body.combine(value, partial[row * pieces + piece]);
+    body.finish(row, value);
+  }
+};
+
+constexpr int tile = 32, tile_rows = 8;
+
+template <class Body>
+__global__ void __launch_bounds__(tile* tile_rows) transpose_kernel(Index rows, Index columns, const Body body) {
+  __shared__ float values[tile][tile + 1];  // one more: columns then lie in different banks
+  const Index batch = blockIdx.z, column_tiles = (columns + tile - 1) / tile;
+  const Index first_row = blockIdx.x / column_tiles * tile, first_column = blockIdx.x % column_tiles * tile;
+  for (int r = static_cast<int>(threadIdx.y); r < tile; r += tile_rows)
+    if (first_row + r < rows && first_column + threadIdx.x < columns)
+      values[r][threadIdx.x] = body.load(batch, first_row + r, first_column + threadIdx.x);
+  __syncthreads();
+  for (int c = static_cast<int>(threadIdx.y); c < tile; c += tile_rows)
+    if (first_column + c < columns && first_row + threadIdx.x < rows)
+      body.store(batch, first_row + threadIdx.x, first_column + c, values[threadIdx.x][c]);
+}
+
+inline unsigned blocks_for(Index pieces) {
+  return static_cast<unsigned>(std::clamp<Index>((pieces + block_threads - 1) / block_threads, 1, 1 << 20));
+}
+
+inline bool aligned(const void* array) { return reinterpret_cast<std::uintptr_t>(array) % lane_bytes == 0; }
+
+}  // namespace detail
+
+/// body(i) for all i < size.
+template <class Body>
+void for_each(Index size, const Body& body) {
+  if (size <= 0) return;
+  detail::each_kernel<<<detail::blocks_for(size), block_threads, 0, stream()>>>(size, body);
+  check_launch();
+}
+
+/// body.operator()<N>(i) for i = 0, N, 2N, ..., with N elements of T at a time while that many are left and N being 1
+/// for the rest. All `arrays` that the body touches at places i are named: where one is not aligned, N is always 1.
+template <class T, class Body, class... Arrays>
+void for_each_lanes(Index size, const Body& body, const Arrays*... arrays) {
+  if (size <= 0) return;
+  constexpr int lanes = lane_bytes / static_cast<int>(sizeof(T));
+  if ((detail::aligned(arrays) && ...))
+    detail::lanes_kernel<lanes>
+        <<<detail::blocks_for(size / lanes + size % lanes), block_threads, 0, stream()>>>(size, body);
+  else
+    detail::lanes_kernel<1><<<detail::blocks_for(size), block_threads, 0, stream()>>>(size, body);
+  check_launch();
+}
+
+/// body.operator()<N>(row, column) for all rows and for columns 0, N, 2N, ... N is more than 1 where `step`, of which
+/// columns and all distances between rows are multiples, is a multiple of it and all `arrays` are aligned.
+template <class T, class Body, class... Arrays>
+void for_each_row_lanes(Index rows, Index columns, Index step, const Body& body, const Arrays*... arrays) {
+  if (rows <= 0 || columns <= 0) return;
+  constexpr int lanes = lane_bytes / static_cast<int>(sizeof(T));
+  const bool wide = step % lanes == 0 && (detail::aligned(arrays) && ...);
+  const Index pieces = wide ? columns / lanes : columns;
+  unsigned across = 1;
+  while (across < block_threads && across < pieces) across *= 2;
+  const dim3 block(across, block_threads / across);
+  const dim3 grid(static_cast<unsigned>(std::clamp<Index>((pieces + across - 1) / across, 1, 1 << 20)),
+                  static_cast<unsigned>(std::clamp<Index>((rows + block.y - 1) / block.y, 1, 65535)));
+  if (wide)
+    detail::row_lanes_kernel<lanes><<<grid, block, 0, stream()>>>(rows, columns, body);
+  else
+    detail::row_lanes_kernel<1><<<grid, block, 0, stream()>>>(rows, columns, body);
+  check_launch();
+}
+
+/// For every row: value = body.identity(); body.add(row, column, value) for all columns; values of parts are joined by
+/// body.combine(value, other); body.finish(row, value). Neighbouring threads take neighbouring columns. The order of
+/// additions depends on rows and columns alone.
+template <class Body>
+void reduce(Index rows, Index columns, const Body& body) {
+  if (rows <= 0) return;
+  const Index pieces = rows >= 512 ? 1 : std::clamp<Index>(columns / 4096, 1, 256);
+  const dim3 grid(static_cast<unsigned>(std::min<Index>(rows, 1 << 20)), static_cast<unsigned>(pieces));
+  if (pieces == 1) {
+    detail::reduce_kernel<<<grid, block_threads, 0, stream()>>>(rows, columns, body,
+                                                                static_cast<typename Body::Value*>(nullptr));
+    check_launch();
+    return;
+  }
+  using Value = typename Body::Value;
+  const auto partial = Memory::allocate(static_cast<std::size_t>(rows * pieces) * sizeof(Value));
+  detail::reduce_kernel<<<grid, block_threads, 0, stream()>>>(rows, columns, body, static_cast<Value*>(partial.get()));
+  check_launch();
+  for_each(rows, detail::CombinePieces<Body>{pieces, body, static_cast<const Value*>(partial.get())});
+}
+
+/// body.store(batch, row, column, body.load(batch, row, column)) for all, where neighbouring threads load neighbouring
+/// columns and store neighbouring rows. At most 65535 batches.
+template <class Body>
+void transpose(Index batches, Index rows, Index columns, const Body& body) {
+  if (batches <= 0 || rows <= 0 || columns <= 0) return;
+  const Index tiles = ((rows + detail::tile - 1) / detail::tile) * ((columns + detail::tile - 1) / detail::tile);
+  const dim3 grid(static_cast<unsigned>(tiles), 1, static_cast<unsigned>(batches));
+  detail::transpose_kernel<<<grid, dim3(detail::tile, detail::tile_rows), 0, stream()>>>(rows, columns, body);
+  check_launch();
+}
+
+}  // namespace dvd::cuda

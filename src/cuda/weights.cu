@@ -1,0 +1,216 @@
+#include "dvd/device/cuda/weights.hpp"
+
+#include <cmath>
+#include <numbers>
+
+#include "cuda/reduce_rows.cuh"
+#include "dvd/device/cuda/normalization.hpp"
+
+namespace dvd::cuda {
+
+namespace detail {
+
+/// W^T u.
+struct WeightTransposedTimes {
+  using Value = double;
+
+  Index columns;
+  const float *weight, *u;
+  float* result;
+
+  DVD_DEVICE double identity() const { return 0; }
+  DVD_DEVICE void add(Index, Index row, Index column, double& value) const {
+    value += static_cast<double>(u[row]) * static_cast<double>(weight[row * columns + column]);
+  }
+  DVD_DEVICE void combine(double& value, double other) const { value += other; }
+  DVD_DEVICE void finish(Index, Index column, double value) const { result[column] = static_cast<float>(value); }
+};
+
+/// W v.
+struct WeightTimes {
+  using Value = double;
+
+  Index columns;
+  const float *weight, *v;
+  float* result;
+
+  DVD_DEVICE double identity() const { return 0; }
+  DVD_DEVICE void add(Index row, Index column, double& value) const {
+    value += static_cast<double>(weight[row * columns + column]) * static_cast<double>(v[column]);
+  }
+  DVD_DEVICE void combine(double& value, double other) const { value += other; }
+  DVD_DEVICE void finish(Index row, double value) const { result[row] = static_cast<float>(value); }
+};
+
+/// 1 / max(|x|, 1e-12), and x's product with what it is when normalised.
+struct InverseNorm {
+  using Value = double;
+
+  const float* x;
+  double* inverse;
+  float* along;  ///< may be null
+
+  DVD_DEVICE double identity() const { return 0; }
+  DVD_DEVICE void add(Index, Index i, double& value) const {
+    value += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  }
+  DVD_DEVICE void combine(double& value, double other) const { value += other; }
+  DVD_DEVICE void finish(Index, double value) const {
+    const double norm = std::sqrt(value);
+    *inverse = 1 / (norm < 1e-12 ? 1e-12 : norm);  // a NaN stays one
+    if (along) *along = static_cast<float>(value * *inverse);
+  }
+};
+
+struct Normalize {
+  const float* x;
+  const double* inverse;
+  float* y;
+
+  DVD_DEVICE void operator()(Index i) const { y[i] = static_cast<float>(static_cast<double>(x[i]) * *inverse); }
+};
+
+/// Rows are outputs, columns inputs and taps.
+template <class T>
+struct PackWeight {
+  Index outputs, inputs, taps;
+  const float *weight, *sigma;
+  T* packed;
+
+  DVD_DEVICE float load(Index, Index output, Index column) const {
+    const float factor = sigma ? 1 / *sigma : 1;
+    return weight[output * inputs * taps + column] * factor;
+  }
+  DVD_DEVICE void store(Index, Index output, Index column, float value) const {
+    packed[(column % taps * inputs + column / taps) * outputs + output] = T(value);
+  }
+};
+
+/// Rows are inputs and taps, columns outputs. With spectral norm, d(W / sigma): u and v are constants and
+/// sigma = u^T W v, so dW = (dP - <dP, P> u v^T) / sigma, where P = W / sigma (Miyato et al. 2018, section 2.1).
+template <class T>
+struct UnpackWeightGradient {
+  Index outputs, inputs, taps;
+  const T* dpacked;
+  const float *along, *sigma, *u, *v;
+  float* dweight;
+
+  DVD_DEVICE float load(Index, Index row, Index output) const {
+    const float gradient = static_cast<float>(dpacked[(row % taps * inputs + row / taps) * outputs + output]);
+    return sigma ? (gradient - *along * v[row] * u[output]) * (1 / *sigma) : gradient;
+  }
+  DVD_DEVICE void store(Index, Index row, Index output, float value) const {
+    dweight[output * inputs * taps + row] += value;
+  }
+};
+
+template <class T>
+struct Transpose {
+  Index rows, columns;
+  const T* x;
+  T* y;
+
+  DVD_DEVICE float load(Index i, Index row, Index column) const {
+    return static_cast<float>(x[(i * rows + row) * columns + column]);
+  }
+  DVD_DEVICE void store(Index i, Index row, Index column, float value) const {
+    y[(i * columns + column) * rows + row] = T(value);
+  }
+};
+
+/// Numbers 2i and 2i + 1, as Random::normal has them.
+template <class T>
+struct RandomNormal {
+  Index size;
+  Random random;
+  float scale;
+  T* y;
+
+  DVD_DEVICE void operator()(Index i) const {
+    const std::uint64_t pair = 2 * static_cast<std::uint64_t>(i);
+    const double radius = std::sqrt(-2 * std::log(1 - random.uniform(pair)));
+    const double angle = 2 * std::numbers::pi * random.uniform(pair + 1);
+    y[2 * i] = T(scale * static_cast<float>(radius * std::cos(angle)));
+    if (2 * i + 1 < size) y[2 * i + 1] = T(scale * static_cast<float>(radius * std::sin(angle)));
+  }
+};
+
+template <class T>
+struct RandomUniform {
+  Random random;
+  double low, high;
+  T* y;
+
+  DVD_DEVICE void operator()(Index i) const { y[i] = T(random.uniform(static_cast<std::uint64_t>(i), low, high)); }
+};
+
+}  // namespace detail
+
+void Weights::power_iteration(Index rows, Index columns, const float* weight, float* u, float* v, float* sigma,
+                              bool update) {
+  const auto inverse_memory = Memory::allocate(sizeof(double));
+  const auto product_memory = Memory::allocate(static_cast<std::size_t>(rows) * sizeof(float));
+  double* const inverse = static_cast<double*>(inverse_memory.get());
+  float* const product = static_cast<float*>(product_memory.get());
+  reduce_rows(1, rows, columns, detail::WeightTransposedTimes{columns, weight, u, v});
+  reduce(1, columns, detail::InverseNorm{v, inverse, nullptr});
+  for_each(columns, detail::Normalize{v, inverse, v});
+  reduce(rows, columns, detail::WeightTimes{columns, weight, v, product});
+  if (update) {
+    reduce(1, rows, detail::InverseNorm{product, inverse, sigma});
+    for_each(rows, detail::Normalize{product, inverse, u});
+  } else {
+    Normalization::dot(rows, u, product, sigma);
+  }
+}
+
+template <CudaScalar T>
+void Weights::pack_weight(Index outputs, Index inputs, Index taps, const float* weight, const float* sigma, T* packed) {
+  cuda::transpose(1, outputs, inputs * taps, detail::PackWeight<T>{outputs, inputs, taps, weight, sigma, packed});
+}
+
+template <CudaScalar T>
+void Weights::unpack_weight_gradient(Index outputs, Index inputs, Index taps, const T* dpacked, const T* packed,
+                                     const float* sigma, const float* u, const float* v, float* dweight) {
+  std::shared_ptr<void> memory;
+  if (sigma) {
+    memory = Memory::allocate(sizeof(float));
+    Normalization::dot(outputs * inputs * taps, dpacked, packed, static_cast<float*>(memory.get()));
+  }
+  const float* const along = static_cast<const float*>(memory.get());
+  cuda::transpose(1, inputs * taps, outputs,
+                  detail::UnpackWeightGradient<T>{outputs, inputs, taps, dpacked, along, sigma, u, v, dweight});
+}
+
+template <CudaScalar T>
+void Weights::transpose(Index count, Index rows, Index columns, const T* x, T* y) {
+  constexpr Index most = 65535;  // of one launch
+  for (Index first = 0; first < count; first += most) {
+    const Index offset = first * rows * columns;
+    cuda::transpose(std::min(most, count - first), rows, columns,
+                    detail::Transpose<T>{rows, columns, x + offset, y + offset});
+  }
+}
+
+template <CudaScalar T>
+void Weights::random_normal(Index size, const Random& random, T scale, T* y) {
+  for_each((size + 1) / 2, detail::RandomNormal<T>{size, random, static_cast<float>(scale), y});
+}
+
+template <CudaScalar T>
+void Weights::random_uniform(Index size, const Random& random, T low, T high, T* y) {
+  for_each(size, detail::RandomUniform<T>{random, static_cast<double>(low), static_cast<double>(high), y});
+}
+
+#define DVD_INSTANTIATE(T)                                                                                           \
+  template void Weights::pack_weight(Index, Index, Index, const float*, const float*, T*);                           \
+  template void Weights::unpack_weight_gradient(Index, Index, Index, const T*, const T*, const float*, const float*, \
+                                                const float*, float*);                                               \
+  template void Weights::transpose(Index, Index, Index, const T*, T*);                                               \
+  template void Weights::random_normal(Index, const Random&, T, T*);                                                 \
+  template void Weights::random_uniform(Index, const Random&, T, T, T*);
+DVD_INSTANTIATE(float)
+DVD_INSTANTIATE(bfloat16)
+#undef DVD_INSTANTIATE
+
+}  // namespace dvd::cuda

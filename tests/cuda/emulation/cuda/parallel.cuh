@@ -1,0 +1,112 @@
+// The launches of src/cuda/parallel.cuh as loops: found before them where the tests compile kernels for the host.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "cuda/context.hpp"
+#include "dvd/device/cpu/parallel.hpp"
+#include "dvd/device/cuda/memory.hpp"
+#include "dvd/device/cuda/scalar.hpp"
+
+#define DVD_DEVICE inline
+
+namespace dvd::cuda {
+
+constexpr int lane_bytes = 16;
+
+template <int N>
+struct Lanes {
+  float value[N];
+
+  float& operator[](int i) { return value[i]; }
+  float operator[](int i) const { return value[i]; }
+};
+
+template <int N, class T>
+Lanes<N> load(const T* x) {
+  Lanes<N> lanes;
+  for (int i = 0; i < N; ++i) lanes.value[i] = static_cast<float>(x[i]);
+  return lanes;
+}
+
+template <int N, class T>
+void store(T* y, const Lanes<N>& lanes) {
+  for (int i = 0; i < N; ++i) y[i] = T(lanes.value[i]);
+}
+
+namespace detail {
+
+inline bool aligned(const void* array) { return reinterpret_cast<std::uintptr_t>(array) % lane_bytes == 0; }
+
+/// Pieces in an order that is none: threads have none either.
+template <class F>
+void emulate(Index size, const F& piece) {
+  EmulatedGpu::instance().submit(stream(), [=] {
+    cpu::parallel_chunks(size, 4096, [&](Index begin, Index end) {
+      for (Index i = end; i-- > begin;) piece(i);
+    });
+  });
+}
+
+}  // namespace detail
+
+template <class Body>
+void for_each(Index size, const Body& body) {
+  detail::emulate(size, [=](Index i) { body(i); });
+}
+
+template <class T, class Body, class... Arrays>
+void for_each_lanes(Index size, const Body& body, const Arrays*... arrays) {
+  constexpr int lanes = lane_bytes / static_cast<int>(sizeof(T));
+  if (!(detail::aligned(arrays) && ...)) {
+    detail::emulate(size, [=](Index i) { body.template operator()<1>(i); });
+    return;
+  }
+  const Index whole = size / lanes;
+  detail::emulate(whole + size % lanes, [=](Index i) {
+    if (i < whole)
+      body.template operator()<lanes>(i * lanes);
+    else
+      body.template operator()<1>(whole * lanes + (i - whole));
+  });
+}
+
+template <class T, class Body, class... Arrays>
+void for_each_row_lanes(Index rows, Index columns, Index step, const Body& body, const Arrays*... arrays) {
+  constexpr int lanes = lane_bytes / static_cast<int>(sizeof(T));
+  if (rows <= 0 || columns <= 0) return;
+  if (step % lanes == 0 && (detail::aligned(arrays) && ...))
+    detail::emulate(rows * (columns / lanes), [=](Index i) {
+      body.template operator()<lanes>(i / (columns / lanes), i % (columns / lanes) * lanes);
+    });
+  else
+    detail::emulate(rows * columns, [=](Index i) { body.template operator()<1>(i / columns, i % columns); });
+}
+
+template <class Body>
+void reduce(Index rows, Index columns, const Body& body) {
+  detail::emulate(rows, [=](Index row) {
+    typename Body::Value parts[8];
+    for (int part = 0; part < 8; ++part) {
+      parts[part] = body.identity();
+      for (Index column = part; column < columns; column += 8) body.add(row, column, parts[part]);
+    }
+    for (int part = 1; part < 8; ++part) body.combine(parts[0], parts[part]);
+    body.finish(row, parts[0]);
+  });
+}
+
+template <class Body>
+void transpose(Index batches, Index rows, Index columns, const Body& body) {
+  detail::emulate(batches * rows * columns, [=](Index i) {
+    const Index batch = i / (rows * columns), row = i / columns % rows, column = i % columns;
+    body.store(batch, row, column, body.load(batch, row, column));
+  });
+}
+
+}  // namespace dvd::cuda

@@ -1,0 +1,39 @@
+# The tests of dvd::Cuda: those in this folder, and those elsewhere that are written for any device, which include
+# support/devices.hpp. They run on the GPU, if there is one, and always on an emulation: the same kernels and host code,
+# compiled for the host, with loops in place of CUDA's launches, cuDNN and cuBLASLt.
+set(kernels_folder "${PROJECT_SOURCE_DIR}/src/cuda")
+file(GLOB emulated CONFIGURE_DEPENDS "${kernels_folder}/*.cu" "${kernels_folder}/*.cpp")
+list(FILTER emulated EXCLUDE REGEX "/(libraries_|cudnn_)[a-z_]*\\.cpp$")
+file(GLOB kernels CONFIGURE_DEPENDS "${kernels_folder}/*.cu")
+set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX)
+
+add_library(dvd_cuda_emulated STATIC ${emulated} cuda/emulation/libraries.cpp)
+target_include_directories(dvd_cuda_emulated BEFORE PRIVATE cuda/emulation "${PROJECT_SOURCE_DIR}/src")
+target_link_libraries(dvd_cuda_emulated PRIVATE dvd_test)
+
+file(GLOB own RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}" CONFIGURE_DEPENDS "cuda/*_test.cpp")
+set(for_cuda ${own})
+foreach(source IN LISTS sources)
+  file(STRINGS "${source}" any_device REGEX "#include \"support/devices.hpp\"")
+  if(any_device)
+    list(APPEND for_cuda "${source}")
+  endif()
+endforeach()
+
+foreach(source IN LISTS for_cuda)
+  string(REGEX REPLACE "_test\\.cpp$" "" name "${source}")
+  string(REPLACE "/" "." name "${name}")
+  if(NOT name MATCHES "^cuda\\.")
+    set(name "cuda.${name}")
+  endif()
+  string(REPLACE "." "_" objects "${name}_objects")
+  add_library(${objects} OBJECT "${source}")
+  target_compile_definitions(${objects} PRIVATE DVD_TEST_CUDA)
+  target_link_libraries(${objects} PRIVATE dvd_test)
+  if(source MATCHES "/emulated_")
+    target_include_directories(${objects} BEFORE PRIVATE cuda/emulation) # it looks behind the emulated GPU
+  elseif(TARGET dvd::cuda)
+    dvd_add_test(${name} $<TARGET_OBJECTS:${objects}> dvd_test dvd::cuda)
+  endif()
+  dvd_add_test(${name}.emulated $<TARGET_OBJECTS:${objects}> dvd_test dvd_cuda_emulated)
+endforeach()

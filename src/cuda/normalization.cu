@@ -175,7 +175,7 @@ struct BatchNormBackward {
     const Lanes<N> a = load<N>(scale + coefficient), b = load<N>(shift + coefficient);
     const Lanes<N> value = load<N>(x + place);
     Lanes<N> upstream = load<N>(dy + place);
-    for (int k = 0; k < N; ++k) upstream[k] = !rectify || a[k] * value[k] + b[k] > 0 ? a[k] * upstream[k] : 0;
+    for (int k = 0; k < N; ++k) upstream[k] = a[k] * (!rectify || a[k] * value[k] + b[k] > 0 ? upstream[k] : 0);
     if (slope) {
       const Index statistic = image / batch * channels + channel;
       const Lanes<N> center = load<N>(mean + statistic);

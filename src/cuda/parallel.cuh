@@ -3,12 +3,10 @@
 // for the host, against launches that are loops.
 #pragma once
 
-#include <cuda_runtime.h>
-
 #include <algorithm>
 #include <cstdint>
 
-#include "cuda/context.hpp"
+#include "cuda/launch.cuh"
 #include "dvd/device/cuda/memory.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
@@ -39,10 +37,8 @@ DVD_DEVICE Lanes<N> load(const T* x) {
     T value[count];
   };
   Lanes<N> lanes;
-#pragma unroll
   for (int first = 0; first < N; first += count) {
     const Raw raw = *reinterpret_cast<const Raw*>(x + first);
-#pragma unroll
     for (int i = 0; i < count; ++i) lanes.value[first + i] = static_cast<float>(raw.value[i]);
   }
   return lanes;
@@ -55,10 +51,8 @@ DVD_DEVICE void store(T* y, const Lanes<N>& lanes) {
   struct alignas(whole) Raw {
     T value[count];
   };
-#pragma unroll
   for (int first = 0; first < N; first += count) {
     Raw raw;
-#pragma unroll
     for (int i = 0; i < count; ++i) raw.value[i] = T(lanes.value[first + i]);
     *reinterpret_cast<Raw*>(y + first) = raw;
   }
@@ -165,8 +159,7 @@ inline bool aligned(const void* array) { return reinterpret_cast<std::uintptr_t>
 template <class Body>
 void for_each(Index size, const Body& body) {
   if (size <= 0) return;
-  detail::each_kernel<<<detail::blocks_for(size), block_threads, 0, stream()>>>(size, body);
-  check_launch();
+  launch(detail::each_kernel<Body>, detail::blocks_for(size), block_threads, size, body);
 }
 
 /// body.operator()<N>(i) for i = 0, N, 2N, ..., with N elements of T at a time while that many are left and N being 1
@@ -176,11 +169,10 @@ void for_each_lanes(Index size, const Body& body, const Arrays*... arrays) {
   if (size <= 0) return;
   constexpr int lanes = lane_bytes / static_cast<int>(sizeof(T));
   if ((detail::aligned(arrays) && ...))
-    detail::lanes_kernel<lanes>
-        <<<detail::blocks_for(size / lanes + size % lanes), block_threads, 0, stream()>>>(size, body);
+    launch(detail::lanes_kernel<lanes, Body>, detail::blocks_for(size / lanes + size % lanes), block_threads, size,
+           body);
   else
-    detail::lanes_kernel<1><<<detail::blocks_for(size), block_threads, 0, stream()>>>(size, body);
-  check_launch();
+    launch(detail::lanes_kernel<1, Body>, detail::blocks_for(size), block_threads, size, body);
 }
 
 /// body.operator()<N>(row, column) for all rows and for columns 0, N, 2N, ... N is more than 1 where `step`, of which
@@ -197,10 +189,9 @@ void for_each_row_lanes(Index rows, Index columns, Index step, const Body& body,
   const dim3 grid(static_cast<unsigned>(std::clamp<Index>((pieces + across - 1) / across, 1, 1 << 20)),
                   static_cast<unsigned>(std::clamp<Index>((rows + block.y - 1) / block.y, 1, 65535)));
   if (wide)
-    detail::row_lanes_kernel<lanes><<<grid, block, 0, stream()>>>(rows, columns, body);
+    launch(detail::row_lanes_kernel<lanes, Body>, grid, block, rows, columns, body);
   else
-    detail::row_lanes_kernel<1><<<grid, block, 0, stream()>>>(rows, columns, body);
-  check_launch();
+    launch(detail::row_lanes_kernel<1, Body>, grid, block, rows, columns, body);
 }
 
 /// For every row: value = body.identity(); body.add(row, column, value) for all columns; values of parts are joined by
@@ -208,19 +199,16 @@ void for_each_row_lanes(Index rows, Index columns, Index step, const Body& body,
 /// additions depends on rows and columns alone.
 template <class Body>
 void reduce(Index rows, Index columns, const Body& body) {
+  using Value = typename Body::Value;
   if (rows <= 0) return;
   const Index pieces = rows >= 512 ? 1 : std::clamp<Index>(columns / 4096, 1, 256);
   const dim3 grid(static_cast<unsigned>(std::min<Index>(rows, 1 << 20)), static_cast<unsigned>(pieces));
   if (pieces == 1) {
-    detail::reduce_kernel<<<grid, block_threads, 0, stream()>>>(rows, columns, body,
-                                                                static_cast<typename Body::Value*>(nullptr));
-    check_launch();
+    launch(detail::reduce_kernel<Body>, grid, block_threads, rows, columns, body, static_cast<Value*>(nullptr));
     return;
   }
-  using Value = typename Body::Value;
   const auto partial = Memory::allocate(static_cast<std::size_t>(rows * pieces) * sizeof(Value));
-  detail::reduce_kernel<<<grid, block_threads, 0, stream()>>>(rows, columns, body, static_cast<Value*>(partial.get()));
-  check_launch();
+  launch(detail::reduce_kernel<Body>, grid, block_threads, rows, columns, body, static_cast<Value*>(partial.get()));
   for_each(rows, detail::CombinePieces<Body>{pieces, body, static_cast<const Value*>(partial.get())});
 }
 
@@ -231,8 +219,7 @@ void transpose(Index batches, Index rows, Index columns, const Body& body) {
   if (batches <= 0 || rows <= 0 || columns <= 0) return;
   const Index tiles = ((rows + detail::tile - 1) / detail::tile) * ((columns + detail::tile - 1) / detail::tile);
   const dim3 grid(static_cast<unsigned>(tiles), 1, static_cast<unsigned>(batches));
-  detail::transpose_kernel<<<grid, dim3(detail::tile, detail::tile_rows), 0, stream()>>>(rows, columns, body);
-  check_launch();
+  launch(detail::transpose_kernel<Body>, grid, dim3(detail::tile, detail::tile_rows), rows, columns, body);
 }
 
 }  // namespace dvd::cuda

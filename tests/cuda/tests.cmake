@@ -12,6 +12,10 @@ target_include_directories(dvd_cuda_emulated BEFORE PRIVATE cuda/emulation "${PR
 target_link_libraries(dvd_cuda_emulated PRIVATE dvd_test)
 
 file(GLOB own RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}" CONFIGURE_DEPENDS "cuda/*_test.cpp")
+# What the emulation leaves out, the launches themselves, runs on threads of the host.
+list(REMOVE_ITEM own cuda/threads_launches_test.cpp)
+dvd_add_test(cuda.launches.emulated cuda/threads_launches_test.cpp dvd_test)
+target_include_directories(cuda_launches_emulated_test BEFORE PRIVATE cuda/threads "${PROJECT_SOURCE_DIR}/src")
 set(for_cuda ${own})
 foreach(source IN LISTS sources)
   file(STRINGS "${source}" any_device REGEX "#include \"support/devices.hpp\"")

@@ -22,7 +22,6 @@ class Rows {
   }
 
   Index size() const { return host_ ? static_cast<Index>(host_->size()) : 0; }
-  Index rows_count() const { return size(); }
   /// On the device.
   const Index* data() const { return static_cast<const Index*>(device_.get()); }
   const std::vector<Index>& values() const {

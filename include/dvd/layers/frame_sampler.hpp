@@ -100,7 +100,8 @@ struct ChosenFrames {
   ChosenFrames(const FrameIndices& frames)
       : videos(frames.videos), count(frames.count), rows(detail::frame_rows(frames)) {}
 
-  Index rows_count() const { return rows.size(); }
+  /// How many frames were chosen of all videos.
+  Index size() const { return rows.size(); }
 
   /// Other frames in place of these, for all that share them. Throws ArgumentError unless there are as many.
   void assign(const FrameIndices& frames) {

@@ -69,7 +69,7 @@ void put(const Tensor<T, D>& value, Tensor<T, D>& place) {
 
 template <DeviceMemory D, class Value, class Place>
 void put(const Value& value, Place& place) {
-  if (D::Recording::replays && place.rows_count() > 0)
+  if (D::Recording::replays && place.size() > 0)
     place.assign(value);
   else
     place = value;

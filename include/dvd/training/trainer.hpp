@@ -70,8 +70,7 @@ class Trainer {
   void generator_update(const std::vector<GeneratorInputs<T, D>>& parts, StepReport& report) {
     updates_.begin();
     updates_.queue(parts, steps_ + 1);
-    updates_.finish(report);
-    if (!report.skipped) ++steps_;
+    if (updates_.finish(report)) ++steps_;
   }
 
   /// The random numbers that the clips of the run's batches are drawn with; batch number

@@ -67,13 +67,14 @@ class Updates {
     queued_generator_.push_back(std::move(parts));
   }
 
-  /// Waits for the updates queued since `begin` and tells of them. If one was left out, the optimizers' counts are
-  /// those of the updates before it.
-  void finish(StepReport& report) {
+  /// Waits for the updates queued since `begin` and tells of them, up to the first that was left out. Returns whether
+  /// none was; if one was, the optimizers' counts are those of the updates before it.
+  bool finish(StepReport& report) {
     const std::vector<P> history = history_.to_vector();
     const Index discriminator_updates = static_cast<Index>(queued_discriminator_.size()),
                 updates = discriminator_updates + static_cast<Index>(queued_generator_.size());
-    for (Index update = 0; update < updates && !report.skipped; ++update) {
+    bool sound = true;
+    for (Index update = 0; update < updates && sound; ++update) {
       const auto number = [&](Index which) {
         return static_cast<double>(history[static_cast<std::size_t>(update * (numbers_count + 1) + which)]);
       };
@@ -85,7 +86,8 @@ class Updates {
         report.generator_loss = number(loss);
         report.generator_gradient_norm = std::sqrt(number(squared_norm));
       }
-      if (number(numbers_count) != 0) continue;
+      sound = number(numbers_count) != 0;
+      if (sound) continue;
       report.skipped = true;
       discriminator_optimizer_.set_steps(steps_before_.discriminator + std::min(update, discriminator_updates));
       generator_optimizer_.set_steps(steps_before_.generator);
@@ -96,6 +98,7 @@ class Updates {
     }
     queued_discriminator_.clear();
     queued_generator_.clear();
+    return sound;
   }
 
   Optimizer& generator_optimizer() { return generator_optimizer_; }

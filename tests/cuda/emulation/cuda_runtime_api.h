@@ -40,7 +40,7 @@ using cudaGraphExec_t = EmulatedGraph*;
 /// The GPU that is not there. Tests change what it has.
 struct EmulatedGpu {
   int devices = 1;
-  bool driver = true;
+  int driver = 13000;  ///< its version; 0: there is none
   std::size_t memory = std::size_t{64} << 30;
   std::size_t used = 0;
   std::map<void*, std::size_t> sizes;
@@ -75,7 +75,7 @@ inline const char* cudaGetErrorString(cudaError_t error) {
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 inline cudaError_t cudaGetDeviceCount(int* count) {
   *count = EmulatedGpu::instance().devices;
-  if (!EmulatedGpu::instance().driver) return cudaErrorInsufficientDriver;
+  if (EmulatedGpu::instance().driver < 13000) return cudaErrorInsufficientDriver;
   return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
 }
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
@@ -86,7 +86,9 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   properties->totalGlobalMem = EmulatedGpu::instance().memory;
   return cudaSuccess;
 }
-inline cudaError_t cudaDriverGetVersion(int* version) { return *version = 13000, cudaSuccess; }
+inline cudaError_t cudaDriverGetVersion(int* version) {
+  return *version = EmulatedGpu::instance().driver, cudaSuccess;
+}
 inline cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 13000, cudaSuccess; }
 inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   EmulatedGpu& gpu = EmulatedGpu::instance();

@@ -1,0 +1,16 @@
+// Starting a kernel on the library's stream.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "cuda/context.hpp"
+
+namespace dvd::cuda {
+
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, const Arguments&... arguments) {
+  kernel<<<grid, block, 0, stream()>>>(arguments...);
+  check_launch();
+}
+
+}  // namespace dvd::cuda

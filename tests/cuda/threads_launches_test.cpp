@@ -1,0 +1,194 @@
+// The launches of src/cuda/parallel.cuh as they are written, block by block on threads of the host: every element once,
+// sums whole, tiles in their places.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <numeric>
+#include <vector>
+
+#include "cuda/parallel.cuh"
+#include "cuda/reduce_rows.cuh"
+
+// Of the library around them, what the launches need.
+namespace dvd::cuda {
+cudaStream_t stream() { return nullptr; }
+std::shared_ptr<void> Memory::allocate(std::size_t bytes) {
+  return {std::aligned_alloc(64, (bytes + 63) / 64 * 64), [](void* memory) { std::free(memory); }};
+}
+}  // namespace dvd::cuda
+
+namespace {
+
+using namespace dvd;
+using namespace dvd::cuda;
+
+struct CountEach {
+  int* counts;
+  void operator()(Index i) const { ++counts[i]; }
+};
+
+// y = x + 1, counting how wide the accesses are.
+template <class T>
+struct AddOne {
+  const T* x;
+  T* y;
+  Index row;
+
+  template <int N>
+  void operator()(Index i) const {
+    Lanes<N> lanes = load<N>(x + i);
+    for (int k = 0; k < N; ++k) lanes[k] += 1;
+    store(y + i, lanes);
+  }
+  template <int N>
+  void operator()(Index r, Index column) const {
+    operator()<N>(r * row + column);
+  }
+};
+
+struct SumProducts {
+  const int* x;
+  Index columns;
+  double* result;
+  int* finished;
+
+  struct Value {
+    double sum, last;
+  };
+  Value identity() const { return {0, -1}; }
+  void add(Index row, Index column, Value& value) const {
+    value.sum += x[row * columns + column];
+    value.last = std::max(value.last, static_cast<double>(column));
+  }
+  void combine(Value& value, const Value& other) const {
+    value.sum += other.sum;
+    value.last = std::max(value.last, other.last);
+  }
+  void finish(Index row, const Value& value) const {
+    result[row] = value.sum + 1e9 * value.last;
+    ++finished[row];
+  }
+};
+
+struct SumOfRows {
+  const int* x;
+  Index rows, channels;
+  double* result;
+
+  using Value = double;
+  Value identity() const { return 0; }
+  void add(Index group, Index row, Index channel, Value& value) const {
+    value += x[(group * rows + row) * channels + channel];
+  }
+  void combine(Value& value, const Value& other) const { value += other; }
+  void finish(Index group, Index channel, const Value& value) const { result[group * channels + channel] = value; }
+};
+
+struct Transposed {
+  const float* x;
+  float* y;
+  Index rows, columns;
+
+  float load(Index batch, Index row, Index column) const { return x[(batch * rows + row) * columns + column]; }
+  void store(Index batch, Index row, Index column, float value) const {
+    y[(batch * columns + column) * rows + row] += value;
+  }
+};
+
+std::vector<int> numbers(Index size) {
+  std::vector<int> result(static_cast<std::size_t>(size));
+  for (std::size_t i = 0; i < result.size(); ++i) result[i] = static_cast<int>(i * 7919 % 1009);
+  return result;
+}
+
+TEST_CASE("every element once") {
+  for (const Index size : {1, 31, 256, 257, 5000}) {
+    std::vector<int> counts(static_cast<std::size_t>(size), 0);
+    for_each(size, CountEach{counts.data()});
+    CHECK(counts == std::vector<int>(static_cast<std::size_t>(size), 1));
+  }
+  for_each(0, CountEach{nullptr});
+}
+
+TEST_CASE_TEMPLATE("lanes", T, float, bfloat16) {
+  for (const Index size : {1, 7, 8, 64, 1001})
+    for (const Index offset : {0, 1}) {
+      const auto memory = Memory::allocate(4096 * sizeof(T)), other = Memory::allocate(4096 * sizeof(T));
+      T* const x = static_cast<T*>(memory.get()) + offset;
+      T* const y = static_cast<T*>(other.get());
+      for (Index i = 0; i < size + 1; ++i) {
+        x[i] = T(i % 100);
+        y[i] = T(-7);
+      }
+      for_each_lanes<T>(size, AddOne<T>{x, y, 0}, x, y);
+      Index wrong = 0;
+      for (Index i = 0; i < size; ++i) wrong += static_cast<float>(y[i]) != static_cast<float>(i % 100 + 1);
+      CHECK(wrong == 0);
+      CHECK(static_cast<float>(y[size]) == -7);
+    }
+  for (const auto& [rows, columns, row] :
+       {std::array<Index, 3>{1, 8, 8}, {5, 16, 24}, {300, 3, 3}, {17, 40, 48}, {3, 700, 700}, {70, 24, 25}}) {
+    const auto memory = Memory::allocate(static_cast<std::size_t>(rows * row) * sizeof(T)),
+               other = Memory::allocate(static_cast<std::size_t>(rows * row) * sizeof(T));
+    T* const x = static_cast<T*>(memory.get());
+    T* const y = static_cast<T*>(other.get());
+    for (Index i = 0; i < rows * row; ++i) {
+      x[i] = T(i % 100);
+      y[i] = T(-7);
+    }
+    for_each_row_lanes<T>(rows, columns, std::gcd(columns, row), AddOne<T>{x, y, row}, x, y);
+    Index wrong = 0;
+    for (Index i = 0; i < rows * row; ++i)
+      wrong += static_cast<float>(y[i]) != (i % row < columns ? static_cast<float>(i % 100 + 1) : -7);
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("sums along rows, in pieces or whole") {
+  for (const auto& [rows, columns] : {std::pair<Index, Index>{1, 1}, {3, 100}, {1, 20000}, {5, 9001}, {600, 33}}) {
+    const std::vector<int> x = numbers(rows * columns);
+    std::vector<double> result(static_cast<std::size_t>(rows), -1);
+    std::vector<int> finished(static_cast<std::size_t>(rows), 0);
+    reduce(rows, columns, SumProducts{x.data(), columns, result.data(), finished.data()});
+    for (Index row = 0; row < rows; ++row) {
+      const double sum = std::accumulate(x.begin() + row * columns, x.begin() + (row + 1) * columns, 0.0);
+      CHECK(result[static_cast<std::size_t>(row)] == sum + 1e9 * static_cast<double>(columns - 1));
+      CHECK(finished[static_cast<std::size_t>(row)] == 1);
+    }
+  }
+}
+
+TEST_CASE("sums over rows") {
+  for (const auto& [groups, rows, channels] :
+       {std::array<Index, 3>{1, 1, 1}, {2, 100, 3}, {1, 5000, 7}, {12, 33, 65}, {3, 0, 4}}) {
+    const std::vector<int> x = numbers(groups * rows * channels);
+    std::vector<double> result(static_cast<std::size_t>(groups * channels), -1);
+    reduce_rows(groups, rows, channels, SumOfRows{x.data(), rows, channels, result.data()});
+    for (Index g = 0; g < groups; ++g)
+      for (Index c = 0; c < channels; ++c) {
+        double sum = 0;
+        for (Index r = 0; r < rows; ++r) sum += x[static_cast<std::size_t>((g * rows + r) * channels + c)];
+        CHECK(result[static_cast<std::size_t>(g * channels + c)] == sum);
+      }
+  }
+}
+
+TEST_CASE("tiles") {
+  for (const auto& [batches, rows, columns] :
+       {std::array<Index, 3>{1, 1, 1}, {2, 32, 32}, {1, 33, 31}, {3, 5, 70}, {1, 100, 9}}) {
+    const std::vector<int> x = numbers(batches * rows * columns);
+    const std::vector<float> from(x.begin(), x.end());
+    std::vector<float> to(from.size(), 0);
+    dvd::cuda::transpose(batches, rows, columns, Transposed{from.data(), to.data(), rows, columns});
+    Index wrong = 0;
+    for (Index b = 0; b < batches; ++b)
+      for (Index r = 0; r < rows; ++r)
+        for (Index c = 0; c < columns; ++c)
+          wrong += to[static_cast<std::size_t>((b * columns + c) * rows + r)] !=
+                   from[static_cast<std::size_t>((b * rows + r) * columns + c)];
+    CHECK(wrong == 0);
+  }
+}
+
+}  // namespace

@@ -38,3 +38,9 @@ target_include_directories(dvd_cuda PRIVATE "${PROJECT_SOURCE_DIR}/src")
 target_compile_options(dvd_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
 target_compile_definitions(dvd_cuda INTERFACE DVD_WITH_CUDA)
 target_link_libraries(dvd_cuda PUBLIC dvd PRIVATE CUDA::cudart CUDA::cublasLt cuDNN::cudnn)
+if(PROJECT_IS_TOP_LEVEL)
+  include(cmake/warnings.cmake)
+  target_compile_options(
+    dvd_cuda PRIVATE $<$<COMPILE_LANGUAGE:CXX>:$<TARGET_PROPERTY:dvd_warnings,INTERFACE_COMPILE_OPTIONS>>
+                     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra -Werror=all-warnings>)
+endif()

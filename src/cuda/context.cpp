@@ -1,5 +1,5 @@
 // The GPU in use.
-#include "cuda/context.hpp"
+#include "dvd/device/cuda/context.cuh"
 
 #include <mutex>
 #include <sstream>

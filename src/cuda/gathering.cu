@@ -1,7 +1,7 @@
 #include "dvd/device/cuda/gathering.hpp"
 
-#include "cuda/parallel.cuh"
 #include "dvd/device/cuda/loss.cuh"
+#include "dvd/device/cuda/parallel.cuh"
 #include "dvd/training/losses.hpp"
 
 namespace dvd::cuda {

@@ -2,7 +2,7 @@
 #include <limits>
 #include <utility>
 
-#include "cuda/parallel.cuh"
+#include "dvd/device/cuda/parallel.cuh"
 #include "dvd/device/cuda/pointwise.hpp"
 
 namespace dvd::cuda {

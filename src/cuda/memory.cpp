@@ -9,8 +9,8 @@
 #include <sstream>
 #include <vector>
 
-#include "cuda/context.hpp"
 #include "cuda/pool.hpp"
+#include "dvd/device/cuda/context.cuh"
 
 namespace dvd::cuda {
 
@@ -69,7 +69,8 @@ class Uploads {
   }
 
  private:
-  static constexpr std::size_t ring = std::size_t{64} << 20, largest_piece = ring / 4, alignment = 256, most_pieces = 1000;
+  static constexpr std::size_t ring = std::size_t{64} << 20, largest_piece = ring / 4, alignment = 256,
+                               most_pieces = 1000;
 
   /// A piece of the rings that is in use until `done`.
   struct Piece {

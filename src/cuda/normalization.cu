@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "cuda/reduce_rows.cuh"
+#include "dvd/device/cuda/reduce_rows.cuh"
 
 namespace dvd::cuda {
 
@@ -155,9 +155,9 @@ struct StatisticsGradient {
     }
     const Index place = frame * channels + channel;
     const double count = static_cast<double>(batch * rows);
-    const double inverse = 1 / std::sqrt(static_cast<double>(variance[place] + epsilon));
-    slope[place] = static_cast<float>(moment / count * inverse * inverse * inverse);
-    offset[place] = static_cast<float>(total / count * inverse);
+    const float inverse = 1 / std::sqrt(variance[place] + epsilon);
+    slope[place] = static_cast<float>(moment / count) * inverse * inverse * inverse;
+    offset[place] = static_cast<float>(total / count) * inverse;
   }
 };
 

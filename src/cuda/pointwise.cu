@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "cuda/parallel.cuh"
+#include "dvd/device/cuda/parallel.cuh"
 
 namespace dvd::cuda {
 

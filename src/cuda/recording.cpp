@@ -3,8 +3,8 @@
 
 #include <cuda_runtime_api.h>
 
-#include "cuda/context.hpp"
 #include "cuda/pool.hpp"
+#include "dvd/device/cuda/context.cuh"
 
 namespace dvd::cuda {
 

@@ -1,6 +1,6 @@
 #include "dvd/device/cuda/resampling.hpp"
 
-#include "cuda/parallel.cuh"
+#include "dvd/device/cuda/parallel.cuh"
 
 namespace dvd::cuda {
 

@@ -1,4 +1,4 @@
-#include "cuda/parallel.cuh"
+#include "dvd/device/cuda/parallel.cuh"
 #include "dvd/device/cuda/pointwise.hpp"
 #include "dvd/device/cuda/resampling.hpp"
 

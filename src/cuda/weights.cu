@@ -3,8 +3,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "cuda/reduce_rows.cuh"
 #include "dvd/device/cuda/normalization.hpp"
+#include "dvd/device/cuda/reduce_rows.cuh"
 
 namespace dvd::cuda {
 

@@ -1,5 +1,5 @@
-// The launches of src/cuda/parallel.cuh as they are written, block by block on threads of the host: every element once,
-// sums whole, tiles in their places.
+// The launches of dvd/device/cuda/parallel.cuh as they are written, block by block on threads of the host: every
+// element once, sums whole, tiles in their places.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
@@ -7,8 +7,8 @@
 #include <numeric>
 #include <vector>
 
-#include "cuda/parallel.cuh"
-#include "cuda/reduce_rows.cuh"
+#include "dvd/device/cuda/parallel.cuh"
+#include "dvd/device/cuda/reduce_rows.cuh"
 
 // Of the library around them, what the launches need.
 namespace dvd::cuda {

@@ -15,6 +15,7 @@
 
 #include "dvd/data/moving_shapes.hpp"
 #include "dvd/device/cpu.hpp"
+#include "dvd/layers/tsru.hpp"
 #include "dvd/training/checkpoint.hpp"
 #include "dvd/training/trainer.hpp"
 #include "support/temporary_folder.hpp"
@@ -185,33 +186,33 @@ std::string bytes_of(const std::filesystem::path& path) {
 }
 
 TEST_CASE_TEMPLATE("checkpoints move between devices unchanged", T, float, bfloat16) {
-  const testing::TemporaryFolder folder;
+  const TemporaryFolder folder;
   const TrainerOptions options{.batch = 2, .seed = 2};
   MovingShapes data = shapes();
 
   DvdGan<float, Cpu> on_cpu(small, 1);
   Trainer cpu_trainer(on_cpu, options);
   for (int step = 0; step < 2; ++step) cpu_trainer.step(data);
-  save_checkpoint(folder / "cpu.safetensors", cpu_trainer);
+  save_checkpoint(folder.path() / "cpu.safetensors", cpu_trainer);
 
   DvdGan<T, Cuda> on_gpu(small, 7);
   Trainer gpu_trainer(on_gpu, options);
   gpu_trainer.step(data);
-  load_checkpoint(folder / "cpu.safetensors", gpu_trainer);
-  save_checkpoint(folder / "gpu.safetensors", gpu_trainer);
-  CHECK(bytes_of(folder / "gpu.safetensors") == bytes_of(folder / "cpu.safetensors"));
+  load_checkpoint(folder.path() / "cpu.safetensors", gpu_trainer);
+  save_checkpoint(folder.path() / "gpu.safetensors", gpu_trainer);
+  CHECK(bytes_of(folder.path() / "gpu.safetensors") == bytes_of(folder.path() / "cpu.safetensors"));
 
   // And training goes on as if it had never stopped: recordings made before the checkpoint was loaded still hold.
   for (int step = 0; step < 2; ++step) gpu_trainer.step(data);
   DvdGan<T, Cuda> other(small, 8);
   Trainer other_trainer(other, options);
-  load_checkpoint(folder / "gpu.safetensors", other_trainer);
+  load_checkpoint(folder.path() / "gpu.safetensors", other_trainer);
   for (int step = 0; step < 2; ++step) other_trainer.step(data);
   CHECK(state_of(other) == state_of(on_gpu));
   CHECK(other_trainer.steps() == 4);
 
-  save_checkpoint(folder / "gpu.safetensors", gpu_trainer);
-  load_checkpoint(folder / "gpu.safetensors", cpu_trainer);
+  save_checkpoint(folder.path() / "gpu.safetensors", gpu_trainer);
+  load_checkpoint(folder.path() / "gpu.safetensors", cpu_trainer);
   CHECK(state_of(on_cpu) == state_of(on_gpu));
 }
 

@@ -2,8 +2,8 @@
 // `dvd::cuda::Gathering::mean_loss` for its terms, compiled with --expt-relaxed-constexpr.
 #pragma once
 
-#include "cuda/parallel.cuh"
 #include "dvd/device/cuda/gathering.hpp"
+#include "dvd/device/cuda/parallel.cuh"
 
 namespace dvd::cuda {
 

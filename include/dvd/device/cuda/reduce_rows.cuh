@@ -1,7 +1,7 @@
 // Sums over the rows of channels-last arrays: neighbouring threads take neighbouring channels, rows go in chunks.
 #pragma once
 
-#include "cuda/parallel.cuh"
+#include "dvd/device/cuda/parallel.cuh"
 
 namespace dvd::cuda {
 

@@ -1,4 +1,5 @@
-// The launches of src/cuda/parallel.cuh as loops: found before them where the tests compile kernels for the host.
+// The launches of dvd/device/cuda/parallel.cuh as loops: found before them where the tests compile kernels for the
+// host.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -8,8 +9,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "cuda/context.hpp"
 #include "dvd/device/cpu/parallel.hpp"
+#include "dvd/device/cuda/context.cuh"
 #include "dvd/device/cuda/memory.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 

@@ -1,5 +1,6 @@
-// What CUDA C++ adds to C++, on threads of the host: found before src/cuda/launch.cuh by the test of the launches.
-// Every thread of a block is a thread here, with barriers where the kernel has them; blocks run one after the other.
+// What CUDA C++ adds to C++, on threads of the host: found before dvd/device/cuda/launch.cuh by the test of the
+// launches. Every thread of a block is a thread here, with barriers where the kernel has them; blocks run one after the
+// other.
 #pragma once
 
 #include <barrier>
@@ -7,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "cuda/context.hpp"
+#include "dvd/device/cuda/context.cuh"
 
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;

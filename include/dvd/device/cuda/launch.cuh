@@ -3,7 +3,7 @@
 
 #include <cuda_runtime.h>
 
-#include "cuda/context.hpp"
+#include "dvd/device/cuda/context.cuh"
 
 namespace dvd::cuda {
 

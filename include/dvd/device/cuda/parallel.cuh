@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "cuda/launch.cuh"
+#include "dvd/device/cuda/launch.cuh"
 #include "dvd/device/cuda/memory.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 

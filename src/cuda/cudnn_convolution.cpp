@@ -1,0 +1,105 @@
+// The operation graphs of convolutions.
+#include "cuda/cudnn_convolution.hpp"
+
+namespace dvd::cuda {
+
+namespace {
+
+cudnnDataType_t data_type(NumberType type) {
+  return type == NumberType::float32 ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16;
+}
+
+/// [first, channels, (frames,) height, width]
+std::vector<std::int64_t> extents(bool over_frames, Index first, Index channels, Index frames, Index height,
+                                  Index width) {
+  if (over_frames) return {first, channels, frames, height, width};
+  return {first, channels, height, width};
+}
+
+}  // namespace
+
+ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, ConvolutionDirection direction, bool with_bias,
+                                   const std::string& what) {
+  const bool over_frames = problem.kernel_frames > 1;
+  const std::int64_t axes = over_frames ? 3 : 2;
+  const auto add = [this](Descriptor&& part) -> const Descriptor& {
+    parts.push_back(std::make_unique<Descriptor>(std::move(part)));
+    return *parts.back();
+  };
+  const auto type = data_type(problem.type);
+  const auto y_extents =
+      extents(over_frames, problem.images, problem.outputs, problem.frames, problem.height, problem.width);
+  const Descriptor& x_tensor = add(graph_tensor(
+      x, type, extents(over_frames, problem.images, problem.inputs, problem.frames, problem.height, problem.width),
+      false, what));
+  const Descriptor& y_tensor = add(graph_tensor(y, type, y_extents, false, what));
+  const Descriptor& weight_tensor = add(graph_tensor(
+      weight, type, extents(over_frames, problem.outputs, problem.inputs, problem.kernel_frames, 3, 3), false, what));
+
+  const std::vector<std::int64_t> ones(static_cast<std::size_t>(axes), 1);
+  Descriptor convolution(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, what);
+  convolution.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT)
+      .set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, CUDNN_CROSS_CORRELATION)
+      .set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, axes)
+      .set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, ones)
+      .set(CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, ones)
+      .set(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, ones)
+      .set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, ones)
+      .finalize();
+  const Descriptor& described = add(std::move(convolution));
+
+  const float alpha = 1, beta = 0;
+  if (direction == ConvolutionDirection::backward_input) {
+    Descriptor operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, what);
+    operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, described)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, x_tensor)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, y_tensor)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, weight_tensor)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, CUDNN_TYPE_FLOAT, alpha)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, CUDNN_TYPE_FLOAT, beta)
+        .finalize();
+    operations = {&add(std::move(operation))};
+    return;
+  }
+  if (direction == ConvolutionDirection::backward_weight) {
+    Descriptor operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR, what);
+    operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, described)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, x_tensor)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, y_tensor)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, weight_tensor)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, CUDNN_TYPE_FLOAT, alpha)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, CUDNN_TYPE_FLOAT, beta)
+        .finalize();
+    operations = {&add(std::move(operation))};
+    return;
+  }
+  const Descriptor& result =
+      with_bias ? add(graph_tensor(unbiased, CUDNN_DATA_FLOAT, y_extents, true, what)) : y_tensor;
+  Descriptor operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, what);
+  operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, described)
+      .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, x_tensor)
+      .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, weight_tensor)
+      .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, result)
+      .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, CUDNN_TYPE_FLOAT, alpha)
+      .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, CUDNN_TYPE_FLOAT, beta)
+      .finalize();
+  operations = {&add(std::move(operation))};
+  if (!with_bias) return;
+
+  const Descriptor& bias_tensor =
+      add(graph_tensor(bias, type, extents(over_frames, 1, problem.outputs, 1, 1, 1), false, what));
+  Descriptor addition(CUDNN_BACKEND_POINTWISE_DESCRIPTOR, what);
+  addition.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, CUDNN_POINTWISE_ADD)
+      .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT)
+      .finalize();
+  const Descriptor& adding = add(std::move(addition));
+  Descriptor biased(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR, what);
+  biased.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, adding)
+      .set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, result)
+      .set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, bias_tensor)
+      .set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, y_tensor)
+      .finalize();
+  operations.push_back(&add(std::move(biased)));
+}
+
+}  // namespace dvd::cuda

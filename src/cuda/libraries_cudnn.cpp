@@ -1,0 +1,99 @@
+// Convolutions by cuDNN.
+#include <map>
+#include <mutex>
+#include <tuple>
+
+#include "cuda/cudnn_convolution.hpp"
+#include "cuda/libraries.hpp"
+#include "dvd/core/error.hpp"
+#include "dvd/device/cuda/context.cuh"
+#include "dvd/device/cuda/memory.hpp"
+
+namespace dvd::cuda {
+
+namespace {
+
+/// "a 3x3 convolution of 32 images of 64x64, 96 to 48 channels, in bfloat16, on GPU 0 (...)"
+std::string words(const ConvolutionProblem& problem, ConvolutionDirection direction) {
+  const char* const of = direction == ConvolutionDirection::forward          ? ""
+                         : direction == ConvolutionDirection::backward_input ? "the gradient of the input of "
+                                                                             : "the gradient of the weight of ";
+  return concat(of, problem.kernel_frames > 1 ? "a 3x3x3 convolution of " : "a 3x3 convolution of ", problem.images,
+                problem.kernel_frames > 1 ? concat(" videos of ", problem.frames, " frames of ") : " images of ",
+                problem.width, "x", problem.height, " pixels, ", problem.inputs, " to ", problem.outputs,
+                " channels, in ", problem.type == NumberType::float32 ? "float32" : "bfloat16", ", on ",
+                device_words());
+}
+
+class Convolutions {
+ public:
+  static Convolutions& instance() {
+    static auto& convolutions = *new Convolutions;
+    return convolutions;
+  }
+
+  /// Returns false, having done nothing, if there is no engine for a convolution with a bias.
+  bool run(const ConvolutionProblem& problem, ConvolutionDirection direction, const void* x, const void* weight,
+           const void* bias, const void* y) {
+    const std::string what = words(problem, direction);
+    const std::lock_guard lock(mutex_);
+    if (!handle_) {
+      check(cudnnCreate(&handle_), "cudnnCreate", what);
+      check(cudnnSetStream(handle_, stream()), "cudnnSetStream", what);
+    }
+    const GraphPlan& plan = plan_for(problem, direction, bias != nullptr, what);
+    if (!plan.plan && bias) return false;
+    if (!plan.plan)
+      throw Error(
+          concat("cuDNN ", cudnnGetVersion(), " has no engine that computes the same bits every time for ", what));
+    std::vector<std::int64_t> names{ConvolutionGraph::x, ConvolutionGraph::weight, ConvolutionGraph::y};
+    std::vector<void*> arrays{const_cast<void*>(x), const_cast<void*>(weight), const_cast<void*>(y)};
+    if (bias) {
+      names.push_back(ConvolutionGraph::bias);
+      arrays.push_back(const_cast<void*>(bias));
+    }
+    execute(handle_, plan, names, arrays, what);
+    return true;
+  }
+
+ private:
+  using Key = std::tuple<NumberType, Index, Index, Index, Index, Index, Index, Index, ConvolutionDirection, bool, bool>;
+
+  static constexpr std::size_t largest_workspace = std::size_t{1} << 30;
+
+  const GraphPlan& plan_for(const ConvolutionProblem& problem, ConvolutionDirection direction, bool with_bias,
+                            const std::string& what) {
+    const bool tf32 = Memory::tf32_allowed();
+    const Key key{problem.type,    problem.images,        problem.frames, problem.height, problem.width, problem.inputs,
+                  problem.outputs, problem.kernel_frames, direction,      with_bias,      tf32};
+    const auto known = plans_.find(key);
+    if (known != plans_.end()) return known->second;
+    const bool coarse = problem.type == NumberType::bfloat16;
+    const ConvolutionGraph graph(problem, direction, with_bias, what);
+    const EngineRules rules{.tensor_cores = coarse || tf32, .rounded_inputs = coarse, .workspace = largest_workspace};
+    return plans_.emplace(key, best_plan({.handle = handle_}, graph.operations, rules, what)).first->second;
+  }
+
+  std::mutex mutex_;
+  cudnnHandle_t handle_ = nullptr;
+  std::map<Key, GraphPlan> plans_;
+};
+
+}  // namespace
+
+void library_convolve(const ConvolutionProblem& problem, const void* x, const void* weight, const void* bias, void* y) {
+  Convolutions& convolutions = Convolutions::instance();
+  if (convolutions.run(problem, ConvolutionDirection::forward, x, weight, bias, y)) return;
+  convolutions.run(problem, ConvolutionDirection::forward, x, weight, nullptr, y);
+  add_bias(problem.type, problem.images * problem.frames * problem.height * problem.width, problem.outputs, bias, y);
+}
+
+void library_convolve_backward_input(const ConvolutionProblem& problem, const void* dy, const void* weight, void* dx) {
+  Convolutions::instance().run(problem, ConvolutionDirection::backward_input, dx, weight, nullptr, dy);
+}
+
+void library_convolve_backward_weight(const ConvolutionProblem& problem, const void* x, const void* dy, void* dweight) {
+  Convolutions::instance().run(problem, ConvolutionDirection::backward_weight, x, dweight, nullptr, dy);
+}
+
+}  // namespace dvd::cuda

@@ -1,5 +1,6 @@
 # Finds cuDNN of a version or newer: where CUDA is, in the system's folders, or below cuDNN_ROOT, which may be the folder
 # of a Python package (nvidia/cudnn). Defines cuDNN::cudnn.
+find_package(CUDAToolkit QUIET)
 find_path(cuDNN_INCLUDE_DIR cudnn_version.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
 find_library(cuDNN_LIBRARY NAMES cudnn libcudnn.so.9 HINTS ${CUDAToolkit_LIBRARY_DIR})
 mark_as_advanced(cuDNN_INCLUDE_DIR cuDNN_LIBRARY)

@@ -31,11 +31,11 @@ if(NOT PROJECT_IS_TOP_LEVEL)
 endif()
 add_library(dvd_cuda STATIC ${built_with_all} ${sources})
 add_library(dvd::cuda ALIAS dvd_cuda)
-set_target_properties(dvd_cuda PROPERTIES EXPORT_NAME cuda CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
-                                          POSITION_INDEPENDENT_CODE ON)
+set_target_properties(dvd_cuda PROPERTIES EXPORT_NAME cuda POSITION_INDEPENDENT_CODE ON)
 target_include_directories(dvd_cuda PRIVATE "${PROJECT_SOURCE_DIR}/src")
-# constexpr functions of the library, such as Philox, run on the GPU as they are.
-target_compile_options(dvd_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
+# The standard as a flag: CMake before 3.25.2 knows of no C++20 in CUDA. constexpr functions of the library, such as
+# Philox, run on the GPU as they are.
+target_compile_options(dvd_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr>)
 target_compile_definitions(dvd_cuda INTERFACE DVD_WITH_CUDA)
 target_link_libraries(dvd_cuda PUBLIC dvd PRIVATE CUDA::cudart CUDA::cublasLt cuDNN::cudnn)
 if(PROJECT_IS_TOP_LEVEL)

@@ -23,7 +23,7 @@ endmacro()
 # The needs of dvd::cuda beyond those of dvd::dvd. NVIDIA's own packages are newer than those of Debian and Ubuntu.
 macro(dvd_find_cuda_dependencies missing)
   dvd_find(${missing} CUDAToolkit "the GPU" "cuda-toolkit, from NVIDIA's repository" 12)
-  dvd_find(${missing} cuDNN "the GPU's convolutions" "cudnn9-cuda-13 or cudnn9-cuda-12, from NVIDIA's repository" 9 MODULE)
+  dvd_find(${missing} cuDNN "the GPU's convolutions" "cudnn9-cuda-13, from NVIDIA's repository" 9 MODULE)
 endmacro()
 
 # The needs of dvd::video beyond those of dvd::dvd.

@@ -10,7 +10,8 @@ if [ "$(uname -m)" = x86_64 ]; then targets=(x86-64 x86-64-v3 native); else targ
 size=(--resolution 32 --frames 8 --channels 8 --batch 8 --steps 3 --warmup 1)
 for target in "${targets[@]}"; do
   cmake -S . -B "build/march/$target" -DCMAKE_BUILD_TYPE=Release -DDVD_NATIVE=OFF -DCMAKE_CXX_FLAGS="-march=$target" \
-    -DDVD_TESTS=OFF -DDVD_EXAMPLES=OFF >/dev/null || fail "CMake could not configure for -march=$target"
+    -DDVD_TESTS=OFF -DDVD_EXAMPLES=OFF -DDVD_WITH_CUDA=OFF >/dev/null ||
+    fail "CMake could not configure for -march=$target"
   cmake --build "build/march/$target" --target train_step >/dev/null || fail "the build for -march=$target failed"
 done
 

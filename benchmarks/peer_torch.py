@@ -6,6 +6,7 @@ gates, shortcuts at the smaller size), plain autograd, Adam and spectral normali
 nothing but PyTorch: Debian's python3-torch or a current release.
 """
 import argparse
+import contextlib
 import json
 import os
 import resource
@@ -25,6 +26,11 @@ parser.add_argument("--steps", type=int, default=10)
 parser.add_argument("--warmup", type=int, default=2)
 parser.add_argument("--threads", type=int, default=0, help="0: what PyTorch chooses")
 parser.add_argument("--channels-last", action="store_true")
+parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+parser.add_argument("--sample-batch", type=int, default=0, help="videos to sample at a time; 0: as many as --batch")
+parser.add_argument("--amp", action="store_true", help="on a GPU: autocast to bfloat16")
+parser.add_argument("--tf32", action="store_true", help="on a GPU: products of float32 may keep 10 bits of fraction")
+parser.add_argument("--compile", action="store_true", help="torch.compile of the networks")
 options = parser.parse_args()
 if options.threads:
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
@@ -35,9 +41,24 @@ import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
 
+on_gpu = options.device != "cpu"
+if (options.amp or options.tf32) and not on_gpu:
+    parser.error("--amp and --tf32 need --device cuda")
+if on_gpu and not torch.cuda.is_available():
+    parser.error("PyTorch finds no GPU; use --device cpu")
+if options.compile and not hasattr(torch, "compile"):
+    parser.error(f"--compile needs PyTorch 2, not {torch.__version__}")
+
 
 def unit(x):
     return x / x.norm().clamp_min(1e-12)
+
+
+def autocast(enabled):
+    """The precision of what is inside, on a GPU with --amp."""
+    if not options.amp:
+        return contextlib.nullcontext()
+    return torch.autocast("cuda", dtype=torch.bfloat16, enabled=enabled)
 
 
 class Spectral(nn.Module):
@@ -51,12 +72,13 @@ class Spectral(nn.Module):
 
     def normalized(self):
         matrix = self.weight.flatten(1)
-        with torch.no_grad():
-            v = unit(matrix.t() @ self.u)
-            if self.training:
-                self.u.copy_(unit(matrix @ v))
-            u = self.u.clone()
-        return self.weight / torch.dot(u, matrix @ v)
+        with autocast(False):
+            with torch.no_grad():
+                v = unit(matrix.t() @ self.u)
+                if self.training:
+                    self.u.copy_(unit(matrix @ v))
+                u = self.u.clone()
+            return self.weight / torch.dot(u, matrix @ v)
 
     def forward(self, x):
         weight = self.normalized()
@@ -219,23 +241,46 @@ def main():
                 layout = {4: torch.channels_last, 5: torch.channels_last_3d}.get(parameter.dim())
                 if layout:
                     parameter.data = parameter.data.contiguous(memory_format=layout)
-    g_optimizer = torch.optim.Adam(generator.parameters(), 1e-4, betas=(0, 0.999))
-    d_optimizer = torch.optim.Adam([*spatial.parameters(), *temporal.parameters()], 5e-4, betas=(0, 0.999))
-    pool = [(torch.rand(n, frames, 3, side, side) * 2 - 1, torch.randint(classes, (n,))) for _ in range(3)]
+    place = {"device": options.device} if on_gpu else {}
+    adam = {"betas": (0.0, 0.999), **({"fused": True} if on_gpu else {})}
+    if on_gpu:
+        torch.backends.cudnn.benchmark = True  # the fastest algorithm for each size
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = options.tf32
+        for part in (generator, average, spatial, temporal):
+            part.to(options.device)
+    g_optimizer = torch.optim.Adam(generator.parameters(), 1e-4, **adam)
+    d_optimizer = torch.optim.Adam([*spatial.parameters(), *temporal.parameters()], 5e-4, **adam)
+    if on_gpu:  # as a loader leaves them: 8 bits, in memory that is copied from while the GPU computes
+        pool = [(torch.randint(256, (n, frames, 3, side, side), dtype=torch.uint8).pin_memory(),
+                 torch.randint(classes, (n,)).pin_memory()) for _ in range(3)]
+    else:
+        pool = [(torch.rand(n, frames, 3, side, side) * 2 - 1, torch.randint(classes, (n,))) for _ in range(3)]
+    generate, judge_frames, judge_videos, sample = generator, spatial, temporal, average
+    if options.compile:
+        generate, judge_frames, judge_videos, sample = (torch.compile(part, dynamic=False)
+                                                        for part in (generator, spatial, temporal, average))
 
-    def draw():
-        chosen = torch.rand(n, frames).argsort(1)[:, :min(8, frames)].sort(1).values
-        return torch.randn(n, 120), torch.randint(classes, (n,)), chosen
+    def draw(count=n):
+        chosen = torch.rand(count, frames, **place).argsort(1)[:, :min(8, frames)].sort(1).values
+        return torch.randn(count, 120, **place), torch.randint(classes, (count,), **place), chosen
+
+    def real_videos(index):
+        real, labels = pool[index % 3]
+        if not on_gpu:
+            return real, labels
+        real, labels = (each.to(options.device, non_blocking=True) for each in (real, labels))
+        return real.float() / 127.5 - 1, labels
 
     def d_update(index):
-        real, real_y = pool[index % 3]
+        real, real_y = real_videos(index)
         z, y, chosen = draw()
-        with torch.no_grad():
-            fake = generator(z, y)
-        videos, labels = torch.cat([real, fake]), torch.cat([real_y, y])
-        loss = 0
-        for scores in (spatial(videos, labels, torch.cat([draw()[2], chosen])), temporal(videos, labels)):
-            loss = loss + F.relu(1 - scores[:n]).mean() + F.relu(1 + scores[n:]).mean()
+        with autocast(True):
+            with torch.no_grad():
+                fake = generate(z, y)
+            videos, labels = torch.cat([real, fake]), torch.cat([real_y, y])
+            loss = 0
+            for scores in (judge_frames(videos, labels, torch.cat([draw()[2], chosen])), judge_videos(videos, labels)):
+                loss = loss + F.relu(1 - scores[:n]).mean() + F.relu(1 + scores[n:]).mean()
         d_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         d_optimizer.step()
@@ -244,40 +289,67 @@ def main():
         z, y, chosen = draw()
         for part in (spatial, temporal):
             part.requires_grad_(False)
-        fake = generator(z, y)
-        loss = -(spatial(fake, y, chosen).mean() + temporal(fake, y).mean())
+        with autocast(True):
+            fake = generate(z, y)
+            loss = -(judge_frames(fake, y, chosen).mean() + judge_videos(fake, y).mean())
         g_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         g_optimizer.step()
         for part in (spatial, temporal):
             part.requires_grad_(True)
         with torch.no_grad():
-            for own, other in zip(average.parameters(), generator.parameters()):
-                own.lerp_(other, 1e-4)
+            if on_gpu:  # one kernel for many parameters
+                own = list(average.parameters())
+                torch._foreach_mul_(own, 1 - 1e-4)
+                torch._foreach_add_(own, list(generator.parameters()), alpha=1e-4)
+            else:
+                for own, other in zip(average.parameters(), generator.parameters()):
+                    own.lerp_(other, 1e-4)
             for own, other in zip(average.buffers(), generator.buffers()):
                 own.copy_(other)
 
+    def now():
+        if on_gpu:
+            torch.cuda.synchronize(options.device)
+        return time.perf_counter()
+
+    def updates(step):
+        return lambda: d_update(3 * step), lambda: d_update(3 * step + 1), g_update
+
     times = {"step_ms": [], "d_step_ms": [], "g_step_ms": [], "sample_ms": []}
+    if on_gpu:  # whole steps, in which the host does not wait
+        for step in range(options.warmup + options.steps):
+            start = now()
+            for work in updates(step):
+                work()
+            if step >= options.warmup:
+                times["step_ms"].append(now() - start)
     for step in range(options.warmup + options.steps):
-        marks = [time.perf_counter()]
-        for work in (lambda: d_update(3 * step), lambda: d_update(3 * step + 1), g_update):
+        marks = [now()]
+        for work in updates(step):
             work()
-            marks.append(time.perf_counter())
+            marks.append(now())
         if step >= options.warmup:
             times["d_step_ms"] += [marks[1] - marks[0], marks[2] - marks[1]]
             times["g_step_ms"].append(marks[3] - marks[2])
-            times["step_ms"].append(marks[3] - marks[0])
+            if not on_gpu:
+                times["step_ms"].append(marks[3] - marks[0])
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    device_memory = torch.cuda.max_memory_allocated(options.device) / 1048576 if on_gpu else 0
     for step in range(options.warmup + options.steps):
-        start = time.perf_counter()
-        with torch.no_grad():
-            average(*draw()[:2])
+        start = now()
+        with torch.no_grad(), autocast(True):
+            sample(*draw(options.sample_batch or n)[:2])
         if step >= options.warmup:
-            times["sample_ms"].append(time.perf_counter() - start)
-    result = {"torch": torch.__version__, "device": "cpu", "threads": torch.get_num_threads(),
+            times["sample_ms"].append(now() - start)
+    result = {"torch": torch.__version__, "device": torch.cuda.get_device_name(options.device) if on_gpu else "cpu",
+              "threads": torch.get_num_threads(),
               "resolution": side, "frames": frames, "channels": options.channels, "classes": classes, "batch": n,
               "channels_last": options.channels_last, "steps": options.steps, "peak_rss_mib": round(memory, 1),
               "load_average": round(os.getloadavg()[0], 2)}
+    if on_gpu:
+        result.update({"precision": "bfloat16" if options.amp else "tf32" if options.tf32 else "float32",
+                       "compiled": options.compile, "peak_device_mib": round(device_memory, 1)})
     result.update({name: round(1e3 * statistics.median(values), 3) for name, values in times.items()})
     print(json.dumps(result))
 

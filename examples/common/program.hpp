@@ -12,6 +12,8 @@
 #include <functional>
 #include <string>
 
+#include "device.hpp"
+
 namespace examples {
 
 /// Options of every program.
@@ -19,7 +21,7 @@ struct CommonOptions {
   std::string out;
   std::uint64_t seed = 0;
   std::int64_t threads = 0;
-  std::string device = "cpu";
+  std::string device = "cpu", precision = "float32";
   bool quiet = false;
 
   void add_to(CLI::App& app) {
@@ -33,15 +35,19 @@ struct CommonOptions {
     app.add_option("--threads", threads, "threads to compute on; 0 means all cores")
         ->check(CLI::Range(0, 4096))
         ->capture_default_str();
-    app.add_option("--device", device, "cpu; cuda[:i] needs a build with CUDA")->capture_default_str();
+    app.add_option("--device", device, device_help)->capture_default_str();
     app.add_flag("--quiet", quiet, "print nothing but errors");
     app.set_version_flag("--version", std::string(dvd::version));
   }
 
-  /// Throws ArgumentError if the device is not to be had.
-  void check_device() const {
-    dvd::require(device == "cpu", "--device ", device,
-                 ": this build of dvd computes on the CPU only; use --device cpu");
+  /// For programs that compute on any device.
+  void add_precision_to(CLI::App& app) {
+    app.add_option("--precision", precision, precision_help)->capture_default_str();
+  }
+
+  /// For programs that do not. Throws ArgumentError for a GPU and for a name that is none.
+  void require_cpu() const {
+    dvd::require(gpu_number(device) < 0, "--device ", device, ": this program computes on the CPU; use --device cpu");
   }
 };
 

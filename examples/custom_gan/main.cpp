@@ -131,7 +131,7 @@ using MyGan = dvd::DvdGan<float, dvd::Cpu, MyParts>;
 // 5. How is it trained, and what does it make?
 
 int train(const examples::CommonOptions& options, int steps) {
-  options.check_device();
+  options.require_cpu();
   const dvd::ThreadLimit threads(options.threads);
   dvd::MovingShapes shapes({.frames = 8, .resolution = 32});
   MyGan gan({.frames = 8,

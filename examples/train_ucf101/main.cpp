@@ -4,87 +4,11 @@
 //     train_ucf101 --data UCF101 --split trainlist01.txt --frames 16 --resolution 64 --out runs/ucf101
 //
 // Read in this order: options.hpp (what a run is asked for), data.hpp (where clips come from), resume.hpp (going on),
-// run.hpp (the loop), recovery.hpp (numbers that are not finite), pictures.hpp and report.hpp (what one sees).
+// train.hpp (a run from its beginning to its end, compiled for each device in a train_*.cpp), run.hpp (the loop),
+// recovery.hpp (numbers that are not finite), pictures.hpp and report.hpp (what one sees).
 
-#include "../common/recurrent.hpp"
-#include "run.hpp"
-
-namespace examples {
-namespace {
-
-template <class Gan>
-void describe(Gan& gan, const TrainOptions& options, const DataSet& data) {
-  fmt::print("data       {}, {} classes{}\n", options.data.empty() ? "moving shapes (embedded)" : options.data,
-             data.classes(), data.description);
-  fmt::print(
-      "model      {}{} frames of {}x{} pixels, ch {}: {:.2f} M parameters in G, {:.2f} M in D_S, {:.2f} M in D_T\n",
-      options.model.condition_frames > 0 ? fmt::format("{} given, ", options.model.condition_frames) : "",
-      options.model.frames, options.model.resolution, options.model.resolution, options.model.channels,
-      static_cast<double>(dvd::contents(gan.networks()).size()) * 1e-6,
-      static_cast<double>(dvd::contents(gan.spatial).size()) * 1e-6,
-      static_cast<double>(dvd::contents(gan.temporal).size()) * 1e-6);
-  fmt::print("training   {} steps of batch {}, seed {}\n", options.steps, options.trainer.batch, options.common.seed);
-}
-
-template <class Gan>
-int train(TrainOptions options) {
-  options.common.check_device();
-  const dvd::ThreadLimit threads(options.common.threads);
-  options.trainer.seed = options.common.seed;
-  options.trainer.discriminator_optimizer.beta1 = options.trainer.generator_optimizer.beta1;
-  options.trainer.discriminator_optimizer.beta2 = options.trainer.generator_optimizer.beta2;
-  if (!options.lr_decay_given && options.lr_decay_from >= options.steps) options.lr_decay_from = options.steps * 2 / 3;
-  if (options.lr_decay_from > 0) {
-    dvd::require(options.lr_decay_from < options.steps, "--lr-decay-from ", options.lr_decay_from,
-                 " must be below --steps, ", options.steps);
-    options.trainer.decay_start = options.lr_decay_from;
-    options.trainer.decay_end = options.steps;
-  }
-  dvd::require(options.truncation >= 0 && options.truncation <= 100, "--truncation must be between 0 and 100, not ",
-               options.truncation);
-  options.model.validate();
-  options.trainer.validate();
-
-  const auto checkpoints = checkpoints_to_try(options);
-  const std::string before = state_of(options.common.out);
-  Warnings warnings;
-  const auto data = open_data(options, [&](const std::string& line) {
-    // While the set is opened, each file is named at once; later on, when the step is done.
-    if (running)
-      warnings.add(line);
-    else
-      fmt::print(stderr, "warning: {}\n", line);
-  });
-  check_classes(options, dvd::Json::parse(to_text(data->class_names())).template get<std::vector<std::string>>());
-  options.model.classes = data->classes();
-
-  Gan gan(options.model, options.common.seed);
-  gan.generator.recompute = options.recompute;
-  dvd::Trainer trainer(gan, options.trainer);
-  const std::string resumed = load_first_whole(options, checkpoints, trainer);
-  const dvd::Json config = to_json(options, data->class_names());
-  if (!options.common.quiet) describe(gan, options, *data);
-  if (!options.common.quiet && !resumed.empty()) fmt::print("resume     {}\n", resumed);
-  if (options.dry_run) {
-    fmt::print("{}\n", to_text(config, 2));
-    return 0;
-  }
-  if (trainer.steps() >= options.steps) {
-    if (!options.common.quiet)
-      fmt::print("done       {} is complete: {} of {} steps; --steps N asks for more\n", options.common.out,
-                 trainer.steps(), options.steps);
-    return 0;
-  }
-  Run<Gan> run(options, gan, trainer, *data, warnings, config);
-  dvd::require(state_of(options.common.out) == before, options.common.out,
-               ": another process has worked here in the meantime; start again");
-  running = true;
-  run.go();
-  return 0;
-}
-
-}  // namespace
-}  // namespace examples
+#include "memory.hpp"
+#include "resume.hpp"
 
 int main(int argc, char** argv) {
   examples::return_freed_memory();
@@ -92,8 +16,7 @@ int main(int argc, char** argv) {
   options.common.out = "runs/dvdgan";
   CLI::App app("Trains a DVD-GAN on moving shapes, UCF-101 or any folder of class folders of videos.", "train_ucf101");
   return examples::run_with_defaults(app, argc, argv, options, [&] {
-    return examples::with_recurrent_unit(options.recurrent, [&]<class Parts>() {
-      return examples::train<dvd::DvdGan<float, dvd::Cpu, Parts>>(options);
-    });
+    return examples::on_device(options.common.device, options.common.precision,
+                               [&]<class T, class D>() { return examples::train<T, D>(options); });
   });
 }

@@ -85,6 +85,7 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
       "For tests of what a run survives: the environment variable DVD_TEST_POISON=NAME@STEP makes a value of the\n"
       "parameter NAME (as in a checkpoint) a NaN just before that step; NAME@STEP+ does so from there on.");
   options.common.add_to(app);
+  options.common.add_precision_to(app);
   app.add_option("--preset", options.preset, std::string("defaults to start from: ") + preset_names)
       ->capture_default_str();
   auto* data = app.add_option_group("data");
@@ -203,9 +204,15 @@ inline dvd::Json to_json(const TrainOptions& options, const std::vector<std::str
                {"truncation", options.truncation},
                {"recompute", options.recompute},
                {"seed", options.common.seed},
+               {"device", options.common.device},
+               {"precision", options.common.precision},
                {"class_names", class_names},
                {"version", dvd::version}});
   return json;
 }
+
+/// Trains as asked, with elements of type T on the device D. Throws dvd::Error and whatever the system throws.
+template <class T, class D>
+int train(TrainOptions options);
 
 }  // namespace examples

@@ -112,6 +112,8 @@ inline void take_config(TrainOptions& options, const dvd::Json& json) {
   take("truncation", options.truncation);
   take("recompute", options.recompute);
   take("seed", options.common.seed);
+  take("device", options.common.device);
+  take("precision", options.common.precision);
   take("class_names", options.class_names);
 }
 
@@ -188,7 +190,12 @@ inline int run_with_defaults(CLI::App& app, int argc, char** argv, TrainOptions&
     return 2;
   }
   add_options(app, options);
-  return run(app, argc, argv, body);
+  return run(app, argc, argv, [&] {
+    // A run that moves from a GPU to the CPU leaves the GPU's precision behind.
+    if (options.common.device == "cpu" && app.count("--device") > 0 && app.count("--precision") == 0)
+      options.common.precision = CommonOptions().precision;
+    return body();
+  });
 }
 
 }  // namespace examples

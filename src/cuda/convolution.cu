@@ -265,9 +265,9 @@ ConvolutionProblem problem_for(const ConvolutionSize& size) {
           size.kernel_frames};
 }
 
-FrameOrder order_of(const ConvolutionSize& size) { return {size.frames, size.batch, size.kernel_frames > 1}; }
+inline FrameOrder order_of(const ConvolutionSize& size) { return {size.frames, size.batch, size.kernel_frames > 1}; }
 
-int upsampling_of(const ConvolutionSize& size) {
+inline int upsampling_of(const ConvolutionSize& size) {
   return size.upsample ? (*size.upsample == Upsampling::nearest ? 1 : 2) : 0;
 }
 

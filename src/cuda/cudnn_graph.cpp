@@ -31,7 +31,15 @@ Descriptor& Descriptor::finalize() {
   return *this;
 }
 
-bool Descriptor::try_finalize() { return cudnnBackendFinalize(get()) == CUDNN_STATUS_SUCCESS; }
+bool Descriptor::try_finalize() {
+  const cudnnStatus_t status = cudnnBackendFinalize(get());
+  // Not what cuDNN cannot do, but what is wrong at the moment or with this installation: another engine in its place
+  // would give other bits, and would be remembered.
+  if (status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED ||
+      status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED || (status >= 1000 && status < 2000))
+    check(status, "cudnnBackendFinalize", what_);
+  return status == CUDNN_STATUS_SUCCESS;
+}
 
 Descriptor graph_tensor(std::int64_t name, cudnnDataType_t type, const std::vector<std::int64_t>& extents,
                         bool is_virtual, const std::string& what) {

@@ -6,6 +6,7 @@
 
 struct MyDevice : dvd::cpu::Memory,
                   dvd::cpu::Pointwise,
+                  dvd::cpu::Lists,
                   dvd::cpu::Convolution,
                   dvd::cpu::Normalization,
 #ifdef LEGAL
@@ -16,6 +17,8 @@ struct MyDevice : dvd::cpu::Memory,
                   dvd::cpu::Gathering,
                   dvd::cpu::Weights {
   static constexpr const char* name = "mine";
+
+  using Recording = dvd::cpu::Recording;
 };
 
 using Layer = dvd::Linear<float, MyDevice>;

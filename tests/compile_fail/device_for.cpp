@@ -6,8 +6,8 @@
 
 struct Single : dvd::Cpu {
   using dvd::Cpu::adam;
-  static void adam(dvd::Index, double, double, double, double, double, double, const double*, double*, double*,
-                   double*) = delete;
+  static void adam(const std::vector<dvd::AdamArrays<double>>&, double, double, double, const double*,
+                   const double*) = delete;
 };
 
 #ifdef LEGAL

@@ -3,6 +3,10 @@
 // expect: copy_rows
 // expect: DevicePointwise
 // expect: blend
+// expect: DeviceConversion
+// expect: convert
+// expect: DeviceLists
+// expect: sum_squares
 // expect: DeviceConvolution
 // expect: convolve_backward_weight
 // expect: DeviceNormalization
@@ -31,19 +35,33 @@ struct WithoutBlend : dvd::Cpu {
 };
 static_assert(dvd::DevicePointwise<WithoutBlend, float>);
 
+struct WithoutConvert : dvd::Cpu {
+#ifndef LEGAL
+  static void convert() = delete;
+#endif
+};
+static_assert(dvd::DeviceConversion<WithoutConvert, float, float>);
+
+struct WithoutSumSquares : dvd::Cpu {
+#ifndef LEGAL
+  static void sum_squares() = delete;
+#endif
+};
+static_assert(dvd::DeviceLists<WithoutSumSquares, float>);
+
 struct WithoutConvolveBackwardWeight : dvd::Cpu {
 #ifndef LEGAL
   static void convolve_backward_weight() = delete;
 #endif
 };
-static_assert(dvd::DeviceConvolution<WithoutConvolveBackwardWeight, float>);
+static_assert(dvd::DeviceConvolution<WithoutConvolveBackwardWeight, float, float>);
 
 struct WithoutMoments : dvd::Cpu {
 #ifndef LEGAL
   static void moments() = delete;
 #endif
 };
-static_assert(dvd::DeviceNormalization<WithoutMoments, float>);
+static_assert(dvd::DeviceNormalization<WithoutMoments, float, float>);
 
 struct WithoutWarp : dvd::Cpu {
 #ifndef LEGAL
@@ -64,11 +82,11 @@ struct WithoutRowDots : dvd::Cpu {
   static void row_dots() = delete;
 #endif
 };
-static_assert(dvd::DeviceRows<WithoutRowDots, float>);
+static_assert(dvd::DeviceRows<WithoutRowDots, float, float>);
 
 struct WithoutPowerIteration : dvd::Cpu {
 #ifndef LEGAL
   static void power_iteration() = delete;
 #endif
 };
-static_assert(dvd::DeviceWeights<WithoutPowerIteration, float>);
+static_assert(dvd::DeviceWeights<WithoutPowerIteration, float, float>);

@@ -1,9 +1,9 @@
 // The convolutions of the device contract against loops that read as their definitions, for each device and scalar,
 // with everything that may be fused into them, through every method that sizes lead to.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "support/devices.hpp"
+
 #include <doctest/doctest.h>
 
-#include "dvd/device/cpu.hpp"
 #include "support/device_arrays.hpp"
 
 namespace {
@@ -11,12 +11,10 @@ namespace {
 using namespace dvd;
 using dvd::testing::Array;
 using dvd::testing::check_close;
-using dvd::testing::On;
+using dvd::testing::Precise;
 using dvd::testing::plain::at;
 using dvd::testing::plain::Vector;
 namespace plain = dvd::testing::plain;
-
-#define DVD_DEVICES On<Cpu, float>, On<Cpu, double>
 
 // Bound on errors, in units of roundoff relative to the largest result: 6e-6 in float. Sums of up to thousands of
 // products; Winograd's transforms cost a few units more than plain sums do (see "accuracy" below).
@@ -45,9 +43,10 @@ void check_convolution(const ConvolutionSize& size, bool affine, bool rectify) {
   const Index inputs = size.inputs, outputs = size.outputs, images = size.frames * size.batch;
   const double fan = std::sqrt(static_cast<double>(size.taps() * inputs));
   const auto x = Array<O>::random(size.input_size(), 1);
-  const auto scale = Array<O>::random(images * inputs, 8), shift = Array<O>::random(images * inputs, 9);
+  const auto scale = Precise<O>::random(images * inputs, 8), shift = Precise<O>::random(images * inputs, 9);
   const auto weight = Array<O>::random(size.taps() * inputs * outputs, 2, 1 / fan);
-  const auto bias = Array<O>::random(outputs, 3), dy = Array<O>::random(size.output_size(), 4);
+  const auto bias = Precise<O>::random(outputs, 3);
+  const auto dy = Array<O>::random(size.output_size(), 4);
 
   const Vector prepared =
       plain::prepared(size, x.before(), affine ? scale.before() : Vector{}, shift.before(), rectify);

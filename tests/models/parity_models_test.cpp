@@ -1,8 +1,8 @@
 // The generator and both discriminators against reference values of another implementation.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "support/devices.hpp"
+
 #include <doctest/doctest.h>
 
-#include "dvd/device/cpu.hpp"
 #include "dvd/models/generator_networks.hpp"
 #include "dvd/models/spatial_discriminator.hpp"
 #include "dvd/models/temporal_discriminator.hpp"
@@ -17,8 +17,8 @@ using dvd::testing::videos_layout;
 const Random random_weights(1);  // replaced by the files' before anything is computed
 
 // Both runs of a network whose `forward(pass, cache)` and `backward(cache)` are given; the evaluation has no gradients.
-template <class T, class Network, class Forward, class Backward>
-void check_network(Reference<T>& reference, Network& network, const std::string& prefix, dvd::testing::Layout layout,
+template <class T, class D, class Network, class Forward, class Backward>
+void check_network(Reference<T, D>& reference, Network& network, const std::string& prefix, dvd::testing::Layout layout,
                    const Forward& forward, const Backward& backward) {
   reference.load(contents(network, prefix));
   typename Network::Cache cache;
@@ -32,25 +32,31 @@ void check_network(Reference<T>& reference, Network& network, const std::string&
   reference.finish();
 }
 
-TEST_CASE_TEMPLATE("generator", T, double, float) {
-  Reference<T> reference("generator");
-  Generator<T> network(reference.config(), random_weights);
-  const Tensor<T> z = reference.tensor("in.z");
+TEST_CASE_TEMPLATE("generator", O, DVD_DEVICES) {
+  using T = typename O::T;
+  using D = typename O::D;
+  Reference<T, D> reference("generator");
+  reference.expect_ties(0.5, 0.05);
+  Generator<T, D> network(reference.config(), random_weights);
+  const Tensor<T, D> z = reference.tensor("in.z");
   const Labels labels = reference.labels("in.labels");
   check_network(
       reference, network, "generator.", videos_layout,
-      [&](Pass pass, typename Generator<T>::Cache* cache) { return network.forward(z, labels, pass, cache); },
-      [&](const typename Generator<T>::Cache& cache) {
+      [&](Pass pass, typename Generator<T, D>::Cache* cache) { return network.forward(z, labels, pass, cache); },
+      [&](const typename Generator<T, D>::Cache& cache) {
         const auto gradients = network.backward(reference.tensor("upstream.y", videos_layout), cache, Gradients::all);
         reference.check("train.grad.in.z", gradients.z);
       });
 }
 
-TEST_CASE_TEMPLATE("generator that predicts", T, double, float) {
-  using Networks = GeneratorNetworks<Generator<T>>;
-  Reference<T> reference("generator_fp");
+TEST_CASE_TEMPLATE("generator that predicts", O, DVD_DEVICES) {
+  using T = typename O::T;
+  using D = typename O::D;
+  using Networks = GeneratorNetworks<Generator<T, D>>;
+  Reference<T, D> reference("generator_fp");
+  reference.expect_ties(0.5, 0.05);
   Networks networks(reference.config(), random_weights);
-  const Tensor<T> z = reference.tensor("in.z"), condition = reference.tensor("in.condition", videos_layout);
+  const Tensor<T, D> z = reference.tensor("in.z"), condition = reference.tensor("in.condition", videos_layout);
   const Labels labels = reference.labels("in.labels");
   check_network(
       reference, networks, "", videos_layout,
@@ -62,34 +68,40 @@ TEST_CASE_TEMPLATE("generator that predicts", T, double, float) {
       });
 }
 
-TEST_CASE_TEMPLATE("spatial discriminator", T, double, float) {
-  using Network = SpatialDiscriminator<T>;
-  Reference<T> reference("spatial_discriminator");
+TEST_CASE_TEMPLATE("spatial discriminator", O, DVD_DEVICES) {
+  using T = typename O::T;
+  using D = typename O::D;
+  using Network = SpatialDiscriminator<T, D>;
+  Reference<T, D> reference("spatial_discriminator");
+  reference.expect_ties(0.2);
   Network network(reference.config(), random_weights);
-  const Tensor<T> video = reference.tensor("in.video", videos_layout);
+  const Tensor<T, D> video = reference.tensor("in.video", videos_layout);
   const Labels labels = reference.labels("in.labels");
   const FrameIndices frames = reference.frames("in.frames");
   check_network(
       reference, network, "", dvd::testing::as_stored,
       [&](Pass pass, typename Network::Cache* cache) { return network.forward(video, labels, frames, pass, cache); },
       [&](const typename Network::Cache& cache) {
-        const Tensor<T> dvideo = network.backward(reference.tensor("upstream.y"), cache, Gradients::all);
+        const Tensor<T, D> dvideo = network.backward(reference.precise_tensor("upstream.y"), cache, Gradients::all);
         reference.check("train.grad.in.video", dvideo, videos_layout);
       });
 }
 
-TEST_CASE_TEMPLATE("temporal discriminator", T, double, float) {
-  using Network = TemporalDiscriminator<T>;
+TEST_CASE_TEMPLATE("temporal discriminator", O, DVD_DEVICES) {
+  using T = typename O::T;
+  using D = typename O::D;
+  using Network = TemporalDiscriminator<T, D>;
   for (const char* name : {"temporal_discriminator", "temporal_discriminator_long"}) {
-    Reference<T> reference(name);
+    Reference<T, D> reference(name);
+    reference.expect_ties(0.2);
     Network network(reference.config(), random_weights);
-    const Tensor<T> video = reference.tensor("in.video", videos_layout);
+    const Tensor<T, D> video = reference.tensor("in.video", videos_layout);
     const Labels labels = reference.labels("in.labels");
     check_network(
         reference, network, "", dvd::testing::as_stored,
         [&](Pass pass, typename Network::Cache* cache) { return network.forward(video, labels, pass, cache); },
         [&](const typename Network::Cache& cache) {
-          const Tensor<T> dvideo = network.backward(reference.tensor("upstream.y"), cache, Gradients::all);
+          const Tensor<T, D> dvideo = network.backward(reference.precise_tensor("upstream.y"), cache, Gradients::all);
           reference.check("train.grad.in.video", dvideo, videos_layout);
         });
   }

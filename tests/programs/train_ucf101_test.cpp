@@ -177,7 +177,6 @@ TEST_CASE("wrong requests end with one line and status 2, and touch nothing") {
       {"--ema-decay 2", "decay"},
       {"--beta1 1", "beta"},
       {"--preset enormous", "preset"},
-      {"--device cuda", "--device"},
       {"--device abacus", "--device"},
       {"--threads -1", "threads"},
       {"--seed -1", "--seed"},

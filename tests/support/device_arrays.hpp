@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -10,20 +11,14 @@
 
 #include "dvd/core/random.hpp"
 #include "dvd/core/tensor.hpp"
+#include "support/devices.hpp"
 #include "support/plain_kernels.hpp"
 
 namespace dvd::testing {
 
-// A device policy and a scalar, for typed test cases.
-template <class Device, class Scalar>
-struct On {
-  using D = Device;
-  using T = Scalar;
-};
-
 // Unit roundoff of the scalar. Errors are measured in it.
 template <class T>
-inline constexpr double unit = std::numeric_limits<T>::epsilon() / 2;
+inline constexpr double unit = static_cast<double>(std::numeric_limits<T>::epsilon()) / 2;
 
 // Numbers on the device and, exactly the same ones, on the host. Kernels may write up to the last one: behind it stands
 // a fence that `check_fence` looks after.
@@ -74,6 +69,14 @@ class Array {
   plain::Vector host_;
 };
 
+// Numbers of FullPrecision<T>.
+template <class O>
+using Precise = Array<On<typename O::D, FullPrecision<typename O::T>>>;
+
+// No error is larger than this, in units of roundoff, whatever a test allows: 2e-2 of the largest value in bfloat16.
+template <class T>
+inline constexpr double most_units = std::same_as<T, bfloat16> ? 2e-2 / unit<T> : INFINITY;
+
 // Fails unless `actual` is within `error`, in units of roundoff of T, of the largest of `expected` (or of `scale`).
 template <class O>
 void check_close(const std::string& what, const Array<O>& actual, const plain::Vector& expected, double error,
@@ -86,7 +89,7 @@ void check_close(const std::string& what, const Array<O>& actual, const plain::V
     difference = std::isnan(here) ? INFINITY : std::max(difference, here);
     scale = std::max(scale, std::abs(expected[i]));
   }
-  const double limit = error * unit<typename O::T> * scale;
+  const double limit = std::min(error, most_units<typename O::T>) * unit<typename O::T> * scale;
   CHECK_MESSAGE(difference <= limit, what, ": off by ", difference, ", more than ", limit);
 }
 

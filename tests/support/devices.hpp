@@ -1,5 +1,5 @@
-// The devices and scalars that typed tests run over, and their main: the CPU's or, with DVD_TEST_CUDA, the GPU's. Without
-// a GPU those are not run; linked to the emulation they always are.
+// The devices and scalars that typed tests run over, and their main: the CPU's or, with DVD_TEST_CUDA, the GPU's.
+// Without a GPU those are not run; linked to the emulation they always are.
 #pragma once
 
 #define DOCTEST_CONFIG_IMPLEMENT

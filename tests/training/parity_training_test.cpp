@@ -1,8 +1,8 @@
 // Losses, optimizer, moving average and two whole training steps against reference values of another implementation.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "support/devices.hpp"
+
 #include <doctest/doctest.h>
 
-#include "dvd/device/cpu.hpp"
 #include "dvd/training/trainer.hpp"
 #include "support/parity.hpp"
 
@@ -12,24 +12,22 @@ using namespace dvd;
 using dvd::testing::Reference;
 
 // Value and gradient of the mean of a loss's terms.
-template <class T, class Term>
-T mean(const Tensor<T>& scores, Term term, Tensor<T>& dscores) {
-  auto loss = Tensor<T>::zeros(Shape{1});
-  dscores = Tensor<T>(scores.shape());
-  Cpu::mean_loss(scores.size(), scores.data(), term, loss.data(), dscores.data());
+template <class P, class D, class Term>
+P mean(const Tensor<P, D>& scores, Term term, Tensor<P, D>& dscores) {
+  auto loss = Tensor<P, D>::zeros(Shape{1});
+  dscores = Tensor<P, D>(scores.shape());
+  D::mean_loss(scores.size(), scores.data(), term, loss.data(), dscores.data());
   return loss.item();
 }
 
-template <class Loss, class T>
-void check_loss(Reference<T>& reference, const std::string& name) {
-  const Tensor<T> real = reference.tensor("in.real"), fake = reference.tensor("in.fake");
-  Tensor<T> dreal, dfake, dgenerator;
-  const T of_real = mean(
-      real, [](T score) { return Loss::real(score); }, dreal);
-  const T of_fake = mean(
-      fake, [](T score) { return Loss::fake(score); }, dfake);
-  const T of_generator = mean(
-      fake, [](T score) { return Loss::generator(score); }, dgenerator);
+template <class Loss, class T, class D>
+void check_loss(Reference<T, D>& reference, const std::string& name) {
+  using P = FullPrecision<T>;
+  const Tensor<P, D> real = reference.precise_tensor("in.real"), fake = reference.precise_tensor("in.fake");
+  Tensor<P, D> dreal, dfake, dgenerator;
+  const P of_real = mean(real, RealTerm<Loss>(), dreal);
+  const P of_fake = mean(fake, FakeTerm<Loss>(), dfake);
+  const P of_generator = mean(fake, GeneratorTerm<Loss>(), dgenerator);
   reference.check(name + ".out.d", static_cast<double>(of_real + of_fake));
   reference.check(name + ".out.g", static_cast<double>(of_generator));
   reference.check(name + ".grad.d.real", dreal);
@@ -37,8 +35,10 @@ void check_loss(Reference<T>& reference, const std::string& name) {
   reference.check(name + ".grad.g.fake", dgenerator);
 }
 
-TEST_CASE_TEMPLATE("losses", T, double, float) {
-  Reference<T> reference("losses");
+TEST_CASE_TEMPLATE("losses", O, DVD_DEVICES) {
+  using T = typename O::T;
+  using D = typename O::D;
+  Reference<T, D> reference("losses");
   check_loss<HingeLoss>(reference, "hinge");
   check_loss<NonSaturatingLoss>(reference, "non_saturating");
   check_loss<LeastSquaresLoss>(reference, "least_squares");
@@ -47,25 +47,28 @@ TEST_CASE_TEMPLATE("losses", T, double, float) {
 }
 
 // One parameter, as contents.
-template <class T>
-Contents<T> alone(Parameter<T>& parameter) {
-  Contents<T> result;
+template <class P, class D>
+Contents<P, D> alone(Parameter<P, D>& parameter) {
+  Contents<P, D> result;
   result("w", parameter);
   return result;
 }
 
-TEST_CASE_TEMPLATE("Adam", T, double, float) {
-  Reference<T> reference("adam");
-  const Tensor<T> gradients = reference.tensor("in.grad");
+TEST_CASE_TEMPLATE("Adam", O, DVD_DEVICES) {
+  using T = typename O::T;
+  using D = typename O::D;
+  using P = FullPrecision<T>;
+  Reference<T, D> reference("adam");
+  const Tensor<P, D> gradients = reference.precise_tensor("in.grad");
   for (const auto& [name, options] : reference.attributes().at("runs").items()) {
-    Parameter<T> parameter(Shape{gradients.extent(1)});
-    parameter.value.copy_from(reference.tensor("in.w"));
-    Adam<T> adam(alone(parameter), {options.at("lr"), options.at("beta1"), options.at("beta2"), options.at("eps")});
-    Tensor<T> w(gradients.shape()), average(gradients.shape()), average_square(gradients.shape());
+    Parameter<P, D> parameter(Shape{gradients.extent(1)});
+    parameter.value.copy_from(reference.precise_tensor("in.w"));
+    Adam<P, D> adam(alone(parameter), {options.at("lr"), options.at("beta1"), options.at("beta2"), options.at("eps")});
+    Tensor<P, D> w(gradients.shape()), average(gradients.shape()), average_square(gradients.shape());
     for (Index i = 0; i < gradients.extent(0); ++i) {
       parameter.accumulator().copy_from(gradients[i]);
       adam.advance();
-      adam.step(Tensor<T>::full(Shape{1}, 1));
+      adam.step(Tensor<P, D>::full(Shape{1}, 1));
       w[i].copy_from(parameter.value);
       average[i].copy_from(adam.moments()[0].average);
       average_square[i].copy_from(adam.moments()[0].average_square);
@@ -78,19 +81,22 @@ TEST_CASE_TEMPLATE("Adam", T, double, float) {
   reference.finish();
 }
 
-TEST_CASE_TEMPLATE("moving average", T, double, float) {
-  Reference<T> reference("ema");
-  const Tensor<T> weights = reference.tensor("in.w");
+TEST_CASE_TEMPLATE("moving average", O, DVD_DEVICES) {
+  using T = typename O::T;
+  using D = typename O::D;
+  using P = FullPrecision<T>;
+  Reference<T, D> reference("ema");
+  const Tensor<P, D> weights = reference.precise_tensor("in.w");
   for (const auto& [name, options] : reference.attributes().at("runs").items()) {
     const Shape shape{weights.extent(1)};
-    Parameter<T> live(shape), average(shape);
-    average.value.copy_from(reference.tensor("in.initial"));
-    Tensor<T> averages(weights.shape());
-    MovingAverage<T> follower(alone(live), alone(average), {options.at("decay"), options.at("start")});
+    Parameter<P, D> live(shape), average(shape);
+    average.value.copy_from(reference.precise_tensor("in.initial"));
+    Tensor<P, D> averages(weights.shape());
+    MovingAverage<P, D> follower(alone(live), alone(average), {options.at("decay"), options.at("start")});
     for (Index i = 0; i < weights.extent(0); ++i) {
       live.value.copy_from(weights[i]);
       follower.advance(i + 1);
-      follower.step(Tensor<T>::full(Shape{1}, 1));
+      follower.step(Tensor<P, D>::full(Shape{1}, 1));
       averages[i].copy_from(average.value);
     }
     reference.check(name + ".out.average", averages);
@@ -99,9 +105,9 @@ TEST_CASE_TEMPLATE("moving average", T, double, float) {
 }
 
 // The networks that are trained, without the average.
-template <class T>
-Contents<T> trained(DvdGan<T>& gan) {
-  Contents<T> result;
+template <class T, class D>
+Contents<T, D> trained(DvdGan<T, D>& gan) {
+  Contents<T, D> result;
   gan.networks().visit("", result);
   gan.spatial.visit("spatial.", result);
   gan.temporal.visit("temporal.", result);
@@ -111,12 +117,12 @@ Contents<T> trained(DvdGan<T>& gan) {
 // A weight after some steps, in float. Adam divides a gradient by its own size, so rounding noise in a tiny one moves a
 // weight by up to the learning rate at every update: no weight may be further off than all its updates together could
 // move it one way and the reference another, and where gradients are not zero in truth next to none may be off at all.
-template <class T>
+template <class T, class D>
 struct SteppedWeights {
   Index elements = 0, beyond = 0;
 
-  void check(Reference<T>& reference, const std::string& tensor, const std::string& parameter, const Tensor<T>& actual,
-             Index step) {
+  void check(Reference<T, D>& reference, const std::string& tensor, const std::string& parameter,
+             const Tensor<T, D>& actual, Index step) {
     const auto& attributes = reference.attributes();
     const bool of_generator = parameter.starts_with("generator.") || parameter.starts_with("conditioning.");
     const double rate =
@@ -135,15 +141,15 @@ struct SteppedWeights {
 
 // In float, about two in a hundred sets of other values fail here, as they do in the reference implementation in float:
 // an input of a ReLU lies within rounding of 0 and falls on the other side, and gradients jump. In double none does.
-template <class T>
+template <class T, class D>
 void check_training(const char* file) {
   constexpr bool single = sizeof(T) == 4;
   constexpr double mean_slack = 10;  // in float, batch means follow biases that move on rounding noise
 
-  Reference<T> reference(file);
+  Reference<T, D> reference(file);
   const auto& attributes = reference.attributes();
   REQUIRE(attributes.at("loss") == "hinge");
-  DvdGan<T> gan(reference.config());
+  DvdGan<T, D> gan(reference.config());
   reference.load(trained(gan), "before.", "before.");
   const auto adam = [&](const char* rate) {
     return AdamOptions{attributes.at(rate), attributes.at("beta1"), attributes.at("beta2"), attributes.at("eps")};
@@ -152,17 +158,17 @@ void check_training(const char* file) {
   options.generator_optimizer = adam("lr_g");
   options.discriminator_optimizer = adam("lr_d");
   Trainer trainer(gan, options);
-  SteppedWeights<T> stepped;
+  SteppedWeights<T, D> stepped;
 
   for (Index step = 1; step <= reference.size("steps"); ++step) {
     for (const char* update : {"d1", "d2", "g"}) {
       const std::string at = concat("step", step, ".", update, ".");
       StepReport report;
-      const Tensor<T> z = reference.tensor(at + "in.z");
+      const Tensor<T, D> z = reference.tensor(at + "in.z");
       const Labels labels = reference.labels(at + "in.labels");
       const FrameIndices frames = reference.frames(at + "in.frames");
       if (update == std::string("g")) {
-        Tensor<T> condition;
+        Tensor<T, D> condition;
         if (gan.config().condition_frames > 0)
           condition = reference.tensor(at + "in.condition", dvd::testing::videos_layout);
         trainer.generator_update({z, labels, frames, condition}, report);
@@ -183,7 +189,7 @@ void check_training(const char* file) {
     }
 
     const std::string after = concat("step", step, ".after.");
-    const Contents<T> now = trained(gan);
+    const Contents<T, D> now = trained(gan);
     for (const auto& [name, parameter] : now.parameters)
       if (single)
         stepped.check(reference, after + name, name, parameter->value, step);
@@ -197,10 +203,17 @@ void check_training(const char* file) {
   reference.finish();
 }
 
-TEST_CASE_TEMPLATE("two training steps", T, double, float) { check_training<T>("train_step"); }
+// Not in bfloat16: its rounding is noise in every gradient, which Adam turns into whole steps from the first update on,
+// so no number after it could be compared. tests/cuda/training_test.cpp compares what can be.
+template <class O>
+void check_training_unless_coarse(const char* file) {
+  if constexpr (!std::same_as<typename O::T, bfloat16>) check_training<typename O::T, typename O::D>(file);
+}
 
-TEST_CASE_TEMPLATE("a training step of the model that predicts", T, double, float) {
-  check_training<T>("train_step_fp");
+TEST_CASE_TEMPLATE("two training steps", O, DVD_DEVICES) { check_training_unless_coarse<O>("train_step"); }
+
+TEST_CASE_TEMPLATE("a training step of the model that predicts", O, DVD_DEVICES) {
+  check_training_unless_coarse<O>("train_step_fp");
 }
 
 }  // namespace

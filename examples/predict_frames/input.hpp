@@ -1,0 +1,58 @@
+// What predict_frames continues.
+#pragma once
+
+#include <cmath>
+#include <dvd/io/video_file.hpp>
+#include <dvd/models/config.hpp>
+
+#include "options.hpp"
+
+namespace examples {
+
+/// The frames given to the model and, as far as the file goes on, those that it should find.
+struct Input {
+  dvd::Clip clip;  ///< given frames first
+  double frames_per_second = 0;
+};
+
+inline std::string count_of(dvd::Index count, const std::string& what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+/// Reads them. Throws ArgumentError where the file ends before the last given frame, FileError where it is damaged.
+inline Input read_input(const PredictOptions& options, const dvd::DvdGanConfig& config, dvd::Index stride,
+                        dvd::Index steps) {
+  const dvd::VideoFile video(options.input);
+  const dvd::VideoInfo& info = video.info();
+  const double rate = info.frames_per_second;
+  const auto first = static_cast<dvd::Index>(std::llround(std::min(options.start * rate, 1e15)));
+  const dvd::Index given = config.condition_frames, needed = first + (given - 1) * stride + 1;
+  if (needed > info.frames) {
+    const dvd::Index latest = info.frames - (given - 1) * stride - 1;
+    // Rounded down, so that it can be followed to the letter.
+    const double latest_start = std::floor(1000 * static_cast<double>(latest) / rate) / 1000;
+    throw dvd::ArgumentError(
+        fmt::format("{} has {} ({:.2f} s); the model is given {}{} from frame {} on, which takes {}; {}", options.input,
+                    count_of(info.frames, "frame"), static_cast<double>(info.frames) / rate, given,
+                    stride > 1 ? fmt::format(", every {}. one,", stride) : "", first, needed,
+                    latest >= 0  ? fmt::format("--start may be at most {:.3f}", latest_start)
+                    : stride > 1 ? "use a longer video, or a lower --stride"
+                                 : "use a longer video"));
+  }
+  const dvd::Framing framing{.resolution = config.resolution};
+  const auto read = [&](dvd::Index frames) {
+    return Input{video.read(first, frames, stride, framing), rate / static_cast<double>(stride)};
+  };
+  // Where the file is damaged further on, there is less to compare with.
+  Input input = read(given);
+  dvd::Index readable = given, wanted = std::min(given + steps, (info.frames - 1 - first) / stride + 1);
+  for (dvd::Index frames = wanted; readable < wanted; frames = readable + (wanted - readable + 1) / 2) try {
+      input = read(frames);
+      readable = frames;
+    } catch (const dvd::FileError&) {
+      wanted = frames - 1;
+    }
+  return input;
+}
+
+}  // namespace examples

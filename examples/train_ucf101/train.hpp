@@ -1,0 +1,102 @@
+// A run, on whichever device, from what it is asked for to its end.
+#pragma once
+
+#include "../common/recurrent.hpp"
+#include "out_of_memory.hpp"
+#include "run.hpp"
+
+namespace examples {
+
+/// What computes, for a person.
+template <class D>
+std::string describe_device() {
+  if constexpr (requires { D::description(); }) {
+    return D::description();
+  } else {
+    const auto threads = tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
+    return fmt::format("CPU, {} thread{}", threads, threads == 1 ? "" : "s");
+  }
+}
+
+template <class Gan>
+void describe(Gan& gan, const TrainOptions& options, const DataSet& data) {
+  fmt::print("data       {}, {} classes{}\n", options.data.empty() ? "moving shapes (embedded)" : options.data,
+             data.classes(), data.description);
+  fmt::print(
+      "model      {}{} frames of {}x{} pixels, ch {}: {:.2f} M parameters in G, {:.2f} M in D_S, {:.2f} M in D_T\n",
+      options.model.condition_frames > 0 ? fmt::format("{} given, ", options.model.condition_frames) : "",
+      options.model.frames, options.model.resolution, options.model.resolution, options.model.channels,
+      static_cast<double>(dvd::contents(gan.networks()).size()) * 1e-6,
+      static_cast<double>(dvd::contents(gan.spatial).size()) * 1e-6,
+      static_cast<double>(dvd::contents(gan.temporal).size()) * 1e-6);
+  fmt::print("training   {} steps of batch {}, seed {}\n", options.steps, options.trainer.batch, options.common.seed);
+  fmt::print("device     {}, {}\n", describe_device<typename Gan::device_type>(), options.common.precision);
+}
+
+template <class Gan>
+int train_gan(TrainOptions options) {
+  const dvd::ThreadLimit threads(options.common.threads);
+  options.trainer.seed = options.common.seed;
+  options.trainer.discriminator_optimizer.beta1 = options.trainer.generator_optimizer.beta1;
+  options.trainer.discriminator_optimizer.beta2 = options.trainer.generator_optimizer.beta2;
+  if (!options.lr_decay_given && options.lr_decay_from >= options.steps) options.lr_decay_from = options.steps * 2 / 3;
+  if (options.lr_decay_from > 0) {
+    dvd::require(options.lr_decay_from < options.steps, "--lr-decay-from ", options.lr_decay_from,
+                 " must be below --steps, ", options.steps);
+    options.trainer.decay_start = options.lr_decay_from;
+    options.trainer.decay_end = options.steps;
+  }
+  dvd::require(options.truncation >= 0 && options.truncation <= 100, "--truncation must be between 0 and 100, not ",
+               options.truncation);
+  options.model.validate();
+  options.trainer.validate();
+
+  const auto checkpoints = checkpoints_to_try(options);
+  const std::string before = state_of(options.common.out);
+  Warnings warnings;
+  const auto data = open_data(options, [&](const std::string& line) {
+    // While the set is opened, each file is named at once; later on, when the step is done.
+    if (running)
+      warnings.add(line);
+    else
+      fmt::print(stderr, "warning: {}\n", line);
+  });
+  check_classes(options, dvd::Json::parse(to_text(data->class_names())).template get<std::vector<std::string>>());
+  options.model.classes = data->classes();
+
+  Gan gan(options.model, options.common.seed);
+  gan.generator.recompute = options.recompute;
+  dvd::Trainer trainer(gan, options.trainer);
+  const std::string resumed = load_first_whole(options, checkpoints, trainer);
+  const dvd::Json config = to_json(options, data->class_names());
+  if (!options.common.quiet) describe(gan, options, *data);
+  if (!options.common.quiet && !resumed.empty()) fmt::print("resume     {}\n", resumed);
+  if (options.dry_run) {
+    fmt::print("{}\n", to_text(config, 2));
+    return 0;
+  }
+  if (trainer.steps() >= options.steps) {
+    if (!options.common.quiet)
+      fmt::print("done       {} is complete: {} of {} steps; --steps N asks for more\n", options.common.out,
+                 trainer.steps(), options.steps);
+    return 0;
+  }
+  Run<Gan> run(options, gan, trainer, *data, warnings, config);
+  dvd::require(state_of(options.common.out) == before, options.common.out,
+               ": another process has worked here in the meantime; start again");
+  running = true;
+  try {
+    run.go();
+  } catch (const dvd::cuda::OutOfMemory& error) {
+    throw dvd::Error(error.what() + smaller_batch(error, options.trainer.batch, options.trainer.micro_batch));
+  }
+  return 0;
+}
+
+template <class T, class D>
+int train(TrainOptions options) {
+  return with_recurrent_unit<T, D>(options.recurrent,
+                                   [&]<class Parts>() { return train_gan<dvd::DvdGan<T, D, Parts>>(options); });
+}
+
+}  // namespace examples

@@ -36,7 +36,7 @@ TEST_CASE_TEMPLATE("generator", O, DVD_DEVICES) {
   using T = typename O::T;
   using D = typename O::D;
   Reference<T, D> reference("generator");
-  reference.expect_ties(0.5, 0.05);
+  reference.expect_ties_in_sequence(0.5, 0.05);
   Generator<T, D> network(reference.config(), random_weights);
   const Tensor<T, D> z = reference.tensor("in.z");
   const Labels labels = reference.labels("in.labels");
@@ -54,7 +54,7 @@ TEST_CASE_TEMPLATE("generator that predicts", O, DVD_DEVICES) {
   using D = typename O::D;
   using Networks = GeneratorNetworks<Generator<T, D>>;
   Reference<T, D> reference("generator_fp");
-  reference.expect_ties(0.5, 0.05);
+  reference.expect_ties_in_sequence(0.5, 0.05);
   Networks networks(reference.config(), random_weights);
   const Tensor<T, D> z = reference.tensor("in.z"), condition = reference.tensor("in.condition", videos_layout);
   const Labels labels = reference.labels("in.labels");

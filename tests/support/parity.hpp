@@ -119,12 +119,18 @@ class Reference {
   // near tie fall to the other side. Those elements of a gradient are then of another piece, which is as right, and are
   // all that the largest difference would see. So gradients are compared by the root of the mean square: of
   // differences, relative to that of the expected values or, where a sum cancels, to a tenth of the run's largest. The
-  // same network in double, its inputs and weights off by a bfloat16's rounding, misses by as much; a wrong sign or
-  // place misses by more than 1. Results `.out.` are within `results` by the same measure, if that is given.
-  void expect_ties(double gradients, std::optional<double> results = {}) {
-    if (!std::same_as<T, bfloat16>) return;
-    gradient_tolerance_ = gradients;
-    result_tolerance_ = results;
+  // same layer in double, its inputs and weights off by a bfloat16's rounding, misses by as much; a wrong sign or place
+  // misses by more than 1.
+  void expect_ties(double gradients) {
+    if (std::same_as<T, bfloat16>) gradient_tolerance_ = gradients;
+  }
+
+  // The same where many such layers follow one another: results, too, are compared by mean squares, and the gradients
+  // of parameters as one long vector, since single ones may be off by all their size, in double with inputs as above
+  // too.
+  void expect_ties_in_sequence(double gradients, double results) {
+    expect_ties(gradients);
+    if (std::same_as<T, bfloat16>) result_tolerance_ = results;
   }
 
   // Compares a result. `slack` widens the tolerance.
@@ -151,8 +157,20 @@ class Reference {
 
   // Compares the gradients of all parameters of `contents`. One that no backward pass touched counts as 0.
   void check_gradients(const std::string& prefix, const Contents<P, D>& contents) {
-    for (const auto& [name, parameter] : contents.parameters)
-      check(prefix + name, parameter->gradient ? parameter->gradient : Tensor<P, D>::zeros(parameter->value.shape()));
+    std::vector<double> all_expected, all_differences;
+    for (const auto& [name, parameter] : contents.parameters) {
+      const Tensor<P, D> gradient =
+          parameter->gradient ? parameter->gradient : Tensor<P, D>::zeros(parameter->value.shape());
+      if (!result_tolerance_) {
+        check(prefix + name, gradient);
+        continue;
+      }
+      const auto [expected, differences] = differences_of(prefix + name, gradient, as_stored);
+      all_expected.insert(all_expected.end(), expected.begin(), expected.end());
+      all_differences.insert(all_differences.end(), differences.begin(), differences.end());
+    }
+    if (result_tolerance_)
+      report(prefix + "*", root_mean_square(all_differences) / root_mean_square(all_expected), *gradient_tolerance_);
   }
 
   // Compares the buffers of `contents`.

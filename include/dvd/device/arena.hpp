@@ -177,6 +177,7 @@ class Arena {
           return free_.emplace(static_cast<std::byte*>(memory), region).first;
         }
       }
+      if (recording_) break;  // giving memory back waits for the device, which a recording must not
       trim();
     }
     source_.out_of_memory(size, in_use_, reserved_);

@@ -269,11 +269,9 @@ void adam(benchmark::State& state) {
   const Index size = state.range(0) * state.range(1) * state.range(1) * state.range(2);
   const Tensor gradient = random_tensor({size});
   Tensor weight = random_tensor({size}), average = Tensor::zeros({size}), square = Tensor::zeros({size});
-  const std::vector<dvd::AdamArrays<float>> list{
-      {size, gradient.data(), weight.data(), average.data(), square.data()}};
+  const std::vector<dvd::AdamArrays<float>> list{{size, gradient.data(), weight.data(), average.data(), square.data()}};
   const float rates[] = {1e-4f, 1.0f, 0.1f}, apply = 1;
-  measure_bytes(state, 28.0 * static_cast<double>(size),
-                [&] { Cpu::adam(list, 0.0f, 0.999f, 1e-8f, rates, &apply); });
+  measure_bytes(state, 28.0 * static_cast<double>(size), [&] { Cpu::adam(list, 0.0f, 0.999f, 1e-8f, rates, &apply); });
 }
 
 void images(benchmark::internal::Benchmark* benchmark) {

@@ -80,7 +80,9 @@ class Uploads {
 
   void create() {
     void* memory = nullptr;
-    check(cudaMalloc(&memory, ring), "cudaMalloc", "the copies' ring");
+    const cudaError_t status = cudaMalloc(&memory, ring);
+    if (status == cudaErrorMemoryAllocation) out_of_memory(ring, pool().in_use(), pool().reserved());
+    check(status, "cudaMalloc", "the copies' ring");
     on_device_ = static_cast<std::byte*>(memory);
     check(cudaMallocHost(&memory, ring), "cudaMallocHost", "the copies' ring");
     pinned_ = static_cast<std::byte*>(memory);

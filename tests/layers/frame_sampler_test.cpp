@@ -105,9 +105,9 @@ TEST_CASE("what does not fit is refused") {
   CHECK_THROWS_AS(FrameSampler::draw(Random(1), 2, 4, 5), ArgumentError);
   CHECK_THROWS_AS(FrameSampler::draw(Random(1), 2, 4, 0), ArgumentError);
   const auto video = Tensor<double>::zeros(Shape{2, 1, 2, 2, 3});
-  CHECK_THROWS_AS(select_frames(video, FrameIndices{1, 1, {2}}), ArgumentError);
-  CHECK_THROWS_AS(select_frames(video, FrameIndices{1, 1, {-1}}), ArgumentError);
-  CHECK_THROWS_AS(select_frames(video, FrameIndices{2, 1, {0, 0}}), ArgumentError);
+  CHECK_THROWS_AS(select_frames(video, {1, 1, {2}}), ArgumentError);
+  CHECK_THROWS_AS(select_frames(video, {1, 1, {-1}}), ArgumentError);
+  CHECK_THROWS_AS(select_frames(video, {2, 1, {0, 0}}), ArgumentError);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -20,6 +21,8 @@ class Rows {
       : host_(std::make_shared<std::vector<Index>>(std::move(rows))), device_(D::allocate(bytes())) {
     D::upload(host_->data(), device_.get(), bytes());
   }
+
+  Rows(std::initializer_list<Index> rows) : Rows(std::vector<Index>(rows)) {}
 
   Index size() const { return host_ ? static_cast<Index>(host_->size()) : 0; }
   /// On the device.

@@ -100,6 +100,9 @@ struct ChosenFrames {
   ChosenFrames(const FrameIndices& frames)
       : videos(frames.videos), count(frames.count), rows(detail::frame_rows(frames)) {}
 
+  ChosenFrames(Index of_videos, Index a_video, const std::vector<Index>& values)
+      : ChosenFrames(FrameIndices{of_videos, a_video, values}) {}
+
   /// How many frames were chosen of all videos.
   Index size() const { return rows.size(); }
 

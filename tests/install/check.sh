@@ -26,6 +26,7 @@ install() {
 refused() {
   local text=$1 message
   shift
+  rm -rf "$here/build"  # and what an earlier configuration has told it
   message=$(configure "$@" 2>&1) && { echo "Configured, but should not have been: $*"; exit 1; }
   grep -qF -- "$text" <<<"$message" || { echo "The message does not say '$text':"; echo "$message"; exit 1; }
 }
@@ -42,7 +43,7 @@ case $way in
     rm -f "$here/moved/share/cmake/dvd/dvd-video-targets.cmake"
     refused "video: this dvd was installed without FFmpeg" -DCOMPONENTS=video
     rm -f "$here/moved/share/cmake/dvd/dvd-cuda-targets.cmake"
-    refused "cuda: this dvd was installed without CUDA; install dvd again where CUDA is" -DCOMPONENTS=cuda
+    refused "cuda: this dvd was installed without CUDA (install dvd again where CUDA is)" -DCOMPONENTS=cuda
     exit 0
     ;;
 esac

@@ -2,6 +2,7 @@
 #include <limits>
 #include <utility>
 
+#include "cuda/launch_bytes.hpp"
 #include "dvd/device/cuda/parallel.cuh"
 #include "dvd/device/cuda/pointwise.hpp"
 
@@ -9,20 +10,13 @@ namespace dvd::cuda {
 
 namespace detail {
 
-// What a launch may be given by value: 4 KiB before CUDA 12.1, nearly 32 from then on.
-#if defined(CUDART_VERSION) && CUDART_VERSION < 12010
-constexpr int list_bytes = 4096;
-#else
-constexpr int list_bytes = 32764;
-#endif
-
 // A piece of an array is for neighbouring threads, each of which takes some of its elements, list_threads apart.
 constexpr Index list_threads = 512, list_piece = 8 * list_threads;
 
 /// Arrays that one launch works on, cut into pieces, which are counted through all arrays.
 template <class Entry>
 struct ListTable {
-  static constexpr int capacity = (list_bytes - 256) / static_cast<int>(sizeof(Entry) + sizeof(int));
+  static constexpr int capacity = (launch_bytes - 256) / static_cast<int>(sizeof(Entry) + sizeof(int));
 
   int count = 0;
   int first_piece[capacity];
@@ -173,8 +167,8 @@ struct ListFinite {
   }
 };
 
-static_assert(sizeof(ListAdam) + sizeof(Index) <= list_bytes && sizeof(ListFollow) + sizeof(Index) <= list_bytes &&
-              sizeof(ListSquares) + 3 * sizeof(Index) <= list_bytes);
+static_assert(sizeof(ListAdam) + sizeof(Index) <= launch_bytes && sizeof(ListFollow) + sizeof(Index) <= launch_bytes &&
+              sizeof(ListSquares) + 3 * sizeof(Index) <= launch_bytes);
 
 }  // namespace detail
 

@@ -4,71 +4,11 @@
 #include <numbers>
 
 #include "dvd/device/cuda/normalization.hpp"
-#include "dvd/device/cuda/reduce_rows.cuh"
+#include "dvd/device/cuda/parallel.cuh"
 
 namespace dvd::cuda {
 
 namespace detail {
-
-/// W^T u.
-struct WeightTransposedTimes {
-  using Value = double;
-
-  Index columns;
-  const float *weight, *u;
-  float* result;
-
-  DVD_DEVICE double identity() const { return 0; }
-  DVD_DEVICE void add(Index, Index row, Index column, double& value) const {
-    value += static_cast<double>(u[row]) * static_cast<double>(weight[row * columns + column]);
-  }
-  DVD_DEVICE void combine(double& value, double other) const { value += other; }
-  DVD_DEVICE void finish(Index, Index column, double value) const { result[column] = static_cast<float>(value); }
-};
-
-/// W v.
-struct WeightTimes {
-  using Value = double;
-
-  Index columns;
-  const float *weight, *v;
-  float* result;
-
-  DVD_DEVICE double identity() const { return 0; }
-  DVD_DEVICE void add(Index row, Index column, double& value) const {
-    value += static_cast<double>(weight[row * columns + column]) * static_cast<double>(v[column]);
-  }
-  DVD_DEVICE void combine(double& value, double other) const { value += other; }
-  DVD_DEVICE void finish(Index row, double value) const { result[row] = static_cast<float>(value); }
-};
-
-/// 1 / max(|x|, 1e-12), and x's product with what it is when normalised.
-struct InverseNorm {
-  using Value = double;
-
-  const float* x;
-  double* inverse;
-  float* along;  ///< may be null
-
-  DVD_DEVICE double identity() const { return 0; }
-  DVD_DEVICE void add(Index, Index i, double& value) const {
-    value += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  }
-  DVD_DEVICE void combine(double& value, double other) const { value += other; }
-  DVD_DEVICE void finish(Index, double value) const {
-    const double norm = std::sqrt(value);
-    *inverse = 1 / (norm < 1e-12 ? 1e-12 : norm);  // a NaN stays one
-    if (along) *along = static_cast<float>(value * *inverse);
-  }
-};
-
-struct Normalize {
-  const float* x;
-  const double* inverse;
-  float* y;
-
-  DVD_DEVICE void operator()(Index i) const { y[i] = static_cast<float>(static_cast<double>(x[i]) * *inverse); }
-};
 
 /// Rows are outputs, columns inputs and taps.
 template <class T>
@@ -145,24 +85,6 @@ struct RandomUniform {
 };
 
 }  // namespace detail
-
-void Weights::power_iteration(Index rows, Index columns, const float* weight, float* u, float* v, float* sigma,
-                              bool update) {
-  const auto inverse_memory = Memory::allocate(sizeof(double));
-  const auto product_memory = Memory::allocate(static_cast<std::size_t>(rows) * sizeof(float));
-  double* const inverse = static_cast<double*>(inverse_memory.get());
-  float* const product = static_cast<float*>(product_memory.get());
-  reduce_rows(1, rows, columns, detail::WeightTransposedTimes{columns, weight, u, v});
-  reduce(1, columns, detail::InverseNorm{v, inverse, nullptr});
-  for_each(columns, detail::Normalize{v, inverse, v});
-  reduce(rows, columns, detail::WeightTimes{columns, weight, v, product});
-  if (update) {
-    reduce(1, rows, detail::InverseNorm{product, inverse, sigma});
-    for_each(rows, detail::Normalize{product, inverse, u});
-  } else {
-    Normalization::dot(rows, u, product, sigma);
-  }
-}
 
 template <CudaScalar T>
 void Weights::pack_weight(Index outputs, Index inputs, Index taps, const float* weight, const float* sigma, T* packed) {

@@ -18,7 +18,7 @@
 // expect: DeviceRows
 // expect: row_dots
 // expect: DeviceWeights
-// expect: power_iteration
+// expect: pack_weight
 #include "dvd/device/cpu.hpp"
 
 struct WithoutCopyRows : dvd::Cpu {
@@ -84,9 +84,9 @@ struct WithoutRowDots : dvd::Cpu {
 };
 static_assert(dvd::DeviceRows<WithoutRowDots, float, float>);
 
-struct WithoutPowerIteration : dvd::Cpu {
+struct WithoutPackWeight : dvd::Cpu {
 #ifndef LEGAL
-  static void power_iteration() = delete;
+  static void pack_weight() = delete;
 #endif
 };
-static_assert(dvd::DeviceWeights<WithoutPowerIteration, float, float>);
+static_assert(dvd::DeviceWeights<WithoutPackWeight, float, float>);

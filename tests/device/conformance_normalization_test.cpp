@@ -133,13 +133,16 @@ TEST_CASE_TEMPLATE("sums", O, DVD_DEVICES) {
 
 TEST_CASE_TEMPLATE("power iteration", O, DVD_DEVICES) {
   using D = typename O::D;
+  using P = FullPrecision<typename O::T>;
   for (const Index rows : channel_counts)
     for (const Index columns : {Index{1}, Index{5}, Index{27}, Index{64}, Index{300}, Index{900}}) {
       const auto weight = Precise<O>::random(rows * columns, 1);
       for (const bool update : {false, true}) {
         Precise<O> u(plain::normalized(Precise<O>::random(rows, 2).before())), v(columns, 7), sigma(1, 7);
         const auto expected = plain::power_iteration(rows, columns, weight.before(), u.before(), update);
-        D::power_iteration(rows, columns, weight.data(), u.data(), v.data(), sigma.data(), update);
+        const std::vector<SpectralArrays<P>> matrix{
+            {rows, columns, weight.data(), u.data(), v.data(), sigma.data()}};
+        D::power_iterations(matrix, update);
         check_close("u", u, expected.u, update ? ratio : exact);
         check_close("v", v, expected.v, ratio);
         check_close("sigma", sigma, {expected.sigma}, ratio);
@@ -148,10 +151,43 @@ TEST_CASE_TEMPLATE("power iteration", O, DVD_DEVICES) {
   // Nothing is divided by 0.
   const Precise<O> nothing(6, 0);
   Precise<O> u(Vector{1, 0}), v(3, 7), sigma(1, 7);
-  D::power_iteration(2, 3, nothing.data(), u.data(), v.data(), sigma.data(), true);
+  D::power_iterations(std::vector<SpectralArrays<P>>{{2, 3, nothing.data(), u.data(), v.data(), sigma.data()}}, true);
   check_close("u of no weight", u, {0, 0}, exact);
   check_close("v of no weight", v, {0, 0, 0}, exact);
   check_close("sigma of no weight", sigma, {0}, exact);
+}
+
+// More weights than one launch takes, of many sizes: each comes out as it does alone, to the bit.
+TEST_CASE_TEMPLATE("power iterations of many weights", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using P = FullPrecision<typename O::T>;
+  constexpr int count = 500;
+  for (const bool update : {false, true}) {
+    std::vector<Precise<O>> weights, us, vs, sigmas, lone_us, lone_vs, lone_sigmas;
+    std::vector<SpectralArrays<P>> all;
+    for (int i = 0; i < count; ++i) {
+      const Index rows = i == 250 ? 3000 : 1 + 37 * i % 131, columns = i == 251 ? 6000 : 1 + 53 * i % 97;
+      weights.push_back(Precise<O>::random(rows * columns, 1));
+      for (auto* u : {&us, &lone_us}) u->push_back(Precise<O>::random(rows, 2));
+      for (auto* v : {&vs, &lone_vs}) v->emplace_back(columns, 7);
+      for (auto* sigma : {&sigmas, &lone_sigmas}) sigma->emplace_back(1, 7);
+    }
+    const auto at = [](std::vector<Precise<O>>& arrays, int i) { return arrays[static_cast<std::size_t>(i)].data(); };
+    for (int i = 0; i < count; ++i) {
+      const auto k = static_cast<std::size_t>(i);
+      const Index rows = us[k].size(), columns = vs[k].size();
+      all.push_back({rows, columns, at(weights, i), at(us, i), at(vs, i), at(sigmas, i)});
+      D::power_iterations(std::vector<SpectralArrays<P>>{{rows, columns, at(weights, i), at(lone_us, i),
+                                                          at(lone_vs, i), at(lone_sigmas, i)}},
+                          update);
+    }
+    D::power_iterations(all, update);
+    for (std::size_t i = 0; i < count; ++i) {
+      CHECK(us[i].now() == lone_us[i].now());
+      CHECK(vs[i].now() == lone_vs[i].now());
+      CHECK(sigmas[i].now() == lone_sigmas[i].now());
+    }
+  }
 }
 
 TEST_CASE_TEMPLATE("weights packed and their gradients unpacked", O, DVD_DEVICES) {

@@ -110,7 +110,7 @@ TEST_CASE("statistics and sums") {
     constexpr Index outputs = 96, inputs = 70, taps = 9;
     const auto weight = random_tensor({outputs, inputs, taps}, 6), dpacked = random_tensor(weight.shape(), 7);
     Tensor<float> u = random_tensor({outputs}, 8), v(Shape{inputs * taps}), sigma(Shape{1}), packed(weight.shape());
-    Cpu::power_iteration(outputs, inputs * taps, weight.data(), u.data(), v.data(), sigma.data(), true);
+    Cpu::power_iterations<float>({{outputs, inputs * taps, weight.data(), u.data(), v.data(), sigma.data()}}, true);
     Cpu::pack_weight(outputs, inputs, taps, weight.data(), sigma.data(), packed.data());
     auto dweight = Tensor<float>::zeros(weight.shape());
     Cpu::unpack_weight_gradient(outputs, inputs, taps, dpacked.data(), packed.data(), sigma.data(), u.data(), v.data(),

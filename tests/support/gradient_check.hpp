@@ -74,7 +74,8 @@ inline void converge(Contents<double>& contents) {
       Doubles v(Shape{columns}), sigma(Shape{1});
       for (int i = 0; i < 20000; ++i) {
         const Doubles before = buffer->value.clone();
-        Cpu::power_iteration(rows, columns, weight.data(), buffer->value.data(), v.data(), sigma.data(), true);
+        Cpu::power_iterations<double>({{rows, columns, weight.data(), buffer->value.data(), v.data(), sigma.data()}},
+                                      true);
         double moved = 0;
         for (Index k = 0; k < rows; ++k) moved = std::max(moved, std::abs(before.data()[k] - buffer->value.data()[k]));
         if (moved < 1e-14) break;

@@ -32,4 +32,14 @@ struct AdamArrays {
   T* average_square;
 };
 
+/// A weight, seen as a matrix, and what a power iteration on it reads and makes.
+template <class T>
+struct SpectralArrays {
+  Index rows, columns;
+  const T* weight;  ///< [rows, columns]
+  T* u;             ///< [rows]
+  T* v;             ///< [columns]
+  T* sigma;         ///< one number
+};
+
 }  // namespace dvd

@@ -14,8 +14,7 @@
 //   upload(host, device, bytes)          download(device, host, bytes)
 //   peak_memory()                        the most bytes that were ever allocated at a time
 //   Recording                            of a piece of work on arrays that stay where they are: run(work) does it, and
-//   a
-//                                        device may record it and from then on replay the kernels without calling
+//                                        a device may record it and from then on replay the kernels without calling
 //                                        `work`, if `Recording::replays`; reset() forgets the record
 //   copy_rows(blocks, rows, width, x, x_block, x_row, y, y_block, y_row)
 //                                        y[b * y_block + r * y_row + i] = x[b * x_block + r * x_row + i], i < width
@@ -37,6 +36,9 @@
 //   copy_arrays(list, unless or null)    y = x, but not if *unless is other than 0
 //   sum_squares(list, result)            *result = the sum of the squares of all elements
 //   check_finite(list, finite)           *finite = 0 if an element is NaN or infinite; else *finite stays
+//   power_iterations(list, update)       of every weight W: v = norm(W^T u); if `update`, u = norm(W v);
+//                                        *sigma = u^T W v;  norm(x) = x / max(|x|, 1e-12). What is computed for a
+//                                        weight does not depend on what else is in the list, to the bit
 //
 // ConvGRU gates; `gates` is [rows, 3 * width], a row holding reset | update | candidate, at first as pre-activations
 //   gru_reset(rows, width, gates, state, reset_state)
@@ -105,8 +107,6 @@
 //                                        dscores = term(score).second / size; a term is an object without members
 //
 // weights; `weight` is [outputs, inputs, taps] as in checkpoints, `packed` [taps, inputs, outputs]
-//   power_iteration(rows, columns, weight', u', v', sigma', update)  v = norm(W^T u); if `update`, u = norm(W v);
-//                                        *sigma = u^T W v;  norm(x) = x / max(|x|, 1e-12)
 //   pack_weight(outputs, inputs, taps, weight', sigma' or null, packed)   packed = weight (/ *sigma)
 //   unpack_weight_gradient(outputs, inputs, taps, dpacked, packed, sigma' or null, u', v', dweight')
 //                                        adds to dweight the gradient through pack_weight, sigma's included
@@ -175,12 +175,14 @@ concept DeviceConversion = requires(const T* x, T* y, const F* precise_x, F* pre
 /// Kernels over lists of arrays of the contract above.
 template <class D, class F>
 concept DeviceLists = requires(F value, const F* x, F* y, const std::vector<AdamArrays<F>>& parameters,
-                               const std::vector<ArrayPair<F>>& pairs, const std::vector<ArrayView<F>>& views) {
+                               const std::vector<ArrayPair<F>>& pairs, const std::vector<ArrayView<F>>& views,
+                               const std::vector<SpectralArrays<F>>& weights) {
   D::adam(parameters, value, value, value, x, x);
   D::follow(pairs, x, x);
   D::copy_arrays(pairs, x);
   D::sum_squares(views, y);
   D::check_finite(views, y);
+  D::power_iterations(weights, true);
 };
 
 /// Convolution kernels of the contract above.
@@ -243,7 +245,6 @@ concept DeviceRows = requires(const T* x, T* y, const F* precise_x, F* precise_y
 template <class D, class T, class F>
 concept DeviceWeights = requires(const T* x, T* y, const F* precise_x, F* precise_y, T value, Index n,
                                  const Random& random) {
-  D::power_iteration(n, n, precise_x, precise_y, precise_y, precise_y, true);
   D::pack_weight(n, n, n, precise_x, precise_x, y);
   D::unpack_weight_gradient(n, n, n, x, x, precise_x, precise_x, precise_x, precise_y);
   D::transpose(n, n, n, x, y);

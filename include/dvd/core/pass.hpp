@@ -8,6 +8,9 @@ namespace dvd {
 /// Remembers the first layer of a pass whose result is not finite, by the address of its weight.
 class LayerWatch;
 
+/// Knows sigma of a network's spectrally normalised weights.
+class SpectralEstimates;
+
 /// What a pass over a network does beside computing its result.
 struct Pass {
   // How a training pass's statistics enter the running ones.
@@ -20,6 +23,8 @@ struct Pass {
   LayerWatch* watch = nullptr;
   /// What layers draw from that do something random; null where nothing is to be left to chance.
   const Random* random = nullptr;
+  /// What spectral norms divide their weights by; those that are not in it, all where it is null, find out themselves.
+  const SpectralEstimates* estimates = nullptr;
 
   /// Every pass during training: G's in an update of D and D's in an update of G too.
   static constexpr Pass train() { return {true, true, default_momentum}; }

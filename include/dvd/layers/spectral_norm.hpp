@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "dvd/layers/layer.hpp"
+#include "dvd/layers/spectral_estimates.hpp"
 
 namespace dvd {
 
@@ -29,6 +30,7 @@ using InputOf = typename InputOfLayer<L>::type;
 ///
 ///     v = norm(W^T u),  u = norm(W v),  sigma = u^T W v
 ///
+/// or is found in the pass, where the network has made it for all of its weights at once (SpectralEstimates).
 /// Outside training u stays. The gradient goes through sigma, with u and v held constant. Parameters keep the names of
 /// the layer inside; `u` joins them.
 template <WeightedLayer L>
@@ -89,13 +91,10 @@ class SpectralNorm {
   /// W / sigma for one pass over the network; a training pass advances u. Called once a pass, however often the weight
   /// is then used.
   NormalizedWeight normalized_weight(Pass pass) {
-    const Index rows = u.value.size(), columns = layer.weight.value.size() / rows;
-    NormalizedWeight result{{}, Tensor<P, D>(Shape{1}), {}, Tensor<P, D>(Shape{columns})};
-    D::power_iteration(rows, columns, layer.weight.value.data(), u.value.data(), result.v.data(), result.sigma.data(),
-                       pass.power_iteration);
-    result.u = u.value.clone();  // a later pass moves u before this one's gradient is asked for
-    result.packed = layer.packed_weight(&result.sigma);
-    return result;
+    const SpectralEstimate<P, D>* known = pass.estimates ? pass.estimates->find(layer.weight) : nullptr;
+    const SpectralEstimate<P, D> estimate =
+        known ? *known : SpectralEstimates::estimate<P, D>({&layer.weight}, {&u}, pass).front();
+    return {layer.packed_weight(&estimate.sigma), estimate.sigma, estimate.u, estimate.v};
   }
 
   /// Adds to the raw weight's gradient what follows from the gradient of the normalised one.
@@ -107,6 +106,7 @@ class SpectralNorm {
   void visit(const std::string& prefix, F& f) {
     layer.visit(prefix, f);
     f(prefix + "u", u);
+    if constexpr (requires { f.normalized(layer.weight, u); }) f.normalized(layer.weight, u);
   }
 };
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "dvd/layers/residual_block.hpp"
+#include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/models/config.hpp"
 
 namespace dvd {
@@ -55,6 +56,8 @@ class ConditioningStack {
                 shape[4] == 3,
             "the conditioning stack expects frames [", condition_frames_, ", N, ", resolution_, ", ", resolution_,
             ", 3], not ", shape);
+    const SpectralEstimates estimates(*this, pass);
+    pass = estimates.in(pass);
     if (cache) {
       cache->blocks.resize(blocks.size());
       cache->projections.resize(stages_);

@@ -10,6 +10,7 @@
 #include "dvd/layers/embedding.hpp"
 #include "dvd/layers/generator_block.hpp"
 #include "dvd/layers/replay.hpp"
+#include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/models/config.hpp"
 
 namespace dvd {
@@ -135,6 +136,7 @@ class Generator {
     typename SpectralNorm<Linear<T, D>>::Cache input;
     std::vector<typename Stage::Cache> stages;  ///< or, if `recompute`, ...
     std::vector<StageReplay> replays;           ///< ... what it takes to fill them
+    SpectralEstimates estimates;                ///< of the pass that is run again
     typename Attention::Cache attention;
     typename ClassConditionalBatchNorm<T, D>::Cache norm;
     typename SpectralNorm<Conv2D<T, D>>::Cache conv;
@@ -182,6 +184,8 @@ class Generator {
             "the generator of a model that continues videos needs the states that its conditioning stack gives");
     require(states.empty() || states.size() == stages.size(), "the generator expects a state for each of ",
             stages.size(), " stages, not ", states.size());
+    const SpectralEstimates estimates(*this, pass);
+    pass = estimates.in(pass);
     // The affine map's output is ordered (channel, row, column); images are (row, column, channel).
     const Tensor<T, D> flat = input.forward(condition, pass, part(cache, &Cache::input));
     Tensor<T, D> x(Shape{1, batch, 4, 4, width_});
@@ -189,6 +193,7 @@ class Generator {
 
     if (cache) cache->stages.resize(stages.size());
     if (cache) cache->replays.clear();
+    if (cache && recompute) cache->estimates = *pass.estimates;
     for (std::size_t i = 0; i < stages.size(); ++i) {
       if (i + 1 == stages.size()) x = attention.forward(x, pass, part(cache, &Cache::attention));
       const Tensor<T, D> state = states.empty() ? Tensor<T, D>() : states[i];
@@ -210,7 +215,8 @@ class Generator {
     result.states.resize(stages.size());
     for (std::size_t i = stages.size(); i-- > 0;) {
       if (!cache.replays.empty()) {
-        const StageReplay kept = std::exchange(cache.replays[i], {});
+        StageReplay kept = std::exchange(cache.replays[i], {});
+        kept.pass.estimates = &cache.estimates;
         kept.replay.again(stages[i],
                           [&] { stages[i].forward(kept.x, kept.condition, kept.state, kept.pass, &cache.stages[i]); });
       }

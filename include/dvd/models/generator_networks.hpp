@@ -42,6 +42,8 @@ struct GeneratorNetworks {
     require(bool{condition} == conditioning.has_value(),
             conditioning ? "this model continues videos: it needs conditioning frames"
                          : "this model makes videos from nothing: it takes no conditioning frames");
+    const SpectralEstimates estimates(*this, pass);
+    pass = estimates.in(pass);
     typename GeneratorType::States states;
     if (conditioning) {
       require(condition.shape().rank() == 5 && condition.extent(1) == z.extent(0), "the generator got ", z.extent(0),

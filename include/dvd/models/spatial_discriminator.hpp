@@ -6,6 +6,7 @@
 #include "dvd/layers/attention.hpp"
 #include "dvd/layers/frame_sampler.hpp"
 #include "dvd/layers/residual_block.hpp"
+#include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/models/config.hpp"
 #include "dvd/models/projection_head.hpp"
 
@@ -46,6 +47,8 @@ class SpatialDiscriminator {
 
   Scores forward(const Tensor<T, D>& video, const Rows<D>& labels, const ChosenFrames<D>& frames, Pass pass,
                  Cache* cache = nullptr) {
+    const SpectralEstimates estimates(*this, pass);
+    pass = estimates.in(pass);
     Tensor<T, D> x = select_frames(video, frames);
     if (cache) {
       cache->frames = frames;

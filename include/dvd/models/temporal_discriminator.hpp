@@ -5,6 +5,7 @@
 
 #include "dvd/layers/attention.hpp"
 #include "dvd/layers/residual_block.hpp"
+#include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/layers/temporal_downsampler.hpp"
 #include "dvd/models/config.hpp"
 #include "dvd/models/projection_head.hpp"
@@ -59,6 +60,8 @@ class TemporalDiscriminator {
   }
 
   Scores forward(const Tensor<T, D>& video, const Rows<D>& labels, Pass pass, Cache* cache = nullptr) {
+    const SpectralEstimates estimates(*this, pass);
+    pass = estimates.in(pass);
     if (cache) {
       cache->video_blocks.resize(video_blocks.size());
       cache->frame_blocks.resize(frame_blocks.size());

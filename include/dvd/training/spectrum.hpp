@@ -26,7 +26,9 @@ LargestSigma largest_sigma(const Contents<T, D>& contents) {
     if (weight == weights.end()) continue;
     const Index rows = buffer->value.size(), columns = weight->second->value.size() / rows;
     Tensor<T, D> u = buffer->value.clone(), v(Shape{columns}), sigma(Shape{1});
-    D::power_iteration(rows, columns, weight->second->value.data(), u.data(), v.data(), sigma.data(), false);
+    const std::vector<SpectralArrays<T>> matrix{
+        {rows, columns, weight->second->value.data(), u.data(), v.data(), sigma.data()}};
+    D::power_iterations(matrix, false);
     const double value = static_cast<double>(sigma.item());
     if (!(value <= result.value)) result = {weight->first, value};  // also where it is NaN
   }

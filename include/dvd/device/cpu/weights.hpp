@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "dvd/core/arrays.hpp"
 #include "dvd/core/random.hpp"
 #include "dvd/device/cpu/normalization.hpp"
 
@@ -12,43 +13,9 @@ namespace dvd::cpu {
 /// Weight kernels of the contract; see core/device.hpp.
 struct Weights {
   template <class T>
-  static void power_iteration(Index rows, Index columns, const T* weight, T* u, T* v, T* sigma, bool update) {
-    // v = norm(W^T u): columns are split, rows added in order.
-    parallel_chunks(columns, std::max<Index>(256, 65536 / rows), [=](Index begin, Index end) {
-      for_lanes<T>(end - begin, [&](Index c, auto lanes) {
-        using V = Vector<T, lanes>;
-        V sum{};
-        for (Index r = 0; r < rows; ++r) sum += u[r] * load<V>(weight + r * columns + begin + c);
-        store(v + begin + c, sum);
-      });
-    });
-    normalize(columns, v);
-    // W v, from which both u and sigma follow.
-    std::vector<T> product(static_cast<std::size_t>(rows));
-    parallel_chunks(rows, std::max<Index>(1, 65536 / columns), [&](Index begin, Index end) {
-      for (Index r = begin; r < end; ++r) {
-        constexpr int lanes = native_lanes<T>;
-        using V = Vector<T, lanes>;
-        const T* row = weight + r * columns;
-        V sum[4] = {};
-        Index c = 0;
-        for (; c + 4 * lanes <= columns; c += 4 * lanes)
-          unroll<4>([&](auto i) { sum[i] += load<V>(row + c + i * lanes) * load<V>(v + c + i * lanes); });
-        const V all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-        double total = 0;
-        for (int lane = 0; lane < lanes; ++lane) total += static_cast<double>(all[lane]);
-        for (; c < columns; ++c) total += static_cast<double>(row[c]) * static_cast<double>(v[c]);
-        product[static_cast<std::size_t>(r)] = static_cast<T>(total);
-      }
-    });
-    if (update) {
-      std::copy(product.begin(), product.end(), u);
-      normalize(rows, u);
-    }
-    double total = 0;
-    for (Index r = 0; r < rows; ++r)
-      total += static_cast<double>(u[r]) * static_cast<double>(product[static_cast<std::size_t>(r)]);
-    *sigma = static_cast<T>(total);
+  static void power_iterations(const std::vector<SpectralArrays<T>>& weights, bool update) {
+    for (const SpectralArrays<T>& w : weights)
+      power_iteration(w.rows, w.columns, w.weight, w.u, w.v, w.sigma, update);
   }
 
   template <class T>
@@ -111,6 +78,46 @@ struct Weights {
   }
 
  private:
+  template <class T>
+  static void power_iteration(Index rows, Index columns, const T* weight, T* u, T* v, T* sigma, bool update) {
+    // v = norm(W^T u): columns are split, rows added in order.
+    parallel_chunks(columns, std::max<Index>(256, 65536 / rows), [=](Index begin, Index end) {
+      for_lanes<T>(end - begin, [&](Index c, auto lanes) {
+        using V = Vector<T, lanes>;
+        V sum{};
+        for (Index r = 0; r < rows; ++r) sum += u[r] * load<V>(weight + r * columns + begin + c);
+        store(v + begin + c, sum);
+      });
+    });
+    normalize(columns, v);
+    // W v, from which both u and sigma follow.
+    std::vector<T> product(static_cast<std::size_t>(rows));
+    parallel_chunks(rows, std::max<Index>(1, 65536 / columns), [&](Index begin, Index end) {
+      for (Index r = begin; r < end; ++r) {
+        constexpr int lanes = native_lanes<T>;
+        using V = Vector<T, lanes>;
+        const T* row = weight + r * columns;
+        V sum[4] = {};
+        Index c = 0;
+        for (; c + 4 * lanes <= columns; c += 4 * lanes)
+          unroll<4>([&](auto i) { sum[i] += load<V>(row + c + i * lanes) * load<V>(v + c + i * lanes); });
+        const V all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        double total = 0;
+        for (int lane = 0; lane < lanes; ++lane) total += static_cast<double>(all[lane]);
+        for (; c < columns; ++c) total += static_cast<double>(row[c]) * static_cast<double>(v[c]);
+        product[static_cast<std::size_t>(r)] = static_cast<T>(total);
+      }
+    });
+    if (update) {
+      std::copy(product.begin(), product.end(), u);
+      normalize(rows, u);
+    }
+    double total = 0;
+    for (Index r = 0; r < rows; ++r)
+      total += static_cast<double>(u[r]) * static_cast<double>(product[static_cast<std::size_t>(r)]);
+    *sigma = static_cast<T>(total);
+  }
+
   template <class T>
   static void normalize(Index size, T* x) {
     double squares = 0;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <type_traits>
+#include <vector>
 
+#include "dvd/core/arrays.hpp"
 #include "dvd/core/random.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
@@ -10,8 +12,7 @@ namespace dvd::cuda {
 
 /// Weight kernels of the contract; see core/device.hpp.
 struct Weights {
-  static void power_iteration(Index rows, Index columns, const float* weight, float* u, float* v, float* sigma,
-                              bool update);
+  static void power_iterations(const std::vector<SpectralArrays<float>>& weights, bool update);
   template <CudaScalar T>
   static void pack_weight(Index outputs, Index inputs, Index taps, const float* weight, const float* sigma, T* packed);
   template <CudaScalar T>

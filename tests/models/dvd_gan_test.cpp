@@ -138,6 +138,49 @@ TEST_CASE("names are unique and those of a checkpoint") {
   CHECK(!names.contains("generator.stages.0.blocks.0.skip.weight"));
 }
 
+// Everything that a training pass and its gradients compute and leave behind, with sigmas from `estimates`.
+std::vector<float> trained(const DvdGanConfig& config, bool recompute, const SpectralEstimates* estimates) {
+  DvdGan<float> gan(config, 5);
+  gan.generator.recompute = recompute;
+  Pass pass = Pass::train();
+  pass.estimates = estimates;
+  const Labels labels{1, 0};
+  Tensor<float> z = draw_latents<float>(config.latent_dim, {.count = 2, .seed = 3}), condition;
+  if (config.condition_frames > 0)
+    condition = Tensor<float>::zeros({config.condition_frames, 2, config.resolution, config.resolution, 3});
+  typename DvdGan<float>::Networks::Cache cache;
+  const Tensor<float> videos = gan.generate(z, labels, condition, pass, &cache);
+  typename DvdGan<float>::TemporalType::Cache temporal;
+  const Tensor<float> scores = gan.temporal.forward(videos, labels, pass, &temporal);
+  typename DvdGan<float>::SpatialType::Cache spatial;
+  const FrameIndices frames{2, 2, {0, 1, 2, 0}};
+  gan.spatial.backward(gan.spatial.forward(videos, labels, frames, pass, &spatial), spatial, Gradients::all);
+  const Tensor<float> dvideos = gan.temporal.backward(scores, temporal, Gradients::all);
+  gan.networks().backward(dvideos, std::move(cache), Gradients::parameters);
+  std::vector<float> all = videos.to_vector();
+  const auto keep = [&](const Tensor<float>& tensor) {
+    const std::vector<float> values = tensor.to_vector();
+    all.insert(all.end(), values.begin(), values.end());
+  };
+  for (const auto& [name, parameter] : contents(gan).parameters)
+    if (parameter->gradient) keep(parameter->gradient);
+  for (const auto& [name, buffer] : contents(gan).buffers) keep(buffer->value);
+  return all;
+}
+
+TEST_CASE("sigmas of a whole network at once are those that every layer finds for itself, to the bit") {
+  const SpectralEstimates none;
+  for (const Index condition_frames : {0, 2})
+    for (const bool recompute : {false, true}) {
+      DvdGanConfig config = small;
+      config.condition_frames = condition_frames;
+      const std::vector<float> together = trained(config, recompute, nullptr);
+      CHECK(together.size() > 10000);
+      CHECK(together == trained(config, recompute, &none));
+      CHECK(together == trained(config, !recompute, nullptr));
+    }
+}
+
 TEST_CASE("a discriminator's score of a video depends on that video alone") {
   const DvdGanConfig config = small;
   SpatialDiscriminator<float> spatial(config, Random(1));

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <dvd/device/cpu.hpp>
 #include <dvd/models/dvd_gan.hpp>
+#include <dvd/models/recorded_generator.hpp>
 #include <dvd/training/trainer.hpp>
 #include <dvd/version.hpp>
 #include <nlohmann/json.hpp>
@@ -188,10 +189,11 @@ nlohmann::ordered_json measure_model(const TrainStepOptions& options) {
     time_updates(trainer, options, inputs, times);
   }
   const double rss = peak_rss_mib();
-  const dvd::Labels labels = inputs.labels(0, sample_batch);
+  const dvd::Rows<D> labels(inputs.labels(0, sample_batch));
+  dvd::RecordedGenerator sampled(gan.average);
   for (Index step = 0; step < options.warmup + options.steps; ++step) {
     const auto start = now<D>();
-    gan.average.generate(inputs.latents(sample_batch), labels, {}, dvd::Pass::evaluate());
+    sampled.generate(inputs.latents(sample_batch), labels);
     if (step >= options.warmup) times.sample.push_back(milliseconds(start, now<D>()));
   }
   if constexpr (!is_gpu<D>) peak = D::peak_memory();

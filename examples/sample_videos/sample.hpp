@@ -3,6 +3,7 @@
 
 #include <dvd/device/cpu.hpp>
 #include <dvd/io/videos.hpp>
+#include <dvd/models/recorded_generator.hpp>
 #include <optional>
 
 #include "../common/recurrent.hpp"
@@ -10,9 +11,11 @@
 
 namespace examples {
 
-/// The videos of entries `first` .. `first + count - 1` of a request.
-template <class T, class D, class Generator>
-dvd::Tensor<T, D> generate(Generator& generator, const Request& request, dvd::Index first, dvd::Index count) {
+/// The videos of entries `first` .. `first + count - 1` of a request, from networks that `recorded` has, too.
+template <class T, class D, class Networks>
+dvd::Tensor<T, D> generate(Networks& networks, dvd::RecordedGenerator<Networks>& recorded, const Request& request,
+                           dvd::Index first, dvd::Index count) {
+  auto& generator = networks.generator;
   const auto part_of = [&](const dvd::Labels& labels) {
     return dvd::Labels(labels.begin() + first, labels.begin() + first + count);
   };
@@ -22,7 +25,7 @@ dvd::Tensor<T, D> generate(Generator& generator, const Request& request, dvd::In
   };
   const std::vector<float> latents = z.to_vector();
   if (request.mix.empty())
-    return generator.forward(uploaded(z.shape(), latents), part_of(request.labels), dvd::Pass::evaluate());
+    return recorded.generate(uploaded(z.shape(), latents), part_of(request.labels));
   const dvd::Index latent_dim = z.extent(1), embed_dim = generator.config().embed_dim;
   const auto embedded = [&](const dvd::Labels& labels) {
     return dvd::cast<float>(generator.embedding.forward(part_of(labels))).to_vector();
@@ -66,11 +69,13 @@ int sample_from(const SampleProgramOptions& options, const std::filesystem::path
     dvd::collect_standing_statistics(generator, options.standing, std::max<dvd::Index>(options.batch, 8),
                                      options.common.seed, options.truncation, options.threshold);
 
+  dvd::RecordedGenerator recorded(networks);
   std::vector<float> values;
   std::vector<dvd::Clip> clips;
   const auto count = static_cast<dvd::Index>(request.labels.size());
   for (dvd::Index done = 0; done < count; done += options.batch) {
-    const dvd::Tensor<T, D> videos = generate<T, D>(generator, request, done, std::min(options.batch, count - done));
+    const dvd::Tensor<T, D> videos =
+        generate<T, D>(networks, recorded, request, done, std::min(options.batch, count - done));
     for (dvd::Clip& clip : dvd::to_clips(videos)) clips.push_back(std::move(clip));
     if (options.format == "safetensors") {
       const std::vector<float> some = dvd::to_file_order(dvd::cast<float>(videos));

@@ -19,5 +19,6 @@
 #include "dvd/layers/tsru.hpp"
 #include "dvd/models/dvd_gan.hpp"
 #include "dvd/models/prediction.hpp"
+#include "dvd/models/recorded_generator.hpp"
 #include "dvd/training/trainer.hpp"
 #include "dvd/version.hpp"

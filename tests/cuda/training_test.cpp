@@ -16,6 +16,7 @@
 #include "dvd/data/moving_shapes.hpp"
 #include "dvd/device/cpu.hpp"
 #include "dvd/layers/tsru.hpp"
+#include "dvd/models/recorded_generator.hpp"
 #include "dvd/training/checkpoint.hpp"
 #include "dvd/training/trainer.hpp"
 #include "support/temporary_folder.hpp"
@@ -214,6 +215,42 @@ TEST_CASE_TEMPLATE("checkpoints move between devices unchanged", T, float, bfloa
   save_checkpoint(folder.path() / "gpu.safetensors", gpu_trainer);
   load_checkpoint(folder.path() / "gpu.safetensors", cpu_trainer);
   CHECK(state_of(on_cpu) == state_of(on_gpu));
+}
+
+TEST_CASE_TEMPLATE("recorded sampling gives the bits of sampling that is not", T, float, bfloat16) {
+  for (const Index condition_frames : {0, 1}) {
+    DvdGanConfig config = small;
+    config.condition_frames = condition_frames;
+    DvdGan<T, Cuda> gan(config, 3);
+    RecordedGenerator recorded(gan.average);
+    std::uint64_t draw = 0;
+    const auto check = [&](Index count) {
+      const Tensor<T, Cuda> z = draw_latents<T, Cuda>(config.latent_dim, {.count = count, .seed = ++draw});
+      Tensor<T, Cuda> condition;
+      if (condition_frames > 0) {
+        condition = Tensor<T, Cuda>(Shape{condition_frames, count, config.resolution, config.resolution, 3});
+        Cuda::random_uniform(condition.size(), Random(draw), T(-1), T(1), condition.data());
+      }
+      Labels labels;
+      for (Index n = 0; n < count; ++n) labels.push_back((n + static_cast<Index>(draw)) % config.classes);
+      CHECK(recorded.generate(z, labels, condition).to_vector() ==
+            gan.average.generate(z, labels, condition, Pass::evaluate()).to_vector());
+    };
+    for (int batch = 0; batch < 4; ++batch) check(2);
+    // With other weights in the same places.
+    for (auto& [name, parameter] : contents(gan.average).parameters)
+      Cuda::scale(parameter->value.size(), 1.5f, parameter->value.data(), parameter->value.data());
+    check(2);
+    for (int batch = 0; batch < 3; ++batch) check(1);
+    check(2);
+    const Tensor<T, Cuda> z = draw_latents<T, Cuda>(config.latent_dim, {.count = 2});
+    Tensor<T, Cuda> condition;
+    if (condition_frames > 0)
+      condition = Tensor<T, Cuda>::zeros(Shape{condition_frames, 2, config.resolution, config.resolution, 3});
+    CHECK_THROWS_AS(recorded.generate(z, {0, 12}, condition), ArgumentError);
+    CHECK_THROWS_AS(recorded.generate(z, {0, 1, 2}, condition), ArgumentError);
+    check(2);
+  }
 }
 
 TEST_CASE("samples are the CPU's") {

@@ -1,0 +1,57 @@
+// Making videos again and again, at the cost of a replay.
+#pragma once
+
+#include "dvd/models/generator_networks.hpp"
+
+namespace dvd {
+
+/// What generates videos by running statistics, batch after batch of one size. A recurrent generator is thousands of
+/// small kernels; a device that records work replays them all at once, from the third batch on. The bits are those of
+/// `GeneratorNetworks::generate`.
+///
+///     dvd::RecordedGenerator recorded(gan.average);
+///     for (...) save(recorded.generate(z, labels));
+template <class Networks>
+class RecordedGenerator {
+ public:
+  using T = typename Networks::scalar_type;
+  using D = typename Networks::device_type;
+
+  /// `networks` must outlive this. Their weights may change between batches, in place, as training and loading do it.
+  explicit RecordedGenerator(Networks& networks) : networks_(networks) {}
+
+  /// The frames made, as GeneratorNetworks::generate returns them, in an array that the next call may overwrite. Throws
+  /// ArgumentError for a label out of range and for shapes that do not fit the model. A batch of another size begins
+  /// anew.
+  const Tensor<T, D>& generate(const Tensor<T, D>& z, const Rows<D>& labels, const Tensor<T, D>& condition = {}) {
+    if constexpr (!D::Recording::replays) {
+      videos_ = networks_.generate(z, labels, condition, Pass::evaluate());
+    } else {
+      labels.check_below(networks_.generator.config().classes, "label");
+      if (videos_ && z.shape() == z_.shape() && labels.size() == labels_.size() &&
+          condition.shape() == condition_.shape()) {
+        z_.copy_from(z);
+        labels_.assign(labels.values());
+        if (condition) condition_.copy_from(condition);
+      } else {
+        recording_.reset();
+        z_ = z.clone();
+        labels_ = Rows<D>(labels.values());
+        condition_ = condition ? condition.clone() : Tensor<T, D>();
+        const DvdGanConfig& config = networks_.generator.config();
+        videos_ = Tensor<T, D>(Shape{config.frames, labels.size(), config.resolution, config.resolution, 3});
+      }
+      recording_.run(
+          [this] { videos_.copy_from(networks_.generate(z_, labels_, condition_, Pass::evaluate())); });
+    }
+    return videos_;
+  }
+
+ private:
+  Networks& networks_;
+  Tensor<T, D> z_, condition_, videos_;
+  Rows<D> labels_;
+  typename D::Recording recording_;
+};
+
+}  // namespace dvd

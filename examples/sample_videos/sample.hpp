@@ -24,8 +24,7 @@ dvd::Tensor<T, D> generate(Networks& networks, dvd::RecordedGenerator<Networks>&
     return dvd::cast<T>(dvd::Tensor<float, D>(shape, values));
   };
   const std::vector<float> latents = z.to_vector();
-  if (request.mix.empty())
-    return recorded.generate(uploaded(z.shape(), latents), part_of(request.labels));
+  if (request.mix.empty()) return recorded.generate(uploaded(z.shape(), latents), part_of(request.labels));
   const dvd::Index latent_dim = z.extent(1), embed_dim = generator.config().embed_dim;
   const auto embedded = [&](const dvd::Labels& labels) {
     return dvd::cast<float>(generator.embedding.forward(part_of(labels))).to_vector();

@@ -13,13 +13,13 @@ target_link_libraries(dvd_cuda_emulated PRIVATE dvd_test)
 
 # What it leaves out on the other side, cuDNN, is asked for plans for GPUs that are only described.
 if(TARGET dvd::cuda)
-  dvd_add_test(cuda.library_plans cuda/library_plans_test.cpp dvd_test dvd::cuda cuDNN::cudnn CUDA::cudart)
-  target_include_directories(cuda_library_plans_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
+  dvd_add_test(cuda.cudnn_plans cuda/cudnn_plans_test.cpp dvd_test dvd::cuda cuDNN::cudnn CUDA::cudart)
+  target_include_directories(cuda_cudnn_plans_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
 endif()
 
 file(GLOB own RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}" CONFIGURE_DEPENDS "cuda/*_test.cpp")
 # What the emulation leaves out, the launches themselves, runs on threads of the host.
-list(REMOVE_ITEM own cuda/threads_launches_test.cpp cuda/library_plans_test.cpp)
+list(REMOVE_ITEM own cuda/threads_launches_test.cpp cuda/cudnn_plans_test.cpp)
 dvd_add_test(cuda.launches.emulated cuda/threads_launches_test.cpp dvd_test)
 target_include_directories(cuda_launches_emulated_test BEFORE PRIVATE cuda/threads "${PROJECT_SOURCE_DIR}/src")
 set(for_cuda ${own})

@@ -140,8 +140,7 @@ TEST_CASE_TEMPLATE("power iteration", O, DVD_DEVICES) {
       for (const bool update : {false, true}) {
         Precise<O> u(plain::normalized(Precise<O>::random(rows, 2).before())), v(columns, 7), sigma(1, 7);
         const auto expected = plain::power_iteration(rows, columns, weight.before(), u.before(), update);
-        const std::vector<SpectralArrays<P>> matrix{
-            {rows, columns, weight.data(), u.data(), v.data(), sigma.data()}};
+        const std::vector<SpectralArrays<P>> matrix{{rows, columns, weight.data(), u.data(), v.data(), sigma.data()}};
         D::power_iterations(matrix, update);
         check_close("u", u, expected.u, update ? ratio : exact);
         check_close("v", v, expected.v, ratio);
@@ -177,8 +176,8 @@ TEST_CASE_TEMPLATE("power iterations of many weights", O, DVD_DEVICES) {
       const auto k = static_cast<std::size_t>(i);
       const Index rows = us[k].size(), columns = vs[k].size();
       all.push_back({rows, columns, at(weights, i), at(us, i), at(vs, i), at(sigmas, i)});
-      D::power_iterations(std::vector<SpectralArrays<P>>{{rows, columns, at(weights, i), at(lone_us, i),
-                                                          at(lone_vs, i), at(lone_sigmas, i)}},
+      D::power_iterations(std::vector<SpectralArrays<P>>{{rows, columns, at(weights, i), at(lone_us, i), at(lone_vs, i),
+                                                          at(lone_sigmas, i)}},
                           update);
     }
     D::power_iterations(all, update);

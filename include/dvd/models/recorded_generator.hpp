@@ -41,8 +41,7 @@ class RecordedGenerator {
         const DvdGanConfig& config = networks_.generator.config();
         videos_ = Tensor<T, D>(Shape{config.frames, labels.size(), config.resolution, config.resolution, 3});
       }
-      recording_.run(
-          [this] { videos_.copy_from(networks_.generate(z_, labels_, condition_, Pass::evaluate())); });
+      recording_.run([this] { videos_.copy_from(networks_.generate(z_, labels_, condition_, Pass::evaluate())); });
     }
     return videos_;
   }

@@ -14,8 +14,7 @@ namespace dvd::cpu {
 struct Weights {
   template <class T>
   static void power_iterations(const std::vector<SpectralArrays<T>>& weights, bool update) {
-    for (const SpectralArrays<T>& w : weights)
-      power_iteration(w.rows, w.columns, w.weight, w.u, w.v, w.sigma, update);
+    for (const SpectralArrays<T>& w : weights) power_iteration(w.rows, w.columns, w.weight, w.u, w.v, w.sigma, update);
   }
 
   template <class T>

@@ -15,7 +15,7 @@ namespace detail {
 // So many rows of a column are summed by one thread.
 constexpr Index spectral_rows = 64;
 
-// So many threads share a row, a column's or a whole weight's.
+// So many threads share the sum over a row, or over all of a weight's u or v.
 constexpr Index spectral_threads = 256;
 
 /// A weight, and what comes before it in the table: the parts of columns, the columns, the rows.

@@ -20,7 +20,8 @@ class RecordedGenerator {
   /// `networks` must outlive this. Their weights may change between batches, in place, as training and loading do it.
   explicit RecordedGenerator(Networks& networks) : networks_(networks) {}
 
-  /// The frames made, as GeneratorNetworks::generate returns them, in an array that the next call may overwrite. Throws
+  /// The frames made, `[frames, N, R, R, 3]` in [-1, 1], from latents z `[N, latent_dim]`, labels and, where the model
+  /// continues videos, `condition` `[condition_frames, N, R, R, 3]`; in an array that the next call may overwrite. Throws
   /// ArgumentError for a label out of range and for shapes that do not fit the model. A batch of another size begins
   /// anew.
   const Tensor<T, D>& generate(const Tensor<T, D>& z, const Rows<D>& labels, const Tensor<T, D>& condition = {}) {

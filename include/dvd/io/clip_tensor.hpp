@@ -36,8 +36,9 @@ Tensor<T, D> to_tensor(std::span<const Clip> clips) {
 }
 
 /// A batch of videos `[T, N, H, W, 3]` as N clips of 8 bits; values beyond [-1, 1] are clamped.
-template <class T, class D>
-std::vector<Clip> to_clips(const Tensor<T, D>& videos) {
+template <AnyTensor X>
+std::vector<Clip> to_clips(const X& videos) {
+  using T = typename X::value_type;
   const Shape& shape = videos.shape();
   require(shape.rank() == 5 && shape[4] == 3, "expected videos [T, N, H, W, 3], not ", shape);
   using P = FullPrecision<T>;
@@ -57,8 +58,8 @@ std::vector<Clip> to_clips(const Tensor<T, D>& videos) {
 }
 
 /// Videos `[T, N, H, W, 3]` as files hold them: values in the order `[N, T, 3, H, W]`.
-template <class T, class D>
-std::vector<T> to_file_order(const Tensor<T, D>& videos) {
+template <AnyTensor X, class T = typename X::value_type>
+std::vector<T> to_file_order(const X& videos) {
   const Shape& shape = videos.shape();
   require(shape.rank() == 5, "expected videos [T, N, H, W, C], not ", shape);
   const Index frames = shape[0], batch = shape[1], pixels = shape[2] * shape[3], channels = shape[4];

@@ -11,8 +11,8 @@ namespace dvd {
 
 /// Writes videos `[T, N, H, W, 3]` in [-1, 1] as a PNG: a row a video, its frames from left to right, scaled up so that
 /// small ones are legible. Throws ArgumentError for another shape and FileError if the file cannot be written.
-template <class T, class D>
-void write_png_grid(const std::filesystem::path& path, const Tensor<T, D>& videos) {
+template <AnyTensor X>
+void write_png_grid(const std::filesystem::path& path, const X& videos) {
   const std::vector<Clip> clips = to_clips(videos);
   write_png(path, film_strips(clips, legible_scale(videos.extent(2)), 2));
 }

@@ -6,18 +6,20 @@
 namespace dvd {
 
 /// A function of every element on its own, for any shape, whose derivative can be told from its result. `Function`
-/// names the device's kernels; see the aliases ReLU, Sigmoid and Tanh.
+/// names the device's kernels; see the aliases ReLU, Sigmoid and Tanh. Throws ArgumentError for an empty x.
 template <class Function, Scalar T, Device D = Cpu>
 class Activation {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
 
   struct Cache {
-    Tensor<T, D> y;
+    View y;
   };
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass, Cache* cache = nullptr) const {
+  Tensor<T, D> forward(const View& x, Pass, Cache* cache = nullptr) const {
+    require(bool{x}, Function::name, " expects a tensor, not an empty one");
     Tensor<T, D> y(x.shape());
     Function::template forward<D>(x.size(), x.data(), y.data());
     if (cache) cache->y = y;
@@ -25,7 +27,9 @@ class Activation {
   }
 
   /// The gradient of x, empty unless wanted.
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) const {
+  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) const {
+    check_filled(Function::name, cache.y);
+    check_gradient(Function::name, dy.shape(), cache.y.shape());
     if (!wants_inputs(gradients)) return {};
     Tensor<T, D> dx(dy.shape());
     Function::template backward<D>(dy.size(), cache.y.data(), dy.data(), dx.data());
@@ -39,6 +43,7 @@ class Activation {
 namespace detail {
 
 struct ReLUKernels {
+  static constexpr const char* name = "a ReLU";
   template <class D, class T>
   static void forward(Index size, const T* x, T* y) {
     D::relu(size, x, y);
@@ -50,6 +55,7 @@ struct ReLUKernels {
 };
 
 struct SigmoidKernels {
+  static constexpr const char* name = "a sigmoid";
   template <class D, class T>
   static void forward(Index size, const T* x, T* y) {
     D::sigmoid(size, x, y);
@@ -61,6 +67,7 @@ struct SigmoidKernels {
 };
 
 struct TanhKernels {
+  static constexpr const char* name = "a tanh";
   template <class D, class T>
   static void forward(Index size, const T* x, T* y) {
     D::tanh(size, x, y);

@@ -10,19 +10,22 @@ namespace dvd {
 template <class A>
 concept VideoAttention = Layer<A> && std::constructible_from<A, Index, const Random&> && std::copy_constructible<A>;
 
-/// No attention: gives back what it gets.
+/// No attention: gives back what it gets, without copying what is moved in.
 template <Scalar T, Device D = Cpu>
 class NoAttention {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
 
   struct Cache {};
 
   NoAttention(Index, const Random&) {}
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass, Cache* = nullptr) const { return x; }
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache&, Gradients) const { return dy; }
+  Tensor<T, D> forward(const View& x, Pass, Cache* = nullptr) const { return x.clone(); }
+  Tensor<T, D> forward(Tensor<T, D>&& x, Pass, Cache* = nullptr) const { return std::move(x); }
+  Tensor<T, D> backward(const View& dy, const Cache&, Gradients) const { return dy.clone(); }
+  Tensor<T, D> backward(Tensor<T, D>&& dy, const Cache&, Gradients) const { return std::move(dy); }
 
   template <class F>
   void visit(const std::string&, F&) {}
@@ -43,13 +46,14 @@ class AttentionLayer {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
   using Conv = SpectralNorm<Conv2D<T, D>>;
 
   struct Cache {
     typename Conv::Cache query_conv, key_conv, value_conv, output_conv;
-    Tensor<T, D> query, key, value;             ///< as they attend
-    Tensor<T, D> unpooled_key, unpooled_value;  ///< empty where nothing is pooled
-    Tensor<T, D> output;
+    View query, key, value;             ///< as they attend
+    View unpooled_key, unpooled_value;  ///< empty where nothing is pooled
+    View output;
   };
 
   Conv query, key, value, output;
@@ -63,19 +67,20 @@ class AttentionLayer {
         output(random.stream("output u"), half(channels), channels, 1, random.stream("output"), false),
         scale(Shape{1}) {}
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass pass, Cache* cache = nullptr) {
+  Tensor<T, D> forward(const View& x, Pass pass, Cache* cache = nullptr) {
     if constexpr (Axis == AttentionAxis::frame)
-      require(x.shape().rank() >= 3 && x.extent(-3) >= 2 && x.extent(-2) >= 2,
+      require(x.shape().rank() >= 3 && x.size() > 0 && x.extent(-3) >= 2 && x.extent(-2) >= 2,
               "attention over a frame expects features [..., H, W, C] of at least 2x2 pixels, not ", x.shape());
     else
-      require(x.shape().rank() == 5, "attention along an axis expects features [T, N, H, W, C], not ", x.shape());
-    const Tensor<T, D> q = query.forward(x, pass, part(cache, &Cache::query_conv));
-    const Tensor<T, D> whole_key = key.forward(x, pass, part(cache, &Cache::key_conv));
-    const Tensor<T, D> whole_value = value.forward(x, pass, part(cache, &Cache::value_conv));
-    const Tensor<T, D> k = pooled(whole_key), v = pooled(whole_value);
+      require(x.shape().rank() == 5 && x.size() > 0, "attention along an axis expects features [T, N, H, W, C], not ",
+              x.shape());
+    const View q = query.forward(x, pass, part(cache, &Cache::query_conv));
+    const View whole_key = key.forward(x, pass, part(cache, &Cache::key_conv));
+    const View whole_value = value.forward(x, pass, part(cache, &Cache::value_conv));
+    const View k = pooled(whole_key), v = pooled(whole_value);
     Tensor<T, D> mixed(resized(x.shape(), 1, v.extent(-1)));
     D::attend(size_for(q, v), q.data(), k.data(), v.data(), mixed.data());
-    const Tensor<T, D> result = output.forward(mixed, pass, part(cache, &Cache::output_conv));
+    const View result = output.forward(mixed, pass, part(cache, &Cache::output_conv));
     Tensor<T, D> y = scaled(result);
     D::add(y.size(), x.data(), y.data());
     if (cache) {
@@ -92,7 +97,9 @@ class AttentionLayer {
   }
 
   /// The gradient of x, empty unless wanted.
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) {
+    check_filled("attention", cache.output);
+    check_gradient("attention", dy.shape(), cache.output.shape());
     if (wants_parameters(gradients)) {
       PreciseTensor<T, D> dscale(Shape{1});
       D::dot(dy.size(), dy.data(), cache.output.data(), dscale.data());
@@ -105,9 +112,9 @@ class AttentionLayer {
                        dmixed.data(), dq.data(), dk.data(), dv.data());
     Tensor<T, D> dx;
     if (wants_inputs(gradients)) dx = dy.clone();
-    dx = query.backward(dq, cache.query_conv, gradients, dx);
-    dx = key.backward(unpooled(dk, cache.unpooled_key), cache.key_conv, gradients, dx);
-    return value.backward(unpooled(dv, cache.unpooled_value), cache.value_conv, gradients, dx);
+    dx = query.backward(dq, cache.query_conv, gradients, std::move(dx));
+    dx = key.backward(unpooled(dk, cache.unpooled_key), cache.key_conv, gradients, std::move(dx));
+    return value.backward(unpooled(dv, cache.unpooled_value), cache.value_conv, gradients, std::move(dx));
   }
 
   template <class F>
@@ -123,7 +130,7 @@ class AttentionLayer {
   static Index narrow(Index channels) { return std::max<Index>(channels / 8, 1); }
   static Index half(Index channels) { return std::max<Index>(channels / 2, 1); }
 
-  static Index images(const Tensor<T, D>& x) { return x.size() / (x.extent(-3) * x.extent(-2) * x.extent(-1)); }
+  static Index images(const View& x) { return x.size() / (x.extent(-3) * x.extent(-2) * x.extent(-1)); }
 
   /// A shape `[..., H / pool, W / pool, channels]`.
   static Shape resized(const Shape& shape, Index pool, Index channels) {
@@ -135,7 +142,7 @@ class AttentionLayer {
     return result;
   }
 
-  static AttentionSize size_for(const Tensor<T, D>& q, const Tensor<T, D>& v) {
+  static AttentionSize size_for(const View& q, const View& v) {
     const Index height = q.extent(-3), width = q.extent(-2);
     AttentionSize size{1, 1, 1, 1, q.extent(-1), v.extent(-1)};
     if constexpr (Axis == AttentionAxis::frame) {
@@ -157,7 +164,7 @@ class AttentionLayer {
   }
 
   /// scale * x
-  Tensor<T, D> scaled(const Tensor<T, D>& x) const {
+  Tensor<T, D> scaled(const View& x) const {
     const Index channels = x.extent(-1), pixels = x.size() / channels;
     PreciseTensor<T, D> factors(Shape{pixels});
     Tensor<T, D> y(x.shape());
@@ -166,14 +173,14 @@ class AttentionLayer {
     return y;
   }
 
-  static Tensor<T, D> pooled(const Tensor<T, D>& x) {
+  static View pooled(const View& x) {
     if (Axis != AttentionAxis::frame) return x;
     Tensor<T, D> y(resized(x.shape(), 2, x.extent(-1)));
     D::max_pool(images(x), x.extent(-3), x.extent(-2), x.extent(-1), x.data(), y.data());
     return y;
   }
 
-  static Tensor<T, D> unpooled(const Tensor<T, D>& dy, const Tensor<T, D>& x) {
+  static View unpooled(const View& dy, const View& x) {
     if (Axis != AttentionAxis::frame) return dy;
     Tensor<T, D> dx(x.shape());
     D::max_pool_backward(images(x), x.extent(-3), x.extent(-2), x.extent(-1), x.data(), dy.data(), dx.data());
@@ -193,6 +200,7 @@ class SeparableAttention {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
 
   struct Cache {
     typename AttentionLayer<AttentionAxis::height, T, D>::Cache height;
@@ -210,14 +218,14 @@ class SeparableAttention {
         width(channels, random.stream("width")),
         time(channels, random.stream("time")) {}
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass pass, Cache* cache = nullptr) {
+  Tensor<T, D> forward(const View& x, Pass pass, Cache* cache = nullptr) {
     Tensor<T, D> y = height.forward(x, pass, part(cache, &Cache::height));
     y = width.forward(y, pass, part(cache, &Cache::width));
     return time.forward(y, pass, part(cache, &Cache::time));
   }
 
   /// The gradient of x, empty unless wanted.
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) {
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     Tensor<T, D> dx = time.backward(dy, cache.time, inner);
     dx = width.backward(dx, cache.width, inner);

@@ -20,15 +20,17 @@ class ClassConditionalBatchNorm {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
   using Projection = SpectralNorm<Linear<T, D>>;
 
   using P = FullPrecision<T>;
+  using PreciseView = ConstTensorView<P, D>;
 
   static constexpr P epsilon = P(1e-5);
 
   struct Cache {
-    Tensor<T, D> x, gain;
-    Tensor<P, D> mean, variance, scale, shift;
+    View x, gain;
+    PreciseView mean, variance, scale, shift;
     typename Projection::Cache gain_projection, bias_projection;
     bool rectify = false, batch_statistics = false;
   };
@@ -50,8 +52,7 @@ class ClassConditionalBatchNorm {
     running_var.value = Tensor<P, D>::full(Shape{frames, channels}, 1);
   }
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& condition, Pass pass, Cache* cache = nullptr,
-                       bool rectify = false) {
+  Tensor<T, D> forward(const View& x, const View& condition, Pass pass, Cache* cache = nullptr, bool rectify = false) {
     const ScaledImages<T, D> images = scaled(x, condition, pass, cache, rectify);
     Tensor<T, D> y(x.shape());
     const Index channels = x.extent(4), rows = x.extent(2) * x.extent(3);
@@ -62,24 +63,20 @@ class ClassConditionalBatchNorm {
 
   /// The same as an affine map of x that is still to be done. `rectify` tells whether a ReLU will follow: the gradient
   /// that `backward` is then given is that of the ReLU's result.
-  ScaledImages<T, D> scaled(const Tensor<T, D>& x, const Tensor<T, D>& condition, Pass pass, Cache* cache,
-                            bool rectify) {
-    const Index frames = running_mean.value.extent(0), channels = running_mean.value.extent(1);
-    require(x.shape().rank() == 5 && x.extent(0) == frames && x.extent(4) == channels, "batch norm expects [", frames,
-            ", N, H, W, ", channels, "], not ", x.shape());
-    require(condition.extent(0) == x.extent(1), "batch norm got ", x.extent(1), " videos and ", condition.extent(0),
-            " conditions");
-    const Index batch = x.extent(1), rows = x.extent(2) * x.extent(3);
+  ScaledImages<T, D> scaled(const View& x, const View& condition, Pass pass, Cache* cache, bool rectify) {
+    check(x, condition);
+    const Index frames = x.extent(0), channels = x.extent(4), batch = x.extent(1), rows = x.extent(2) * x.extent(3);
 
-    Tensor<P, D> mean = running_mean.value, variance = running_var.value;
+    PreciseView mean = running_mean.value, variance = running_var.value;
     if (pass.batch_statistics) {
-      mean = Tensor<P, D>(Shape{frames, channels});
-      variance = Tensor<P, D>(Shape{frames, channels});
-      D::moments(frames, batch * rows, channels, x.data(), mean.data(), variance.data());
-      follow(pass.momentum, batch * rows, mean, variance);
+      Tensor<P, D> mean_now(Shape{frames, channels}), variance_now(Shape{frames, channels});
+      D::moments(frames, batch * rows, channels, x.data(), mean_now.data(), variance_now.data());
+      follow(pass.momentum, batch * rows, mean_now, variance_now);
+      mean = mean_now;
+      variance = variance_now;
     }
 
-    Tensor<T, D> gains = gain.forward(condition, pass, part(cache, &Cache::gain_projection));
+    const Tensor<T, D> gains = gain.forward(condition, pass, part(cache, &Cache::gain_projection));
     const Tensor<T, D> biases = bias.forward(condition, pass, part(cache, &Cache::bias_projection));
     Tensor<P, D> scale(Shape{frames * batch, channels}), shift(Shape{frames * batch, channels});
     D::batch_norm_coefficients(frames, batch, channels, mean.data(), variance.data(), gains.data(), biases.data(),
@@ -87,8 +84,8 @@ class ClassConditionalBatchNorm {
     if (cache) {
       cache->x = x;
       // Running statistics move on; a cache keeps those of its pass.
-      cache->mean = pass.batch_statistics ? mean : mean.clone();
-      cache->variance = pass.batch_statistics ? variance : variance.clone();
+      cache->mean = pass.batch_statistics ? mean : PreciseView(mean.clone());
+      cache->variance = pass.batch_statistics ? variance : PreciseView(variance.clone());
       cache->gain = gains;
       cache->scale = scale;
       cache->shift = shift;
@@ -98,17 +95,29 @@ class ClassConditionalBatchNorm {
     return {x, scale, shift};
   }
 
-  /// The gradient of x goes to `dx` where that is given, which may be dy itself.
-  InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients,
-                          const Tensor<T, D>& dx = {}) {
+  /// Throws ArgumentError unless x and the condition fit the layer and each other.
+  void check(const View& x, const View& condition) const {
+    const Index frames = running_mean.value.extent(0), channels = running_mean.value.extent(1);
+    require(x.shape().rank() == 5 && x.size() > 0 && x.extent(0) == frames && x.extent(4) == channels,
+            "batch norm expects [", frames, ", N, H, W, ", channels, "] with no extent of 0, not ", x.shape());
+    gain.layer.check(condition);
+    require(condition.extent(0) == x.extent(1), "batch norm got ", x.extent(1), " videos and ", condition.extent(0),
+            " conditions");
+  }
+
+  /// The gradient of x takes the place of dy: to move dy in saves an array.
+  InputGradients backward(Tensor<T, D> dy, const Cache& cache, Gradients gradients) {
+    check_filled("batch norm", cache.x);
+    check_gradient("batch norm", dy.shape(), cache.x.shape());
     const Index frames = dy.extent(0), batch = dy.extent(1), rows = dy.extent(2) * dy.extent(3),
                 channels = dy.extent(4);
     Tensor<T, D> dgain(Shape{batch, channels}), dbias(Shape{batch, channels});
-    InputGradients result;
-    if (wants_inputs(gradients)) result.x = dx ? dx : Tensor<T, D>(dy.shape());
     D::batch_norm_backward(frames, batch, rows, channels, cache.x.data(), dy.data(), cache.mean.data(),
                            cache.variance.data(), cache.gain.data(), cache.scale.data(), cache.shift.data(), epsilon,
-                           cache.rectify, cache.batch_statistics, dgain.data(), dbias.data(), result.x.data());
+                           cache.rectify, cache.batch_statistics, dgain.data(), dbias.data(),
+                           wants_inputs(gradients) ? dy.data() : nullptr);
+    InputGradients result;
+    if (wants_inputs(gradients)) result.x = std::move(dy);
     result.condition = gain.backward(dgain, cache.gain_projection, gradients);
     const Tensor<T, D> from_bias = bias.backward(dbias, cache.bias_projection, gradients);
     if (wants_inputs(gradients)) D::add(from_bias.size(), from_bias.data(), result.condition.data());
@@ -124,7 +133,7 @@ class ClassConditionalBatchNorm {
   }
 
  private:
-  void follow(double momentum, Index count, const Tensor<P, D>& mean, const Tensor<P, D>& variance) {
+  void follow(double momentum, Index count, const PreciseView& mean, const PreciseView& variance) {
     const P decay = static_cast<P>(1 - momentum);
     D::moving_average(mean.size(), decay, mean.data(), running_mean.value.data());
     Tensor<P, D> unbiased(variance.shape());

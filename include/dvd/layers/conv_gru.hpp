@@ -24,14 +24,15 @@ class ConvGRU {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
   using Gate = SpectralNorm<Conv2D<T, D>>;
 
   struct Cache {
-    Tensor<T, D> x;        ///< [T or 1, N, H, W, C]
-    Tensor<T, D> state;    ///< the given initial state, or empty
-    Tensor<T, D> gates;    ///< [T, N, H, W, 3C]: r | u | c
-    Tensor<T, D> outputs;  ///< [T, N, H, W, C]: h_t
-    Tensor<T, D> input_weight, gates_weight, candidate_weight;
+    View x;        ///< [T or 1, N, H, W, C]
+    View state;    ///< the given initial state, or empty
+    View gates;    ///< [T, N, H, W, 3C]: r | u | c
+    View outputs;  ///< [T, N, H, W, C]: h_t
+    View input_weight, gates_weight, candidate_weight;
     typename Gate::NormalizedWeight reset, update, candidate;
   };
 
@@ -51,11 +52,11 @@ class ConvGRU {
 
   Index width() const { return width_; }
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, Index frames, const Tensor<T, D>& state, Pass pass,
-                       Cache* cache = nullptr) {
-    require(x.shape().rank() == 5 && x.extent(4) == width_ && (x.extent(0) == frames || x.extent(0) == 1),
-            "a ConvGRU of width ", width_, " over ", frames, " frames expects [", frames, ", N, H, W, ", width_,
-            "], not ", x.shape());
+  Tensor<T, D> forward(const View& x, Index frames, const View& state, Pass pass, Cache* cache = nullptr) {
+    require(frames >= 1 && x.shape().rank() == 5 && x.size() > 0 && x.extent(4) == width_ &&
+                (x.extent(0) == frames || x.extent(0) == 1),
+            "a ConvGRU of width ", width_, " over ", frames, " frames expects at least one frame, [", frames,
+            ", N, H, W, ", width_, "] with no extent of 0, not ", x.shape());
     require(!state || state.shape() == x.shape().tail(), "a ConvGRU expects a state of shape ", x.shape().tail(),
             ", not ", state.shape());
     Weights weights = normalized_weights(pass);
@@ -71,8 +72,8 @@ class ConvGRU {
     const auto gates_filter = D::filter(gates_size, weights.gates.data());
     const auto candidate_filter = D::filter(candidate_size, weights.candidate.data());
     for (Index t = 0; t < frames; ++t) {
-      Tensor<T, D> gate = gates[t], output = outputs[t];
-      const Tensor<T, D> before = t == 0 ? state : outputs[t - 1];
+      const TensorView<T, D> gate = gates[t], output = outputs[t];
+      const View before = t == 0 ? state : View(outputs[t - 1]);
       if (before) {
         D::convolve(gates_size, ConvolutionInput<T>{before.data()}, gates_filter, nullptr, gate.data(), 3 * width_,
                     true);
@@ -97,7 +98,9 @@ class ConvGRU {
     return outputs;
   }
 
-  InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+  InputGradients backward(const View& dy, const Cache& cache, Gradients gradients) {
+    check_filled("a ConvGRU", cache.outputs);
+    check_gradient("a ConvGRU", dy.shape(), cache.outputs.shape());
     const Index frames = dy.extent(0);
     const Shape frame = dy.shape().tail();
     const Index pixels = frame.size() / width_;
@@ -109,9 +112,9 @@ class ConvGRU {
     Tensor<T, D> dgates(cache.gates.shape()), dreset_state(frame);
     Tensor<T, D> dstate;  // gradient of h_{t-1} through step t
     for (Index t = frames - 1; t >= 0; --t) {
-      const Tensor<T, D> gate = cache.gates[t], before = t == 0 ? cache.state : cache.outputs[t - 1];
-      Tensor<T, D> dgate = dgates[t];
-      Tensor<T, D> doutput = dy[t];
+      const View gate = cache.gates[t], before = t == 0 ? cache.state : cache.outputs[t - 1];
+      const TensorView<T, D> dgate = dgates[t];
+      View doutput = dy[t];
       if (dstate) {
         D::add(doutput.size(), doutput.data(), dstate.data());
         doutput = dstate;
@@ -126,14 +129,15 @@ class ConvGRU {
         D::convolve_backward_input(gates_size, ConvolutionInput<T>{}, dgate.data(), 3 * width_, gates_filter,
                                    dbefore.data(), true);
       }
-      dstate = dbefore;
+      dstate = std::move(dbefore);
     }
 
     // One frame of x stood for all: its gradient is the sum over frames.
-    Tensor<T, D> dinputs = dgates;
+    View dinputs = dgates;
     if (cache.x.extent(0) < frames) {
-      dinputs = Tensor<T, D>(Shape{1, frame[0], frame[1], frame[2], 3 * width_});
-      D::sum_rows(1, frames, dinputs.size(), dgates.data(), dinputs.size(), dinputs.data(), false);
+      Tensor<T, D> sum(Shape{1, frame[0], frame[1], frame[2], 3 * width_});
+      D::sum_rows(1, frames, sum.size(), dgates.data(), sum.size(), sum.data(), false);
+      dinputs = sum;
     }
     if (wants_parameters(gradients)) add_parameter_gradients(cache, dgates, dinputs);
     InputGradients result;
@@ -142,7 +146,7 @@ class ConvGRU {
       const ConvolutionSize size = size_for(cache.x.extent(0), frame, 3 * width_);
       D::convolve_backward_input(size, ConvolutionInput<T>{}, dinputs.data(), 3 * width_,
                                  D::backward_filter(size, cache.input_weight.data()), result.x.data(), false);
-      result.state = dstate;
+      result.state = std::move(dstate);
     }
     return result;
   }
@@ -166,11 +170,11 @@ class ConvGRU {
 
   // The weight of a gate is [9, 2C, C], inputs ordered [h; x]. Its two halves take their places in weights that serve
   // several gates: `gate_slice` is where gate number `gate` of `count` stands in such a weight.
-  void copy_half(const Tensor<T, D>& from, Index half, Tensor<T, D>& to, Index gate, Index count) const {
+  void copy_half(const View& from, Index half, Tensor<T, D>& to, Index gate, Index count) const {
     D::copy_rows(9, width_, width_, from.data() + half * width_ * width_, 2 * width_ * width_, width_,
                  to.data() + gate * width_, count * width_ * width_, count * width_);
   }
-  void copy_half_back(const Tensor<T, D>& from, Index gate, Index count, Tensor<T, D>& to, Index half) const {
+  void copy_half_back(const View& from, Index gate, Index count, Tensor<T, D>& to, Index half) const {
     D::copy_rows(9, width_, width_, from.data() + gate * width_, count * width_ * width_, count * width_,
                  to.data() + half * width_ * width_, 2 * width_ * width_, width_);
   }
@@ -192,7 +196,7 @@ class ConvGRU {
   }
 
   /// gates = what x and the biases contribute, for all frames.
-  void give_inputs(const Tensor<T, D>& x, const Tensor<T, D>& weight, Tensor<T, D>& gates) {
+  void give_inputs(const View& x, const View& weight, Tensor<T, D>& gates) {
     PreciseTensor<T, D> bias(Shape{3 * width_});
     const Parameter<FullPrecision<T>, D>* biases[] = {&reset.layer.bias, &update.layer.bias, &candidate.layer.bias};
     for (Index gate = 0; gate < 3; ++gate)
@@ -205,7 +209,7 @@ class ConvGRU {
       D::copy_rows(1, 1, frame, gates.data(), 0, 0, gates.data() + t * frame, 0, 0);
   }
 
-  void add_parameter_gradients(const Cache& cache, const Tensor<T, D>& dgates, const Tensor<T, D>& dinputs) {
+  void add_parameter_gradients(const Cache& cache, const View& dgates, const View& dinputs) {
     const Index frames = dgates.extent(0);
     const Shape frame = cache.outputs.shape().tail();
 
@@ -215,7 +219,7 @@ class ConvGRU {
     // The state's part, for the steps that had a state: first the given one, then h_1 .. h_{T-1}.
     Tensor<T, D> dgate_state = Tensor<T, D>::zeros(cache.gates_weight.shape());
     Tensor<T, D> dcandidate_state = Tensor<T, D>::zeros(cache.candidate_weight.shape());
-    const auto add_steps = [&](const Tensor<T, D>& states, Index first, Index count) {
+    const auto add_steps = [&](const View& states, Index first, Index count) {
       Tensor<T, D> some(dgate_state.shape());
       D::convolve_backward_weight(size_for(count, frame, 2 * width_), ConvolutionInput<T>{states.data()},
                                   dgates[first].data(), 3 * width_, some.data());

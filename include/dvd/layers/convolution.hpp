@@ -13,13 +13,17 @@ namespace dvd {
 /// for scale * x + shift. A convolution does that on the way in.
 template <Scalar T, Device D = Cpu>
 struct ScaledImages {
-  Tensor<T, D> x;                    ///< `[..., H, W, C]`
-  PreciseTensor<T, D> scale, shift;  ///< `[images, C]`, or empty
+  ConstTensorView<T, D> x;               ///< `[..., H, W, C]`
+  PreciseTensorView<T, D> scale, shift;  ///< `[images, C]`, or empty
 
   ScaledImages() = default;
-  ScaledImages(Tensor<T, D> images) : x(std::move(images)) {}  // not explicit: images as they are serve as well
-  ScaledImages(Tensor<T, D> images, PreciseTensor<T, D> factors, PreciseTensor<T, D> offsets)
-      : x(std::move(images)), scale(std::move(factors)), shift(std::move(offsets)) {}
+  // Not explicit: images as they are serve as well.
+  ScaledImages(const ConstTensorView<T, D>& images) : x(images) {}
+  ScaledImages(const TensorView<T, D>& images) : x(images) {}
+  ScaledImages(const Tensor<T, D>& images) : x(images) {}
+  ScaledImages(const ConstTensorView<T, D>& images, const PreciseTensorView<T, D>& factors,
+               const PreciseTensorView<T, D>& offsets)
+      : x(images), scale(factors), shift(offsets) {}
 };
 
 /// What a 3x3 convolution does beside convolving, without passes over memory of its own.
@@ -46,12 +50,14 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
+  using PreciseView = PreciseTensorView<T, D>;
 
   using Input = ScaledImages<T, D>;
 
   struct Cache {
     Input x;
-    Tensor<T, D> packed;
+    View packed;
   };
 
   Parameter<FullPrecision<T>, D> weight, bias;
@@ -75,18 +81,20 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution {
   Index taps() const { return Dimensions == 2 ? kernel_ * kernel_ : kernel_ * kernel_ * kernel_; }
 
   Tensor<T, D> forward(const Input& x, Pass, Cache* cache = nullptr) const {
-    const Tensor<T, D> packed = packed_weight();
+    check(x);
+    const View packed = packed_weight();
     if (cache) *cache = {x, packed};
     return apply(packed, x, {});
   }
 
   /// The gradient of x, empty unless wanted.
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) {
+    check_filled("a convolution", cache.packed);
     Tensor<T, D> dpacked;
     if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.packed.shape());
     Tensor<T, D> dx =
         apply_backward(cache.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients), {});
-    if (dpacked) add_weight_gradient(dpacked, cache.packed, nullptr, {}, {});
+    if (dpacked) add_weight_gradient(dpacked, cache.packed, {}, {}, {});
     return dx;
   }
 
@@ -98,42 +106,48 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution {
 
   // What spectral normalisation needs; see AppliedLayer.
 
-  Tensor<T, D> packed_weight(const PreciseTensor<T, D>* sigma = nullptr) const {
+  Tensor<T, D> packed_weight(const PreciseView& sigma = {}) const {
     Tensor<T, D> packed(Shape{taps(), inputs_, outputs_});
-    D::pack_weight(outputs_, inputs_, taps(), weight.value.data(), sigma ? sigma->data() : nullptr, packed.data());
+    D::pack_weight(outputs_, inputs_, taps(), weight.value.data(), sigma.data(), packed.data());
     return packed;
   }
 
-  Tensor<T, D> apply(const Tensor<T, D>& packed, const Input& input, const Tensor<T, D>& onto) const {
+  void check(const Input& input) const { size_for(input); }
+
+  Tensor<T, D> apply(const View& packed, const Input& input, Tensor<T, D> onto) const {
     const ConvolutionSize size = size_for(input);
     const Shape shape = output_shape(size, input.x.shape());
     require(!onto || onto.shape() == shape, "a convolution's result of shape ", shape, " cannot be added to ",
             onto.shape());
-    Tensor<T, D> y = onto ? onto : Tensor<T, D>(shape);
+    const bool accumulate{onto};
+    Tensor<T, D> y = accumulate ? std::move(onto) : Tensor<T, D>(shape);
     D::convolve(size, kernel_input(input), D::filter(size, packed.data()), bias.value.data(), y.data(), outputs_,
-                bool{onto});
+                accumulate);
     return y;
   }
 
-  Tensor<T, D> apply_backward(const Tensor<T, D>& packed, const Input& input, const Tensor<T, D>& dy,
-                              Tensor<T, D>* dpacked, bool wants_dx, const Tensor<T, D>& onto) {
+  Tensor<T, D> apply_backward(const View& packed, const Input& input, const View& dy, Tensor<T, D>* dpacked,
+                              bool wants_dx, Tensor<T, D> onto) {
     const ConvolutionSize size = size_for(input);
+    check_gradient("a convolution", dy.shape(), output_shape(size, input.x.shape()));
+    check_added("a convolution", onto, input.x.shape());
     if (dpacked) {
       D::convolve_backward_weight(size, kernel_input(input), dy.data(), outputs_, dpacked->data());
       if (bias.value)
         D::sum_rows(1, dy.size() / outputs_, outputs_, dy.data(), outputs_, bias.accumulator().data(), true);
     }
     if (!wants_dx) return {};
-    Tensor<T, D> dx = onto ? onto : Tensor<T, D>(input.x.shape());
+    const bool accumulate{onto};
+    Tensor<T, D> dx = accumulate ? std::move(onto) : Tensor<T, D>(input.x.shape());
     D::convolve_backward_input(size, kernel_input(input), dy.data(), outputs_, D::backward_filter(size, packed.data()),
-                               dx.data(), bool{onto});
+                               dx.data(), accumulate);
     return dx;
   }
 
-  void add_weight_gradient(const Tensor<T, D>& dpacked, const Tensor<T, D>& packed, const PreciseTensor<T, D>* sigma,
-                           const PreciseTensor<T, D>& u, const PreciseTensor<T, D>& v) {
-    D::unpack_weight_gradient(outputs_, inputs_, taps(), dpacked.data(), packed.data(), sigma ? sigma->data() : nullptr,
-                              u.data(), v.data(), weight.accumulator().data());
+  void add_weight_gradient(const View& dpacked, const View& packed, const PreciseView& sigma, const PreciseView& u,
+                           const PreciseView& v) {
+    D::unpack_weight_gradient(outputs_, inputs_, taps(), dpacked.data(), packed.data(), sigma.data(), u.data(),
+                              v.data(), weight.accumulator().data());
   }
 
  private:
@@ -144,11 +158,13 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution {
   ConvolutionSize size_for(const Input& input) const {
     const Shape& shape = input.x.shape();
     const bool fits = Dimensions == 2 ? shape.rank() >= 3 : shape.rank() == 5;
-    require(fits && shape[-1] == inputs_, "a convolution of ", inputs_, " channels expects an input ",
-            Dimensions == 2 ? "[..., H, W, " : "[T, N, H, W, ", inputs_, "], not ", shape);
+    require(fits && shape.size() > 0 && shape[-1] == inputs_, "a convolution of ", inputs_,
+            " channels expects an input ", Dimensions == 2 ? "[..., H, W, " : "[T, N, H, W, ", inputs_,
+            "] with no extent of 0, not ", shape);
     const Index images = shape.size() / (shape[-3] * shape[-2] * inputs_), scale = fusion_.upsample ? 2 : 1;
-    require(!input.scale || input.scale.size() == images * inputs_, "a convolution of ", images, " images with ",
-            inputs_, " channels got a scale of shape ", input.scale.shape());
+    require(input.scale.size() == input.shift.size() && (!input.scale || input.scale.size() == images * inputs_),
+            "a convolution of ", images, " images with ", inputs_, " channels got a scale of shape ",
+            input.scale.shape(), " and a shift of shape ", input.shift.shape());
     const Index frames = Dimensions == 2 ? 1 : shape[0], height = scale * shape[-3], width = scale * shape[-2];
     require(!fusion_.pool || (height >= 2 && width >= 2), "averaging over 2x2 pixels needs that many, not ", height,
             "x", width);

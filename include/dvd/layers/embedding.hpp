@@ -18,6 +18,8 @@ class Embedding {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
+  using PreciseView = PreciseTensorView<T, D>;
 
   struct Cache {
     Rows<D> labels;
@@ -36,12 +38,26 @@ class Embedding {
   Index width() const { return width_; }
 
   Tensor<T, D> forward(const Rows<D>& labels, Cache* cache = nullptr) const {
+    check(labels);
+    PreciseTensor<T, D> precise = looked_up<FullPrecision<T>>(weight.value, labels);
     if (cache) cache->labels = labels;
-    return cast<T>(looked_up(weight.value, labels));
+    if constexpr (std::same_as<T, FullPrecision<T>>)
+      return precise;
+    else
+      return cast<T>(precise).clone();
   }
 
-  void backward(const Tensor<T, D>& dy, const Cache& cache) {
-    add_rows_gradient(dy, cache.labels, weight.accumulator());
+  /// Adds to the gradient of the weight. Throws ArgumentError for a gradient dy of another shape than the forward
+  /// pass's result.
+  void backward(const View& dy, const Cache& cache) {
+    check_gradient("an embedding", dy.shape(), {cache.labels.size(), width_});
+    add_rows_gradient<FullPrecision<T>>(dy, cache.labels, weight.accumulator());
+  }
+
+  /// Throws ArgumentError unless there are labels, all in 0 .. classes - 1.
+  void check(const Rows<D>& labels) const {
+    require(labels.size() > 0, "an embedding expects at least one label");
+    labels.check_below(classes_, "label");
   }
 
   template <class F>
@@ -51,35 +67,34 @@ class Embedding {
 
   // What spectral normalisation needs: a table is its own packed form.
 
-  Tensor<T, D> packed_weight(const PreciseTensor<T, D>* sigma) const {
+  Tensor<T, D> packed_weight(const PreciseView& sigma = {}) const {
     Tensor<T, D> packed(weight.value.shape());
-    D::pack_weight(1, weight.value.size(), 1, weight.value.data(), sigma->data(), packed.data());
+    D::pack_weight(1, weight.value.size(), 1, weight.value.data(), sigma.data(), packed.data());
     return packed;
   }
 
-  Tensor<T, D> apply(const Tensor<T, D>& table, const Rows<D>& labels) const { return looked_up(table, labels); }
+  Tensor<T, D> apply(const View& table, const Rows<D>& labels) const { return looked_up<T>(table, labels); }
 
   /// Adds the gradients of looked-up rows to the gradient of their table.
   template <Scalar U>
-  void add_rows_gradient(const Tensor<T, D>& dy, const Rows<D>& labels, Tensor<U, D>& dtable) const {
+  void add_rows_gradient(const View& dy, const Rows<D>& labels, const TensorView<U, D>& dtable) const {
     D::scatter_add_rows(labels.size(), width_, dy.data(), labels.data(), dtable.data());
   }
 
-  void add_weight_gradient(const Tensor<T, D>& dpacked, const Tensor<T, D>& packed, const PreciseTensor<T, D>* sigma,
-                           const PreciseTensor<T, D>& u, const PreciseTensor<T, D>& v) {
+  void add_weight_gradient(const View& dpacked, const View& packed, const PreciseView& sigma, const PreciseView& u,
+                           const PreciseView& v) {
     // The kernel expects packed weights transposed, as convolutions read them.
     Tensor<T, D> dtransposed(Shape{width_, classes_}), transposed(Shape{width_, classes_});
     D::transpose(1, classes_, width_, dpacked.data(), dtransposed.data());
     D::transpose(1, classes_, width_, packed.data(), transposed.data());
-    D::unpack_weight_gradient(classes_, width_, 1, dtransposed.data(), transposed.data(), sigma->data(), u.data(),
+    D::unpack_weight_gradient(classes_, width_, 1, dtransposed.data(), transposed.data(), sigma.data(), u.data(),
                               v.data(), weight.accumulator().data());
   }
 
  private:
   /// The rows of `table` that belong to the labels.
   template <Scalar U>
-  Tensor<U, D> looked_up(const Tensor<U, D>& table, const Rows<D>& labels) const {
-    labels.check_below(classes_, "label");
+  Tensor<U, D> looked_up(const ConstTensorView<U, D>& table, const Rows<D>& labels) const {
     Tensor<U, D> y(Shape{labels.size(), width_});
     D::gather_rows(labels.size(), width_, table.data(), labels.data(), y.data());
     return y;

@@ -81,6 +81,9 @@ static_assert(FrameSampling<FrameSampler> && FrameSampling<ConsecutiveFrames> &&
 
 namespace detail {
 inline std::vector<Index> frame_rows(const FrameIndices& frames) {
+  require(frames.videos >= 0 && frames.count >= 0 &&
+              static_cast<Index>(frames.values.size()) == frames.videos * frames.count,
+          "frame indices of ", frames.videos, " videos, ", frames.count, " of each, cannot be ", frames.values.size());
   std::vector<Index> rows;
   for (Index j = 0; j < frames.count; ++j)
     for (Index n = 0; n < frames.videos; ++n) rows.push_back(frames(n, j) * frames.videos + n);
@@ -114,12 +117,13 @@ struct ChosenFrames {
   }
 };
 
-/// The chosen frames of videos `[T, N, H, W, C]`, as `[k, N, H, W, C]`.
-template <class T, class D>
-Tensor<T, D> select_frames(const Tensor<T, D>& video, const std::type_identity_t<ChosenFrames<D>>& frames) {
+/// The chosen frames of videos `[T, N, H, W, C]`, as `[k, N, H, W, C]`. Throws ArgumentError for frames that the videos
+/// do not have.
+template <AnyTensor X, class T = typename X::value_type, class D = typename X::device_type>
+Tensor<T, D> select_frames(const X& video, const std::type_identity_t<ChosenFrames<D>>& frames) {
   const Shape& shape = video.shape();
-  require(shape.rank() == 5 && shape[1] == frames.videos, "frames of ", frames.videos,
-          " videos cannot be selected from shape ", shape);
+  require(shape.rank() == 5 && shape.size() > 0 && shape[1] == frames.videos && frames.count > 0, frames.count,
+          " frames of each of ", frames.videos, " videos cannot be selected from shape ", shape);
   for (const Index row : frames.rows.values())
     require(row >= 0 && row < shape[0] * shape[1], "frame index ", (row < 0 ? row - shape[1] + 1 : row) / shape[1],
             " is outside 0 .. ", shape[0] - 1);
@@ -129,10 +133,14 @@ Tensor<T, D> select_frames(const Tensor<T, D>& video, const std::type_identity_t
 }
 
 /// The gradient of the videos: that of the chosen frames in their places, 0 elsewhere.
-template <class T, class D>
-Tensor<T, D> select_frames_backward(const Tensor<T, D>& dselected, const std::type_identity_t<ChosenFrames<D>>& frames,
+template <AnyTensor X, class T = typename X::value_type, class D = typename X::device_type>
+Tensor<T, D> select_frames_backward(const X& dselected, const std::type_identity_t<ChosenFrames<D>>& frames,
                                     Index total_frames) {
   const Shape& shape = dselected.shape();
+  require(shape.rank() == 5 && shape.size() > 0 && shape[0] == frames.count && shape[1] == frames.videos,
+          "the gradient of ", frames.count, " frames of each of ", frames.videos, " videos cannot have shape ", shape);
+  for (const Index row : frames.rows.values())
+    require(row < total_frames * shape[1], "frame index ", row / shape[1], " is outside 0 .. ", total_frames - 1);
   auto dvideo = Tensor<T, D>::zeros(Shape{total_frames, shape[1], shape[2], shape[3], shape[4]});
   D::scatter_add_rows(frames.rows.size(), shape[2] * shape[3] * shape[4], dselected.data(), frames.rows.data(),
                       dvideo.data());

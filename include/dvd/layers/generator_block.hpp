@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 
 #include "dvd/layers/class_conditional_batch_norm.hpp"
 #include "dvd/layers/convolution.hpp"
@@ -20,12 +21,14 @@ class GeneratorBlock {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
   using Norm = ClassConditionalBatchNorm<T, D>;
   using Conv = SpectralNorm<Conv2D<T, D>>;
 
   struct Cache {
     typename Norm::Cache norm1, norm2;
     typename Conv::Cache conv1, conv2, skip;
+    typename Upsample<T, D>::Cache upsample;
   };
 
   /// Gradients of both inputs.
@@ -52,31 +55,31 @@ class GeneratorBlock {
       skip.emplace(random.stream("skip u"), inputs, outputs, 1, random.stream("skip"));
   }
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& condition, Pass pass, Cache* cache = nullptr) {
+  Tensor<T, D> forward(const View& x, const View& condition, Pass pass, Cache* cache = nullptr) {
+    norm1.check(x, condition);  // before anything changes
     Tensor<T, D> y = skip ? skip->forward(x, pass, part(cache, &Cache::skip)) : x.clone();
-    if (upsample) y = upsample->forward(y, pass);
+    if (upsample) y = upsample->forward(y, pass, part(cache, &Cache::upsample));
     const Tensor<T, D> h = conv1.forward(norm1.scaled(x, condition, pass, part(cache, &Cache::norm1), true), pass,
                                          part(cache, &Cache::conv1));
     return conv2.forward(norm2.scaled(h, condition, pass, part(cache, &Cache::norm2), true), pass,
-                         part(cache, &Cache::conv2), y);
+                         part(cache, &Cache::conv2), std::move(y));
   }
 
-  InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+  InputGradients backward(const View& dy, const Cache& cache, Gradients gradients) {
     // Every part's input gradient is needed by the part before it.
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     Tensor<T, D> dh = conv2.backward(dy, cache.conv2, inner);
-    auto [dh2, dcondition] = norm2.backward(dh, cache.norm2, inner, dh);
-    dh = conv1.backward(dh2, cache.conv1, inner);
-    auto [dx, dcondition1] = norm1.backward(dh, cache.norm1, inner, dh);
-    D::add(dcondition.size(), dcondition1.data(), dcondition.data());
+    auto from_norm2 = norm2.backward(std::move(dh), cache.norm2, inner);
+    dh = conv1.backward(std::exchange(from_norm2.x, {}), cache.conv1, inner);
+    InputGradients result = norm1.backward(std::move(dh), cache.norm1, inner);
+    D::add(result.condition.size(), from_norm2.condition.data(), result.condition.data());
 
-    Tensor<T, D> dshortcut = upsample ? upsample->backward(dy, {}, inner) : dy;
-    if (skip) {
-      skip->backward(dshortcut, cache.skip, inner, dx);
-    } else {
-      D::add(dx.size(), dshortcut.data(), dx.data());
-    }
-    return {dx, dcondition};
+    const View dshortcut = upsample ? View(upsample->backward(dy, cache.upsample, inner)) : dy;
+    if (skip)
+      result.x = skip->backward(dshortcut, cache.skip, inner, std::move(result.x));
+    else
+      D::add(result.x.size(), dshortcut.data(), result.x.data());
+    return result;
   }
 
   template <class F>

@@ -12,11 +12,13 @@ class Linear {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
+  using PreciseView = PreciseTensorView<T, D>;
 
-  using Input = Tensor<T, D>;
+  using Input = View;
 
   struct Cache {
-    Tensor<T, D> x, packed;
+    View x, packed;
   };
 
   Parameter<FullPrecision<T>, D> weight, bias;
@@ -33,19 +35,21 @@ class Linear {
   Index inputs() const { return inputs_; }
   Index outputs() const { return outputs_; }
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass, Cache* cache = nullptr) const {
-    const Tensor<T, D> packed = packed_weight();
+  Tensor<T, D> forward(const View& x, Pass, Cache* cache = nullptr) const {
+    check(x);
+    const View packed = packed_weight();
     if (cache) *cache = {x, packed};
     return apply(packed, x, {});
   }
 
   /// The gradient of x, empty unless wanted.
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) {
+    check_filled("a linear layer", cache.packed);
     Tensor<T, D> dpacked;
     if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.packed.shape());
     Tensor<T, D> dx =
         apply_backward(cache.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients), {});
-    if (dpacked) add_weight_gradient(dpacked, cache.packed, nullptr, {}, {});
+    if (dpacked) add_weight_gradient(dpacked, cache.packed, {}, {}, {});
     return dx;
   }
 
@@ -57,45 +61,54 @@ class Linear {
 
   // What spectral normalisation needs; see AppliedLayer. A vector is a pixel, and W a 1x1 convolution.
 
-  Tensor<T, D> packed_weight(const PreciseTensor<T, D>* sigma = nullptr) const {
+  Tensor<T, D> packed_weight(const PreciseView& sigma = {}) const {
     Tensor<T, D> packed(Shape{1, inputs_, outputs_});
-    D::pack_weight(outputs_, inputs_, 1, weight.value.data(), sigma ? sigma->data() : nullptr, packed.data());
+    D::pack_weight(outputs_, inputs_, 1, weight.value.data(), sigma.data(), packed.data());
     return packed;
   }
 
-  Tensor<T, D> apply(const Tensor<T, D>& packed, const Tensor<T, D>& x, const Tensor<T, D>& onto) const {
+  void check(const View& x) const { size_for(x.shape()); }
+
+  Tensor<T, D> apply(const View& packed, const View& x, Tensor<T, D> onto) const {
     const ConvolutionSize size = size_for(x.shape());
-    Tensor<T, D> y = onto ? onto : Tensor<T, D>(Shape{x.extent(0), outputs_});
+    const Shape shape{x.extent(0), outputs_};
+    require(!onto || onto.shape() == shape, "a linear layer's result of shape ", shape, " cannot be added to ",
+            onto.shape());
+    const bool accumulate{onto};
+    Tensor<T, D> y = accumulate ? std::move(onto) : Tensor<T, D>(shape);
     D::convolve(size, ConvolutionInput<T>{x.data()}, D::filter(size, packed.data()), bias.value.data(), y.data(),
-                outputs_, bool{onto});
+                outputs_, accumulate);
     return y;
   }
 
-  Tensor<T, D> apply_backward(const Tensor<T, D>& packed, const Tensor<T, D>& x, const Tensor<T, D>& dy,
-                              Tensor<T, D>* dpacked, bool wants_dx, const Tensor<T, D>& onto) {
+  Tensor<T, D> apply_backward(const View& packed, const View& x, const View& dy, Tensor<T, D>* dpacked, bool wants_dx,
+                              Tensor<T, D> onto) {
     const ConvolutionSize size = size_for(x.shape());
+    check_gradient("a linear layer", dy.shape(), {x.extent(0), outputs_});
+    check_added("a linear layer", onto, x.shape());
     const ConvolutionInput<T> input{x.data()};
     if (dpacked) {
       D::convolve_backward_weight(size, input, dy.data(), outputs_, dpacked->data());
       if (bias.value) D::sum_rows(1, x.extent(0), outputs_, dy.data(), outputs_, bias.accumulator().data(), true);
     }
     if (!wants_dx) return {};
-    Tensor<T, D> dx = onto ? onto : Tensor<T, D>(x.shape());
+    const bool accumulate{onto};
+    Tensor<T, D> dx = accumulate ? std::move(onto) : Tensor<T, D>(x.shape());
     D::convolve_backward_input(size, input, dy.data(), outputs_, D::backward_filter(size, packed.data()), dx.data(),
-                               bool{onto});
+                               accumulate);
     return dx;
   }
 
-  void add_weight_gradient(const Tensor<T, D>& dpacked, const Tensor<T, D>& packed, const PreciseTensor<T, D>* sigma,
-                           const PreciseTensor<T, D>& u, const PreciseTensor<T, D>& v) {
-    D::unpack_weight_gradient(outputs_, inputs_, 1, dpacked.data(), packed.data(), sigma ? sigma->data() : nullptr,
-                              u.data(), v.data(), weight.accumulator().data());
+  void add_weight_gradient(const View& dpacked, const View& packed, const PreciseView& sigma, const PreciseView& u,
+                           const PreciseView& v) {
+    D::unpack_weight_gradient(outputs_, inputs_, 1, dpacked.data(), packed.data(), sigma.data(), u.data(), v.data(),
+                              weight.accumulator().data());
   }
 
  private:
   ConvolutionSize size_for(const Shape& shape) const {
-    require(shape.rank() == 2 && shape[1] == inputs_, "a linear layer of ", inputs_, " inputs expects [N, ", inputs_,
-            "], not ", shape);
+    require(shape.rank() == 2 && shape[0] > 0 && shape[1] == inputs_, "a linear layer of ", inputs_,
+            " inputs expects [N, ", inputs_, "] of at least one vector, not ", shape);
     return {1, shape[0], 1, 1, inputs_, outputs_, 1, 1};
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 
 #include "dvd/layers/avg_pool.hpp"
 #include "dvd/layers/convolution.hpp"
@@ -24,6 +25,7 @@ class ResBlock {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
   using Conv = SpectralNorm<Convolution<Dimensions, T, D>>;
 
   struct Cache {
@@ -45,15 +47,16 @@ class ResBlock {
     if (down || inputs != outputs) skip.emplace(random.stream("skip u"), inputs, outputs, 1, random.stream("skip"));
   }
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass pass, Cache* cache = nullptr) {
-    Tensor<T, D> y = down_ ? pool_.forward(x, pass, part(cache, &Cache::pool)) : x;
-    y = skip ? skip->forward(y, pass, part(cache, &Cache::skip)) : y.clone();
+  Tensor<T, D> forward(const View& x, Pass pass, Cache* cache = nullptr) {
+    conv1.layer.check(x);  // before anything changes
+    const View small = down_ ? View(pool_.forward(x, pass, part(cache, &Cache::pool))) : x;
+    Tensor<T, D> y = skip ? skip->forward(small, pass, part(cache, &Cache::skip)) : small.clone();
     const Tensor<T, D> h = conv1.forward(x, pass, part(cache, &Cache::conv1));
-    return conv2.forward(h, pass, part(cache, &Cache::conv2), y);
+    return conv2.forward(h, pass, part(cache, &Cache::conv2), std::move(y));
   }
 
   /// The gradient of x, empty unless wanted.
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) {
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     const Tensor<T, D> dh = conv2.backward(dy, cache.conv2, inner);
     Tensor<T, D> dx;
@@ -61,8 +64,8 @@ class ResBlock {
       dx = skip->backward(dy, cache.skip, gradients);
     else if (wants_inputs(gradients))
       dx = dy.clone();
-    if (down_) dx = pool_.backward(dx, cache.pool, gradients);
-    return conv1.backward(dh, cache.conv1, gradients, dx);
+    if (down_ && wants_inputs(gradients)) dx = pool_.backward(dx, cache.pool, gradients);
+    return conv1.backward(dh, cache.conv1, gradients, std::move(dx));
   }
 
   template <class F>

@@ -46,6 +46,7 @@ requires((std::same_as<typename First::scalar_type, typename Rest::scalar_type> 
  public:
   using scalar_type = typename First::scalar_type;
   using device_type = typename First::device_type;
+  using View = ConstTensorView<scalar_type, device_type>;
   using Result = Tensor<scalar_type, device_type>;
 
   struct Cache {
@@ -60,10 +61,10 @@ requires((std::same_as<typename First::scalar_type, typename Rest::scalar_type> 
     return detail::at<Position>(layers_);
   }
 
-  Result forward(const Result& x, Pass pass, Cache* cache = nullptr) { return forward_from<0>(x, pass, cache); }
+  Result forward(const View& x, Pass pass, Cache* cache = nullptr) { return forward_from<0>(x, pass, cache); }
 
   /// The gradient of x, empty unless wanted.
-  Result backward(const Result& dy, const Cache& cache, Gradients gradients) {
+  Result backward(const View& dy, const Cache& cache, Gradients gradients) {
     return backward_from<count - 1>(dy, cache, gradients);
   }
 
@@ -76,7 +77,7 @@ requires((std::same_as<typename First::scalar_type, typename Rest::scalar_type> 
   static constexpr int count = 1 + sizeof...(Rest);
 
   template <int Position>
-  Result forward_from(const Result& x, Pass pass, Cache* cache) {
+  Result forward_from(const View& x, Pass pass, Cache* cache) {
     Result y = get<Position>().forward(x, pass, cache ? &detail::at<Position>(cache->parts) : nullptr);
     if constexpr (Position + 1 < count)
       return forward_from<Position + 1>(y, pass, cache);
@@ -85,7 +86,7 @@ requires((std::same_as<typename First::scalar_type, typename Rest::scalar_type> 
   }
 
   template <int Position>
-  Result backward_from(const Result& dy, const Cache& cache, Gradients gradients) {
+  Result backward_from(const View& dy, const Cache& cache, Gradients gradients) {
     // Between layers the input's gradient is always needed.
     const Gradients here = Position > 0 && gradients == Gradients::parameters ? Gradients::all : gradients;
     Result dx = get<Position>().backward(dy, detail::at<Position>(cache.parts), here);

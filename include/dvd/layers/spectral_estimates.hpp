@@ -16,7 +16,7 @@ namespace dvd {
 /// u `[out]` and v `[rest]` of sigma = u^T W v.
 template <Scalar P, DeviceMemory D>
 struct SpectralEstimate {
-  Tensor<P, D> sigma, u, v;
+  ConstTensorView<P, D> sigma, u, v;
 };
 
 /// The estimates for a pass over a network, which its spectral norms find in `Pass::estimates`. Each would make its own
@@ -64,10 +64,10 @@ class SpectralEstimates {
       const Tensor<P, D>& weight = weights[i]->value;
       Tensor<P, D>& u = us[i]->value;
       const Index rows = u.size(), columns = weight.size() / rows;
-      SpectralEstimate<P, D> made{Tensor<P, D>(Shape{1}), Tensor<P, D>(u.shape()), Tensor<P, D>(Shape{columns})};
-      matrices.push_back({rows, columns, weight.data(), u.data(), made.v.data(), made.sigma.data()});
-      copies.push_back({rows, u.data(), made.u.data()});
-      estimates.push_back(std::move(made));
+      Tensor<P, D> sigma(Shape{1}), now(u.shape()), v(Shape{columns});
+      matrices.push_back({rows, columns, weight.data(), u.data(), v.data(), sigma.data()});
+      copies.push_back({rows, u.data(), now.data()});
+      estimates.push_back({sigma, now, v});
     }
     D::power_iterations(matrices, pass.power_iteration);
     D::copy_arrays(copies, nullptr);  // a later pass moves u before this one's gradient is asked for

@@ -10,10 +10,10 @@ namespace dvd {
 
 namespace detail {
 
-/// L::Input, or a tensor where L has none.
+/// L::Input, or a view where L has none.
 template <class L>
 struct InputOfLayer {
-  using type = Tensor<typename L::scalar_type, typename L::device_type>;
+  using type = ViewOf<L>;
 };
 template <class L>
 requires requires { typename L::Input; }
@@ -41,11 +41,13 @@ class SpectralNorm {
   using T = scalar_type;
   using D = device_type;
   using P = FullPrecision<T>;
+  using View = ConstTensorView<T, D>;
+  using PreciseView = PreciseTensorView<T, D>;
 
   /// The weight of one pass, as kernels read it, and what its gradient needs.
   struct NormalizedWeight {
-    Tensor<T, D> packed;
-    PreciseTensor<T, D> sigma, u, v;
+    View packed;
+    PreciseView sigma, u, v;
   };
 
   struct Cache {
@@ -69,21 +71,23 @@ class SpectralNorm {
 
   /// What the layer makes of x; if `onto` is given, added to it (and it is returned).
   Tensor<T, D> forward(const detail::InputOf<L>& x, Pass pass, Cache* cache = nullptr,
-                       const Tensor<T, D>& onto = {}) requires AppliedLayer<L> {
+                       Tensor<T, D> onto = {}) requires AppliedLayer<L> {
+    layer.check(x);  // before u advances
     NormalizedWeight weight = normalized_weight(pass);
-    Tensor<T, D> y = layer.apply(weight.packed, x, onto);
+    Tensor<T, D> y = layer.apply(weight.packed, x, std::move(onto));
     if (pass.watch) pass.watch->see(&layer.weight, y);
     if (cache) *cache = {x, std::move(weight)};
     return y;
   }
 
   /// The gradient of x, empty unless wanted; if `onto` is given, added to it.
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients,
-                        const Tensor<T, D>& onto = {}) requires AppliedLayer<L> {
+  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients,
+                        Tensor<T, D> onto = {}) requires AppliedLayer<L> {
+    check_filled("a spectrally normalised layer", cache.weight.packed);
     Tensor<T, D> dpacked;
     if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.weight.packed.shape());
     Tensor<T, D> dx = layer.apply_backward(cache.weight.packed, cache.x, dy, dpacked ? &dpacked : nullptr,
-                                           wants_inputs(gradients), onto);
+                                           wants_inputs(gradients), std::move(onto));
     if (dpacked) add_weight_gradient(dpacked, cache.weight);
     return dx;
   }
@@ -94,12 +98,12 @@ class SpectralNorm {
     const SpectralEstimate<P, D>* known = pass.estimates ? pass.estimates->find(layer.weight) : nullptr;
     const SpectralEstimate<P, D> estimate =
         known ? *known : SpectralEstimates::estimate<P, D>({&layer.weight}, {&u}, pass).front();
-    return {layer.packed_weight(&estimate.sigma), estimate.sigma, estimate.u, estimate.v};
+    return {layer.packed_weight(estimate.sigma), estimate.sigma, estimate.u, estimate.v};
   }
 
   /// Adds to the raw weight's gradient what follows from the gradient of the normalised one.
-  void add_weight_gradient(const Tensor<T, D>& dpacked, const NormalizedWeight& weight) {
-    layer.add_weight_gradient(dpacked, weight.packed, &weight.sigma, weight.u, weight.v);
+  void add_weight_gradient(const View& dpacked, const NormalizedWeight& weight) {
+    layer.add_weight_gradient(dpacked, weight.packed, weight.sigma, weight.u, weight.v);
   }
 
   template <class F>

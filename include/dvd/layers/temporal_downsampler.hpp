@@ -25,18 +25,19 @@ class QuarterDownsampler {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
   static constexpr Index factor = 4;
 
   struct Cache {
     typename AvgPool<T, D>::Cache first, second;
   };
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass pass, Cache* cache = nullptr) const {
+  Tensor<T, D> forward(const View& x, Pass pass, Cache* cache = nullptr) const {
     return AvgPool<T, D>().forward(AvgPool<T, D>().forward(x, pass, part(cache, &Cache::first)), pass,
                                    part(cache, &Cache::second));
   }
 
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) const {
+  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) const {
     if (!wants_inputs(gradients)) return {};
     return AvgPool<T, D>().backward(AvgPool<T, D>().backward(dy, cache.second, gradients), cache.first, gradients);
   }
@@ -51,13 +52,14 @@ class NoDownsampler {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
   static constexpr Index factor = 1;
 
   struct Cache {};
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass, Cache* = nullptr) const { return x; }
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache&, Gradients gradients) const {
-    return wants_inputs(gradients) ? dy : Tensor<T, D>();
+  Tensor<T, D> forward(const View& x, Pass, Cache* = nullptr) const { return x.clone(); }
+  Tensor<T, D> backward(const View& dy, const Cache&, Gradients gradients) const {
+    return wants_inputs(gradients) ? dy.clone() : Tensor<T, D>();
   }
 
   template <class F>
@@ -71,6 +73,7 @@ class RandomHalfCrop {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
   static constexpr Index factor = 2;
   static constexpr bool draws_at_random = true;  ///< its work differs from pass to pass
 
@@ -80,9 +83,9 @@ class RandomHalfCrop {
   };
 
   /// Throws ArgumentError for videos of less than 2x2 pixels.
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass pass, Cache* cache = nullptr) const {
+  Tensor<T, D> forward(const View& x, Pass pass, Cache* cache = nullptr) const {
     const Shape& shape = x.shape();
-    require(shape.rank() == 5 && shape[2] >= 2 && shape[3] >= 2,
+    require(shape.rank() == 5 && shape.size() > 0 && shape[2] >= 2 && shape[3] >= 2,
             "a random crop expects videos [T, N, H, W, C] of at least 2x2 pixels, not ", shape);
     Cache own;
     Cache& c = cache ? *cache : own;
@@ -101,7 +104,10 @@ class RandomHalfCrop {
     return y;
   }
 
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) const {
+  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) const {
+    require(cache.shape.rank() == 5, "the backward pass of a random crop got a cache that no forward pass has filled");
+    check_gradient("a random crop", dy.shape(),
+                   {cache.shape[0], cache.shape[1], cache.shape[2] / 2, cache.shape[3] / 2, cache.shape[4]});
     if (!wants_inputs(gradients)) return {};
     auto dx = Tensor<T, D>::zeros(cache.shape);
     for_windows(cache, [&](Index at, Index to, Index rows, Index width, Index x_frame, Index x_row, Index y_frame) {

@@ -36,15 +36,16 @@ class TransformationUnit {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
   using Conv = SpectralNorm<Conv2D<T, D>>;
 
   /// What a frame's computation leaves for its gradient.
   struct Step {
-    Tensor<T, D> before;   ///< [N, H, W, 2C]: [h_{t-1}; x_t]
-    Tensor<T, D> warped;   ///< [N, H, W, 2C]: [h^; x_t]
-    Tensor<T, D> result;   ///< [N, H, W, 2C]: [h^; c], for TSRU_s
-    Tensor<T, D> offsets;  ///< [N, H, W, 2]
-    Tensor<T, D> candidate, update;
+    View before;   ///< [N, H, W, 2C]: [h_{t-1}; x_t]
+    View warped;   ///< [N, H, W, 2C]: [h^; x_t]
+    View result;   ///< [N, H, W, 2C]: [h^; c], for TSRU_s
+    View offsets;  ///< [N, H, W, 2]
+    View candidate, update;
   };
 
   struct Weights {
@@ -52,7 +53,8 @@ class TransformationUnit {
   };
 
   struct Cache {
-    Shape x;  ///< of the input, whose first axis may be 1
+    Shape x;        ///< of the input, whose first axis may be 1
+    Shape outputs;  ///< of the result
     std::vector<Step> steps;
     Weights weights;
     bool with_state = false;
@@ -74,20 +76,20 @@ class TransformationUnit {
 
   Index width() const { return width_; }
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, Index frames, const Tensor<T, D>& state, Pass pass,
-                       Cache* cache = nullptr) {
-    require(x.shape().rank() == 5 && x.extent(4) == width_ && (x.extent(0) == frames || x.extent(0) == 1),
-            "a TSRU of width ", width_, " over ", frames, " frames expects [", frames, ", N, H, W, ", width_, "], not ",
-            x.shape());
+  Tensor<T, D> forward(const View& x, Index frames, const View& state, Pass pass, Cache* cache = nullptr) {
+    require(frames >= 1 && x.shape().rank() == 5 && x.size() > 0 && x.extent(4) == width_ &&
+                (x.extent(0) == frames || x.extent(0) == 1),
+            "a TSRU of width ", width_, " over ", frames, " frames expects at least one frame, [", frames,
+            ", N, H, W, ", width_, "] with no extent of 0, not ", x.shape());
     require(!state || state.shape() == x.shape().tail(), "a TSRU expects a state of shape ", x.shape().tail(), ", not ",
             state.shape());
     const Shape frame = x.shape().tail();
     Weights weights{offset.normalized_weight(pass), candidate.normalized_weight(pass), update.normalized_weight(pass)};
-    if (cache) *cache = {x.shape(), {}, weights, bool{state}};
     Tensor<T, D> outputs(Shape{frames, frame[0], frame[1], frame[2], width_});
-    Tensor<T, D> before = state ? state : Tensor<T, D>::zeros(frame);
+    if (cache) *cache = {x.shape(), outputs.shape(), {}, weights, bool{state}};
+    View before = state ? state : View(Tensor<T, D>::zeros(frame));
     for (Index t = 0; t < frames; ++t) {
-      Tensor<T, D> output = outputs[t];
+      const TensorView<T, D> output = outputs[t];
       Step step = advance(before, x[x.extent(0) == 1 ? 0 : t], weights, output);
       if (cache) cache->steps.push_back(std::move(step));
       before = output;
@@ -96,7 +98,9 @@ class TransformationUnit {
     return outputs;
   }
 
-  InputGradients backward(const Tensor<T, D>& dy, const Cache& cache, Gradients gradients) {
+  InputGradients backward(const View& dy, const Cache& cache, Gradients gradients) {
+    require(!cache.steps.empty(), "the backward pass of a TSRU got a cache that no forward pass has filled");
+    check_gradient("a TSRU", dy.shape(), cache.outputs);
     Sums sums;
     if (wants_parameters(gradients))
       sums = {Tensor<T, D>::zeros(cache.weights.offset.packed.shape()),
@@ -106,7 +110,7 @@ class TransformationUnit {
     Tensor<T, D> dstate = Tensor<T, D>::zeros(dy.shape().tail());  // gradient of h_t through what comes after step t
     for (Index t = dy.extent(0) - 1; t >= 0; --t) {
       D::add(dstate.size(), dy[t].data(), dstate.data());
-      Tensor<T, D> dinput = dx[dx.extent(0) == 1 ? 0 : t];
+      const TensorView<T, D> dinput = dx[dx.extent(0) == 1 ? 0 : t];
       dstate = go_back(dstate, cache.steps[static_cast<std::size_t>(t)], cache.weights, dinput, sums);
     }
     if (wants_parameters(gradients)) {
@@ -115,7 +119,7 @@ class TransformationUnit {
       update.add_weight_gradient(sums.update, cache.weights.update);
     }
     if (!wants_inputs(gradients)) return {};
-    return {dx, cache.with_state ? dstate : Tensor<T, D>()};
+    return {std::move(dx), cache.with_state ? std::move(dstate) : Tensor<T, D>()};
   }
 
   template <class F>
@@ -132,7 +136,7 @@ class TransformationUnit {
   };
 
   /// [a; b]
-  Tensor<T, D> pair(const Tensor<T, D>& a, const Tensor<T, D>& b) const {
+  Tensor<T, D> pair(const View& a, const View& b) const {
     Tensor<T, D> both(Shape{a.extent(0), a.extent(1), a.extent(2), 2 * width_});
     const Index pixels = a.size() / width_;
     D::copy_rows(1, pixels, width_, a.data(), 0, width_, both.data(), 0, 2 * width_);
@@ -140,16 +144,16 @@ class TransformationUnit {
     return both;
   }
 
-  std::pair<Tensor<T, D>, Tensor<T, D>> split(const Tensor<T, D>& both) const {
+  std::pair<Tensor<T, D>, Tensor<T, D>> split(const View& both) const {
     Tensor<T, D> a(Shape{both.extent(0), both.extent(1), both.extent(2), width_}), b(a.shape());
     const Index pixels = a.size() / width_;
     D::copy_rows(1, pixels, width_, both.data(), 0, 2 * width_, a.data(), 0, width_);
     D::copy_rows(1, pixels, width_, both.data() + width_, 0, 2 * width_, b.data(), 0, width_);
-    return {a, b};
+    return {std::move(a), std::move(b)};
   }
 
   /// One frame: fills `output` with h_t.
-  Step advance(const Tensor<T, D>& state, const Tensor<T, D>& x, const Weights& weights, Tensor<T, D>& output) {
+  Step advance(const View& state, const View& x, const Weights& weights, const TensorView<T, D>& output) {
     const Shape& frame = state.shape();
     Step step;
     step.before = pair(state, x);
@@ -157,24 +161,24 @@ class TransformationUnit {
     Tensor<T, D> moved(frame);
     D::warp(frame[0], frame[1], frame[2], width_, state.data(), step.offsets.data(), moved.data());
     step.warped = pair(moved, x);
-    step.candidate = candidate.layer.apply(weights.candidate.packed, step.warped, {});
-    D::relu(step.candidate.size(), step.candidate.data(), step.candidate.data());
+    Tensor<T, D> c = candidate.layer.apply(weights.candidate.packed, step.warped, {});
+    D::relu(c.size(), c.data(), c.data());
+    step.candidate = c;
     if constexpr (Gate == TsruGate::result) step.result = pair(moved, step.candidate);
-    step.update = update.layer.apply(weights.update.packed, seen_by_gate(step), {});
-    D::sigmoid(step.update.size(), step.update.data(), step.update.data());
+    Tensor<T, D> u = update.layer.apply(weights.update.packed, seen_by_gate(step), {});
+    D::sigmoid(u.size(), u.data(), u.data());
+    step.update = u;
     D::blend(output.size(), step.update.data(), state.data(), step.candidate.data(), output.data());
     return step;
   }
 
-  static const Tensor<T, D>& seen_by_gate(const Step& step) {
-    return Gate == TsruGate::state ? step.before : step.result;
-  }
+  static const View& seen_by_gate(const Step& step) { return Gate == TsruGate::state ? step.before : step.result; }
 
   /// Takes the gradient of h_t, adds to those of x_t and of the weights; returns that of h_{t-1}.
-  Tensor<T, D> go_back(const Tensor<T, D>& doutput, const Step& step, const Weights& weights, Tensor<T, D>& dx,
+  Tensor<T, D> go_back(const View& doutput, const Step& step, const Weights& weights, const TensorView<T, D>& dx,
                        Sums& sums) {
     const Shape& frame = doutput.shape();
-    const Tensor<T, D> state = split(step.before).first;
+    const View state = split(step.before).first;
     Tensor<T, D> dstate(frame), dcandidate(frame), dupdate(frame);
     D::blend_backward(doutput.size(), step.update.data(), state.data(), step.candidate.data(), doutput.data(),
                       dupdate.data(), dstate.data(), dcandidate.data());
@@ -204,10 +208,10 @@ class TransformationUnit {
   }
 
   /// The gradient of a convolution's input; adds that of its packed weight to `sum`, if wanted.
-  static Tensor<T, D> apply_backward(Conv& conv, const typename Conv::NormalizedWeight& weight, const Tensor<T, D>& x,
-                                     const Tensor<T, D>& dy, Tensor<T, D>& sum) {
+  static Tensor<T, D> apply_backward(Conv& conv, const typename Conv::NormalizedWeight& weight, const View& x,
+                                     const View& dy, Tensor<T, D>& sum) {
     Tensor<T, D> dpacked(weight.packed.shape());
-    const Tensor<T, D> dx = conv.layer.apply_backward(weight.packed, x, dy, sum ? &dpacked : nullptr, true, {});
+    Tensor<T, D> dx = conv.layer.apply_backward(weight.packed, x, dy, sum ? &dpacked : nullptr, true, {});
     if (sum) D::add(sum.size(), dpacked.data(), sum.data());
     return dx;
   }

@@ -13,14 +13,18 @@ class Upsample {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
 
-  struct Cache {};
+  struct Cache {
+    Shape shape;  ///< of x
+  };
 
   explicit Upsample(Upsampling kind = Upsampling::bilinear) : kind_(kind) {}
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass, Cache* = nullptr) const {
+  Tensor<T, D> forward(const View& x, Pass, Cache* cache = nullptr) const {
     const Shape& shape = x.shape();
-    require(shape.rank() >= 3, "upsampling expects images [..., H, W, C], not ", shape);
+    require(shape.rank() >= 3 && x.size() > 0, "upsampling expects images [..., H, W, C] with no extent of 0, not ",
+            shape);
     const Index height = shape[-3], width = shape[-2], channels = shape[-1];
     const Index images = shape.size() / (height * width * channels);
     Tensor<T, D> y(resized(shape, 2 * height, 2 * width));
@@ -28,15 +32,19 @@ class Upsample {
       D::upsample_bilinear(images, height, width, channels, x.data(), y.data());
     else
       D::upsample_nearest(images, height, width, channels, x.data(), y.data());
+    if (cache) cache->shape = shape;
     return y;
   }
 
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache&, Gradients gradients) const {
+  /// The gradient of x, empty unless wanted.
+  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) const {
+    const Shape& shape = cache.shape;
+    require(shape.rank() > 0, "the backward pass of upsampling got a cache that no forward pass has filled");
+    const Index height = shape[-3], width = shape[-2], channels = shape[-1];
+    check_gradient("upsampling", dy.shape(), resized(shape, 2 * height, 2 * width));
     if (!wants_inputs(gradients)) return {};
-    const Shape& shape = dy.shape();
-    const Index height = shape[-3] / 2, width = shape[-2] / 2, channels = shape[-1];
-    const Index images = shape.size() / (4 * height * width * channels);
-    Tensor<T, D> dx(resized(shape, height, width));
+    const Index images = shape.size() / (height * width * channels);
+    Tensor<T, D> dx(shape);
     if (kind_ == Upsampling::bilinear)
       D::upsample_bilinear_backward(images, height, width, channels, dy.data(), dx.data());
     else

@@ -20,7 +20,8 @@ class ConditioningStack {
  public:
   using scalar_type = T;
   using device_type = D;
-  using States = std::vector<Tensor<T, D>>;
+  using View = ConstTensorView<T, D>;
+  using States = std::vector<View>;
   using Projection = SpectralNorm<Conv2D<T, D>>;
 
   struct Cache {
@@ -50,28 +51,25 @@ class ConditioningStack {
     }
   }
 
-  States forward(const Tensor<T, D>& condition, Pass pass, Cache* cache = nullptr) {
-    const Shape& shape = condition.shape();
-    require(shape.rank() == 5 && shape[0] == condition_frames_ && shape[2] == resolution_ && shape[3] == resolution_ &&
-                shape[4] == 3,
-            "the conditioning stack expects frames [", condition_frames_, ", N, ", resolution_, ", ", resolution_,
-            ", 3], not ", shape);
+  States forward(const View& condition, Pass pass, Cache* cache = nullptr) {
+    check(condition);
     const SpectralEstimates estimates(*this, pass);
     pass = estimates.in(pass);
     if (cache) {
       cache->blocks.resize(blocks.size());
       cache->projections.resize(stages_);
     }
-    States features, states(stages_);
-    Tensor<T, D> x = condition;
+    States features, states;
+    View x = condition;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       x = blocks[i].forward(x, pass, cache ? &cache->blocks[i] : nullptr);
       features.push_back(x);
     }
     for (std::size_t stage = 0; stage < stages_; ++stage) {
-      states[stage] = projections[stage].forward(join_frames(features[source(stage)]), pass,
-                                                 cache ? &cache->projections[stage] : nullptr);
-      D::relu(states[stage].size(), states[stage].data(), states[stage].data());
+      Tensor<T, D> state = projections[stage].forward(join_frames(features[source(stage)]), pass,
+                                                      cache ? &cache->projections[stage] : nullptr);
+      D::relu(state.size(), state.data(), state.data());
+      states.push_back(state);
     }
     if (cache) cache->states = states;
     return states;
@@ -79,14 +77,20 @@ class ConditioningStack {
 
   /// The gradient of the conditioning frames, empty unless wanted.
   Tensor<T, D> backward(const States& dstates, const Cache& cache, Gradients gradients) {
+    require(cache.states.size() == stages_, "the backward pass of a conditioning stack got a cache that no forward ",
+            "pass has filled");
+    require(dstates.size() == stages_, "the conditioning stack expects gradients of ", stages_, " states, not ",
+            dstates.size());
+    for (std::size_t stage = 0; stage < stages_; ++stage)
+      check_gradient("a conditioning stack", dstates[stage].shape(), cache.states[stage].shape());
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
-    States dfeatures(blocks.size());
+    std::vector<Tensor<T, D>> dfeatures(blocks.size());
     for (std::size_t stage = 0; stage < stages_; ++stage) {
       Tensor<T, D> dstate(dstates[stage].shape());
       D::relu_backward(dstate.size(), cache.states[stage].data(), dstates[stage].data(), dstate.data());
       dfeatures[source(stage)] = split_frames(projections[stage].backward(dstate, cache.projections[stage], inner));
     }
-    Tensor<T, D> dx = dfeatures.back();
+    Tensor<T, D> dx = std::move(dfeatures.back());
     for (std::size_t i = blocks.size(); i-- > 0;) {
       dx = blocks[i].backward(dx, cache.blocks[i], i > 0 ? inner : gradients);
       if (i > 0 && dfeatures[i - 1]) D::add(dx.size(), dfeatures[i - 1].data(), dx.data());
@@ -101,19 +105,28 @@ class ConditioningStack {
       projections[i].visit(prefix + "projections." + std::to_string(i) + ".", f);
   }
 
+  /// Throws ArgumentError unless these frames can be read.
+  void check(const View& condition) const {
+    const Shape& shape = condition.shape();
+    require(shape.rank() == 5 && shape.size() > 0 && shape[0] == condition_frames_ && shape[2] == resolution_ &&
+                shape[3] == resolution_ && shape[4] == 3,
+            "the conditioning stack expects frames [", condition_frames_, ", N, ", resolution_, ", ", resolution_,
+            ", 3] of at least one video, not ", shape);
+  }
+
  private:
   /// The block whose output has the resolution of a stage of the generator.
   std::size_t source(std::size_t stage) const { return stage == 0 ? stages_ : stages_ - 1 - stage; }
 
   /// `[C, N, H, W, F]` to `[N, H, W, C F]`.
-  Tensor<T, D> join_frames(const Tensor<T, D>& x) const {
+  Tensor<T, D> join_frames(const View& x) const {
     const Index frames = x.extent(0), width = x.extent(4), pixels = x.size() / (frames * width);
     Tensor<T, D> y(Shape{x.extent(1), x.extent(2), x.extent(3), frames * width});
     D::copy_rows(frames, pixels, width, x.data(), pixels * width, width, y.data(), width, frames * width);
     return y;
   }
 
-  Tensor<T, D> split_frames(const Tensor<T, D>& y) const {
+  Tensor<T, D> split_frames(const View& y) const {
     const Index frames = condition_frames_, width = y.extent(3) / frames, pixels = y.size() / (frames * width);
     Tensor<T, D> x(Shape{frames, y.extent(0), y.extent(1), y.extent(2), width});
     D::copy_rows(frames, pixels, width, y.data(), width, frames * width, x.data(), pixels * width, width);

@@ -44,6 +44,7 @@ class DvdGan
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
   using Parts = PartsType;
   using GeneratorType = Generator<T, D, typename Parts::Recurrent, typename Parts::GeneratorAttention>;
   /// The generator and, where there is one, its conditioning stack: what this class derives from.
@@ -60,7 +61,7 @@ class DvdGan
       : Networks(config, Random(seed)),
         spatial(config, Random(seed).stream("spatial")),
         temporal(config, Random(seed).stream("temporal")),
-        average(networks().clone()) {}
+        average(clone(networks())) {}
 
   // Optimizers and averages point to parameters, so the model stays where it is.
   DvdGan(const DvdGan&) = delete;
@@ -70,6 +71,7 @@ class DvdGan
 
   /// Generator and conditioning stack as they are trained.
   Networks& networks() { return *this; }
+  const Networks& networks() const { return *this; }
 
   /// Videos `[T, N, R, R, 3]` in [-1, 1] from the averaged weights. Throws ArgumentError for a label out of range, and
   /// for a model with conditioning frames, which `predict` is for.
@@ -82,7 +84,7 @@ class DvdGan
   /// `[frames, N, R, R, 3]`, from the averaged weights. Of the options, `count` does not matter: there is one
   /// continuation a video. Throws ArgumentError for frames of another shape and for a model without conditioning
   /// frames.
-  Tensor<T, D> predict(const Tensor<T, D>& condition, SampleOptions options = {}) {
+  Tensor<T, D> predict(const View& condition, SampleOptions options = {}) {
     options.count = condition.shape().rank() == 5 ? condition.extent(1) : 1;
     const Labels labels(static_cast<std::size_t>(options.count), options.label);
     return average.generate(draw_latents<T, D>(config().latent_dim, options), labels, condition, Pass::evaluate());

@@ -17,24 +17,17 @@ namespace dvd {
 
 /// A unit that carries a state from frame to frame. `U(width, random)` constructs one for C = `width` channels;
 /// `forward(x, frames, state, pass, cache)` maps x `[T or 1, N, H, W, C]` (one frame standing for T = `frames` equal
-/// ones) and an initial state `[N, H, W, C]` (empty: 0) to the states after every frame, `[T, N, H, W, C]`;
-/// `backward(dy, cache, gradients)` returns the gradients `.x`, of the shape of x, and `.state`, which does not matter
-/// where no state was given. A unit holds its parameters as members: a copy has parameters of its own, which may share
-/// tensors with the first. examples/custom_gan writes a unit.
+/// ones) and an initial state `[N, H, W, C]` (empty: 0), both views, to the states after every frame, `[T, N, H, W,
+/// C]`; `backward(dy, cache, gradients)` returns the gradients `.x`, of the shape of x, and `.state`, which does not
+/// matter where no state was given. A unit holds its parameters as members, so that a copy has parameters of its own.
+/// examples/custom_gan writes a unit.
 template <class U>
 concept RecurrentUnit = Visitable<U> && std::copy_constructible<U> &&
     std::constructible_from<U, Index, const Random&> && std::default_initializable<typename U::Cache> &&
-    requires(U& unit, const Tensor<typename U::scalar_type, typename U::device_type>& x, Index frames, Pass pass,
-             typename U::Cache& cache, Gradients gradients) {
-  {
-    unit.forward(x, frames, x, pass, &cache)
-    } -> std::same_as<Tensor<typename U::scalar_type, typename U::device_type>>;
-  {
-    unit.backward(x, cache, gradients).x
-    } -> std::convertible_to<Tensor<typename U::scalar_type, typename U::device_type>>;
-  {
-    unit.backward(x, cache, gradients).state
-    } -> std::convertible_to<Tensor<typename U::scalar_type, typename U::device_type>>;
+    requires(U& unit, const ViewOf<U>& x, Index frames, Pass pass, typename U::Cache& cache, Gradients gradients) {
+  { unit.forward(x, frames, x, pass, &cache) } -> std::same_as<TensorOf<U>>;
+  { unit.backward(x, cache, gradients).x } -> std::convertible_to<TensorOf<U>>;
+  { unit.backward(x, cache, gradients).state } -> std::convertible_to<TensorOf<U>>;
 };
 
 /// One resolution of the generator: a recurrent unit, a residual block, and a residual block that doubles the
@@ -44,6 +37,7 @@ class GeneratorStage {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
 
   struct Cache {
     typename Recurrent::Cache gru;
@@ -64,13 +58,15 @@ class GeneratorStage {
       : gru(inputs, random.stream("gru")),
         block0(inputs, inputs, config.frames, config.condition_dim(), std::nullopt, random.stream("block 0")),
         block1(inputs, outputs, config.frames, config.condition_dim(), config.upsample, random.stream("block 1")),
-        frames_(config.frames) {}
+        frames_(config.frames),
+        width_(inputs) {}
 
-  Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& condition, const Tensor<T, D>& state, Pass pass,
-                       Cache* cache) {
+  /// The shape of an initial state for `batch` videos, of which this stage is given `resolution` pixels.
+  Shape state_shape(Index batch, Index resolution) const { return {batch, resolution, resolution, width_}; }
+
+  Tensor<T, D> forward(const View& x, const View& condition, const View& state, Pass pass, Cache* cache) {
     Tensor<T, D> h = gru.forward(x, frames_, state, pass, part(cache, &Cache::gru));
-    Shape expected{frames_};
-    for (const Index extent : x.shape().tail()) expected.append(extent);
+    const Shape expected = x.shape().with_first(frames_);
     require(h.shape() == expected, "the recurrent unit gives states of shape ", h.shape(), " instead of ", expected);
     if (cache) {
       cache->x = x.shape();
@@ -81,19 +77,20 @@ class GeneratorStage {
   }
 
   /// Lets go of a cache that is moved in, part by part as it is used.
-  InputGradients backward(const Tensor<T, D>& dy, Cache cache, Gradients gradients) {
+  InputGradients backward(const View& dy, Cache cache, Gradients gradients) {
     auto [dh, dcondition] = block1.backward(dy, cache.block1, gradients);
     cache.block1 = {};
-    const auto from_block0 = block0.backward(std::exchange(dh, {}), cache.block0, gradients);
+    auto from_block0 = block0.backward(std::exchange(dh, {}), cache.block0, gradients);
     cache.block0 = {};
     D::add(dcondition.size(), from_block0.condition.data(), dcondition.data());
-    const auto from_unit = gru.backward(from_block0.x, cache.gru, gradients);
+    auto from_unit = gru.backward(from_block0.x, cache.gru, gradients);
     require(from_unit.x.shape() == cache.x, "the recurrent unit gives a gradient of x of shape ", from_unit.x.shape(),
             " instead of ", cache.x);
     require(!cache.with_state || from_unit.state.shape() == cache.x.tail(),
             "the recurrent unit gives a gradient of the initial state of shape ", from_unit.state.shape(),
             " instead of ", cache.x.tail());
-    return {from_unit.x, dcondition, cache.with_state ? Tensor<T, D>(from_unit.state) : Tensor<T, D>()};
+    return {std::move(from_unit.x), std::move(dcondition),
+            cache.with_state ? Tensor<T, D>(std::move(from_unit.state)) : Tensor<T, D>()};
   }
 
   template <class F>
@@ -104,7 +101,7 @@ class GeneratorStage {
   }
 
  private:
-  Index frames_;
+  Index frames_, width_;
 };
 
 /// Makes videos `[T, N, R, R, 3]` in [-1, 1] from latents z `[N, latent_dim]` and class labels:
@@ -120,14 +117,15 @@ class Generator {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
   using Stage = GeneratorStage<T, D, Recurrent>;
   /// One state a stage, from the coarsest: the recurrent units' initial states, or nothing for zeros.
-  using States = std::vector<Tensor<T, D>>;
+  using States = std::vector<View>;
 
   /// What it takes to run a stage again.
   struct StageReplay {
     Replay<T, D> replay;
-    Tensor<T, D> x, condition, state;
+    View x, condition, state;
     Pass pass = Pass::evaluate();
   };
 
@@ -146,7 +144,7 @@ class Generator {
   /// Gradients of the inputs; a state's is empty where none was given.
   struct InputGradients {
     Tensor<T, D> z;
-    States states;
+    std::vector<Tensor<T, D>> states;
   };
 
   Embedding<T, D> embedding;
@@ -165,25 +163,35 @@ class Generator {
 
   const DvdGanConfig& config() const { return config_; }
 
-  Tensor<T, D> forward(const Tensor<T, D>& z, const Rows<D>& labels, Pass pass, Cache* cache = nullptr,
+  Tensor<T, D> forward(const View& z, const Rows<D>& labels, Pass pass, Cache* cache = nullptr,
                        const States& states = {}) {
-    const Index batch = labels.size();
-    require((z.shape() == Shape{batch, config_.latent_dim}), "the generator expects ", batch, " latents of ",
-            config_.latent_dim, " for as many labels, not ", z.shape());
+    check(z, labels);
     return forward_condition(join(z, embedding.forward(labels, part(cache, &Cache::embedding))), pass, cache, states);
+  }
+
+  /// Throws ArgumentError unless there are latents for as many labels, all of which are classes.
+  void check(const View& z, const Rows<D>& labels) const {
+    const Index batch = labels.size();
+    require((batch > 0 && z.shape() == Shape{batch, config_.latent_dim}), "the generator expects ", batch,
+            " latents of ", config_.latent_dim, " for as many labels, at least one, not ", z.shape());
+    embedding.check(labels);
   }
 
   /// The same from conditions c = [z; e] `[N, latent_dim + embed_dim]`, whose e need not be the embedding of a class:
   /// for interpolating between classes.
-  Tensor<T, D> forward_condition(const Tensor<T, D>& condition, Pass pass, Cache* cache = nullptr,
-                                 const States& states = {}) {
-    const Index batch = condition.extent(0);
-    require((condition.shape() == Shape{batch, config_.condition_dim()}), "the generator expects conditions [N, ",
-            config_.condition_dim(), "], not ", condition.shape());
+  Tensor<T, D> forward_condition(const View& condition, Pass pass, Cache* cache = nullptr, const States& states = {}) {
+    const Index batch = condition.shape().rank() == 2 ? condition.extent(0) : 0;
+    require((batch > 0 && condition.shape() == Shape{batch, config_.condition_dim()}),
+            "the generator expects conditions [N, ", config_.condition_dim(), "] of at least one video, not ",
+            condition.shape());
     require(config_.condition_frames == 0 || !states.empty(),
             "the generator of a model that continues videos needs the states that its conditioning stack gives");
     require(states.empty() || states.size() == stages.size(), "the generator expects a state for each of ",
             stages.size(), " stages, not ", states.size());
+    for (std::size_t i = 0; i < states.size(); ++i)
+      require(states[i].shape() == stages[i].state_shape(batch, Index{4} << i),
+              "the generator expects a state of shape ", stages[i].state_shape(batch, Index{4} << i), " for stage ", i,
+              ", not ", states[i].shape());
     const SpectralEstimates estimates(*this, pass);
     pass = estimates.in(pass);
     // The affine map's output is ordered (channel, row, column); images are (row, column, channel).
@@ -195,8 +203,8 @@ class Generator {
     if (cache) cache->replays.clear();
     if (cache && recompute) cache->estimates = *pass.estimates;
     for (std::size_t i = 0; i < stages.size(); ++i) {
-      if (i + 1 == stages.size()) x = attention.forward(x, pass, part(cache, &Cache::attention));
-      const Tensor<T, D> state = states.empty() ? Tensor<T, D>() : states[i];
+      if (i + 1 == stages.size()) x = attention.forward(std::move(x), pass, part(cache, &Cache::attention));
+      const View state = states.empty() ? View() : states[i];
       if (cache && recompute) cache->replays.push_back({Replay<T, D>(stages[i]), x, condition, state, pass});
       x = stages[i].forward(x, condition, state, pass, cache && !recompute ? &cache->stages[i] : nullptr);
     }
@@ -205,13 +213,16 @@ class Generator {
   }
 
   /// Lets go of a cache that is moved in, part by part as it is used: activations are most of what training holds.
-  InputGradients backward(const Tensor<T, D>& dvideo, Cache cache, Gradients gradients) {
+  InputGradients backward(const View& dvideo, Cache cache, Gradients gradients) {
+    require(cache.stages.size() == stages.size(), "the backward pass of a generator got a cache that no forward pass ",
+            "has filled");
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     Tensor<T, D> dx = Tanh<T, D>().backward(dvideo, cache.output, inner);
     cache.output = {};
     dx = conv.backward(dx, std::exchange(cache.conv, {}), inner);
-    Tensor<T, D> dcondition = norm.backward(dx, std::exchange(cache.norm, {}), inner, dx).condition;
     InputGradients result;
+    auto [dnormalized, dcondition] = norm.backward(std::move(dx), std::exchange(cache.norm, {}), inner);
+    dx = std::move(dnormalized);
     result.states.resize(stages.size());
     for (std::size_t i = stages.size(); i-- > 0;) {
       if (!cache.replays.empty()) {
@@ -222,8 +233,8 @@ class Generator {
       }
       auto [dinput, from_stage, dstate] = stages[i].backward(dx, std::exchange(cache.stages[i], {}), inner);
       D::add(dcondition.size(), from_stage.data(), dcondition.data());
-      dx = i + 1 == stages.size() ? attention.backward(dinput, cache.attention, inner) : dinput;
-      result.states[i] = dstate;
+      dx = i + 1 == stages.size() ? attention.backward(std::move(dinput), cache.attention, inner) : std::move(dinput);
+      result.states[i] = std::move(dstate);
     }
 
     const Index batch = dcondition.extent(0);
@@ -234,7 +245,7 @@ class Generator {
 
     auto [dz, dembedding] = split(dcondition);
     if (wants_parameters(gradients)) embedding.backward(dembedding, cache.embedding);
-    result.z = dz;
+    result.z = std::move(dz);
     return result;
   }
 
@@ -263,7 +274,7 @@ class Generator {
   }
 
   /// c = [z; e]
-  Tensor<T, D> join(const Tensor<T, D>& z, const Tensor<T, D>& e) const {
+  Tensor<T, D> join(const View& z, const View& e) const {
     const Index batch = z.extent(0), width = config_.condition_dim();
     Tensor<T, D> c(Shape{batch, width});
     D::copy_rows(1, batch, config_.latent_dim, z.data(), 0, config_.latent_dim, c.data(), 0, width);
@@ -271,12 +282,12 @@ class Generator {
     return c;
   }
 
-  std::pair<Tensor<T, D>, Tensor<T, D>> split(const Tensor<T, D>& c) const {
+  std::pair<Tensor<T, D>, Tensor<T, D>> split(const View& c) const {
     const Index batch = c.extent(0), width = config_.condition_dim();
     Tensor<T, D> z(Shape{batch, config_.latent_dim}), e(Shape{batch, config_.embed_dim});
     D::copy_rows(1, batch, config_.latent_dim, c.data(), 0, width, z.data(), 0, config_.latent_dim);
     D::copy_rows(1, batch, config_.embed_dim, c.data() + config_.latent_dim, 0, width, e.data(), 0, config_.embed_dim);
-    return {z, e};
+    return {std::move(z), std::move(e)};
   }
 
   DvdGanConfig config_;

@@ -15,6 +15,7 @@ struct GeneratorNetworks {
   using device_type = typename GeneratorType::device_type;
   using T = scalar_type;
   using D = device_type;
+  using View = ConstTensorView<T, D>;
   using Conditioning = ConditioningStack<T, D>;
 
   struct Cache {
@@ -37,44 +38,35 @@ struct GeneratorNetworks {
 
   /// The frames made, `[frames, N, R, R, 3]` in [-1, 1], from latents z `[N, latent_dim]`, labels and, where there is a
   /// conditioning stack, the frames to be continued, `[condition_frames, N, R, R, 3]`.
-  Tensor<T, D> generate(const Tensor<T, D>& z, const Rows<D>& labels, const Tensor<T, D>& condition, Pass pass,
+  Tensor<T, D> generate(const View& z, const Rows<D>& labels, const View& condition, Pass pass,
                         Cache* cache = nullptr) {
     require(bool{condition} == conditioning.has_value(),
             conditioning ? "this model continues videos: it needs conditioning frames"
                          : "this model makes videos from nothing: it takes no conditioning frames");
+    generator.check(z, labels);  // before any u advances
+    if (conditioning) {
+      conditioning->check(condition);
+      require(condition.extent(1) == z.extent(0), "the generator got ", z.extent(0),
+              " latents and conditioning frames of shape ", condition.shape());
+    }
     const SpectralEstimates estimates(*this, pass);
     pass = estimates.in(pass);
     typename GeneratorType::States states;
     if (conditioning) {
-      require(condition.shape().rank() == 5 && condition.extent(1) == z.extent(0), "the generator got ", z.extent(0),
-              " latents and conditioning frames of shape ", condition.shape());
       states = conditioning->forward(condition, pass, part(cache, &Cache::conditioning));
     }
     return generator.forward(z, labels, pass, part(cache, &Cache::generator), states);
   }
 
   /// The gradients of the inputs, `condition` being empty unless wanted. Lets go of a cache that is moved in.
-  InputGradients backward(const Tensor<T, D>& dvideo, Cache cache, Gradients gradients) {
-    const auto from_generator = generator.backward(dvideo, std::move(cache.generator), gradients);
-    InputGradients result{from_generator.z, {}};
-    if (conditioning) result.condition = conditioning->backward(from_generator.states, cache.conditioning, gradients);
-    return result;
-  }
-
-  /// Networks of equal but separate parameters and buffers.
-  GeneratorNetworks clone() {
-    GeneratorNetworks copy = *this;
-    const auto own = contents(*this);
-    auto all = contents(copy);
-    for (std::size_t i = 0; i < all.parameters.size(); ++i)
-      require(all.parameters[i].parameter != own.parameters[i].parameter, all.parameters[i].name,
-              " is one parameter in two copies of its part; a part must hold its parameters as members");
-    for (auto& [name, parameter] : all.parameters) {
-      parameter->value = parameter->value.clone();
-      parameter->gradient = {};
+  InputGradients backward(const View& dvideo, Cache cache, Gradients gradients) {
+    auto from_generator = generator.backward(dvideo, std::move(cache.generator), gradients);
+    InputGradients result{std::move(from_generator.z), {}};
+    if (conditioning) {
+      const typename Conditioning::States states(from_generator.states.begin(), from_generator.states.end());
+      result.condition = conditioning->backward(states, cache.conditioning, gradients);
     }
-    for (auto& [name, buffer] : all.buffers) buffer->value = buffer->value.clone();
-    return copy;
+    return result;
   }
 
   template <class F>

@@ -20,8 +20,7 @@ struct Continuation {
 ///
 /// Throws ArgumentError for less than one step and for frames that do not fit the model.
 template <class GeneratorType>
-auto continue_videos(GeneratorNetworks<GeneratorType>& networks,
-                     const Tensor<typename GeneratorType::scalar_type, typename GeneratorType::device_type>& condition,
+auto continue_videos(GeneratorNetworks<GeneratorType>& networks, const ViewOf<GeneratorType>& condition,
                      const Labels& labels, Index steps, SampleOptions options = {}) {
   using T = typename GeneratorType::scalar_type;
   using D = typename GeneratorType::device_type;
@@ -45,7 +44,7 @@ auto continue_videos(GeneratorNetworks<GeneratorType>& networks,
     video.slice(begin + given, config.frames)
         .copy_from(networks.generate(result.latents.back(), labels, video.slice(begin, given), Pass::evaluate()));
   }
-  result.frames = video.slice(given, steps);
+  result.frames = video.slice(given, steps).clone();
   return result;
 }
 

@@ -19,10 +19,12 @@ class ProjectionHead {
   using scalar_type = T;
   using device_type = D;
   using P = FullPrecision<T>;
+  using View = ConstTensorView<T, D>;
+  using PreciseView = ConstTensorView<P, D>;
 
   struct Cache {
-    Tensor<T, D> rectified;
-    Tensor<P, D> phi, direction;
+    View rectified;
+    PreciseView phi, direction;
     Rows<D> labels;
     typename SpectralNorm<Linear<P, D>>::NormalizedWeight linear;
     typename SpectralNorm<Embedding<P, D>>::NormalizedWeight embedding;
@@ -36,9 +38,12 @@ class ProjectionHead {
       : linear(random.stream("linear u"), channels, Index{1}, random.stream("linear")),
         embedding(random.stream("embedding u"), classes, channels, random.stream("embedding")) {}
 
-  Tensor<P, D> forward(const Tensor<T, D>& x, const Rows<D>& labels, Pass pass, Cache* cache = nullptr) {
+  Tensor<P, D> forward(const View& x, const Rows<D>& labels, Pass pass, Cache* cache = nullptr) {
+    require(x.shape().rank() == 5 && x.size() > 0 && x.extent(4) == linear.layer.inputs(),
+            "a discriminator's head expects features [T, N, H, W, ", linear.layer.inputs(),
+            "] with no extent of 0, not ", x.shape());
     const Index frames = x.extent(0), batch = x.extent(1), pixels = x.extent(2) * x.extent(3), channels = x.extent(4);
-    require(labels.size() == batch, "the discriminator got ", batch, " videos and ", labels.size(), " labels");
+    check(batch, labels);
     Tensor<T, D> rectified(x.shape());
     Tensor<P, D> by_frame(Shape{frames, batch * channels}), phi(Shape{batch, channels});
     D::relu(x.size(), x.data(), rectified.data());
@@ -59,8 +64,16 @@ class ProjectionHead {
     return scores;
   }
 
+  /// Throws ArgumentError unless `labels` are classes of as many videos.
+  void check(Index videos, const Rows<D>& labels) const {
+    require(labels.size() == videos, "the discriminator got ", videos, " videos and ", labels.size(), " labels");
+    embedding.layer.check(labels);
+  }
+
   /// The gradient of x, empty unless wanted.
-  Tensor<T, D> backward(const Tensor<P, D>& dscores, const Cache& cache, Gradients gradients) {
+  Tensor<T, D> backward(const PreciseView& dscores, const Cache& cache, Gradients gradients) {
+    check_filled("a discriminator", cache.phi);
+    check_gradient("a discriminator", dscores.shape(), {cache.phi.extent(0)});
     const Shape& shape = cache.rectified.shape();
     const Index frames = shape[0], batch = shape[1], pixels = shape[2] * shape[3], channels = shape[4];
     if (wants_parameters(gradients)) {
@@ -70,7 +83,7 @@ class ProjectionHead {
       D::sum_rows(1, batch, channels, ddirection.data(), channels, dlinear.data(), false);
       linear.add_weight_gradient(dlinear, cache.linear);
       auto dtable = Tensor<P, D>::zeros(cache.embedding.packed.shape());
-      embedding.layer.add_rows_gradient(ddirection, cache.labels, dtable);
+      embedding.layer.template add_rows_gradient<P>(ddirection, cache.labels, dtable);
       embedding.add_weight_gradient(dtable, cache.embedding);
       // While the hinge is open for every score, this sum is 0; rounding noise in its place would be a whole step to
       // Adam, so it is the kernel that sums in double.
@@ -83,7 +96,7 @@ class ProjectionHead {
     if (!wants_inputs(gradients)) return {};
     Tensor<P, D> precise_dphi(cache.phi.shape());
     D::scale_rows(batch, channels, dscores.data(), cache.direction.data(), precise_dphi.data());
-    const Tensor<T, D> dphi = cast<T>(precise_dphi);
+    const View dphi = cast<T>(precise_dphi);
     Tensor<T, D> frame(shape.tail()), dx(shape);
     D::broadcast_rows(batch, pixels, channels, dphi.data(), frame.data());
     D::broadcast_rows(1, frames, frame.size(), frame.data(), dx.data());

@@ -16,19 +16,20 @@ class RecordedGenerator {
  public:
   using T = typename Networks::scalar_type;
   using D = typename Networks::device_type;
+  using View = ConstTensorView<T, D>;
 
   /// `networks` must outlive this. Their weights may change between batches, in place, as training and loading do it.
   explicit RecordedGenerator(Networks& networks) : networks_(networks) {}
 
   /// The frames made, `[frames, N, R, R, 3]` in [-1, 1], from latents z `[N, latent_dim]`, labels and, where the model
-  /// continues videos, `condition` `[condition_frames, N, R, R, 3]`; in an array that the next call may overwrite. Throws
-  /// ArgumentError for a label out of range and for shapes that do not fit the model. A batch of another size begins
-  /// anew.
-  const Tensor<T, D>& generate(const Tensor<T, D>& z, const Rows<D>& labels, const Tensor<T, D>& condition = {}) {
+  /// continues videos, `condition` `[condition_frames, N, R, R, 3]`; in an array that the next call may overwrite.
+  /// Throws ArgumentError for a label out of range and for shapes that do not fit the model. A batch of another size
+  /// begins anew.
+  const Tensor<T, D>& generate(const View& z, const Rows<D>& labels, const View& condition = {}) {
     if constexpr (!D::Recording::replays) {
       videos_ = networks_.generate(z, labels, condition, Pass::evaluate());
     } else {
-      labels.check_below(networks_.generator.config().classes, "label");
+      networks_.generator.check(z, labels);
       if (videos_ && z.shape() == z_.shape() && labels.size() == labels_.size() &&
           condition.shape() == condition_.shape()) {
         z_.copy_from(z);
@@ -38,7 +39,7 @@ class RecordedGenerator {
         recording_.reset();
         z_ = z.clone();
         labels_ = Rows<D>(labels.values());
-        condition_ = condition ? condition.clone() : Tensor<T, D>();
+        condition_ = condition.clone();
         const DvdGanConfig& config = networks_.generator.config();
         videos_ = Tensor<T, D>(Shape{config.frames, labels.size(), config.resolution, config.resolution, 3});
       }

@@ -19,7 +19,9 @@ class SpatialDiscriminator {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
   using Scores = PreciseTensor<T, D>;
+  using ScoresView = PreciseTensorView<T, D>;
 
   struct Cache {
     ChosenFrames<D> frames;
@@ -36,7 +38,8 @@ class SpatialDiscriminator {
   /// Throws ArgumentError if the configuration makes no sense.
   SpatialDiscriminator(const DvdGanConfig& config, const Random& random)
       : attention(config.discriminator_widths().front(), random.stream("attention")),
-        head(config.discriminator_widths().back(), config.classes, random.stream("head")) {
+        head(config.discriminator_widths().back(), config.classes, random.stream("head")),
+        resolution_(config.resolution) {
     Index inputs = 3;
     const auto widths = config.discriminator_widths();
     for (std::size_t i = 0; i < widths.size(); ++i) {
@@ -45,11 +48,15 @@ class SpatialDiscriminator {
     }
   }
 
-  Scores forward(const Tensor<T, D>& video, const Rows<D>& labels, const ChosenFrames<D>& frames, Pass pass,
+  Scores forward(const View& video, const Rows<D>& labels, const ChosenFrames<D>& frames, Pass pass,
                  Cache* cache = nullptr) {
+    head.check(frames.videos, labels);  // before any u advances
+    Tensor<T, D> x = select_frames(video, frames);
+    blocks.front().conv1.layer.check(x);
+    require(x.extent(2) == resolution_ && x.extent(3) == resolution_, "the spatial discriminator expects videos of ",
+            resolution_, "x", resolution_, " pixels, not of shape ", video.shape());
     const SpectralEstimates estimates(*this, pass);
     pass = estimates.in(pass);
-    Tensor<T, D> x = select_frames(video, frames);
     if (cache) {
       cache->frames = frames;
       cache->total_frames = video.extent(0);
@@ -57,17 +64,17 @@ class SpatialDiscriminator {
     }
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       x = blocks[i].forward(x, pass, cache ? &cache->blocks[i] : nullptr);
-      if (i == 0) x = attention.forward(x, pass, part(cache, &Cache::attention));
+      if (i == 0) x = attention.forward(std::move(x), pass, part(cache, &Cache::attention));
     }
     return head.forward(x, labels, pass, part(cache, &Cache::head));
   }
 
   /// The gradient of the videos, empty unless wanted.
-  Tensor<T, D> backward(const Scores& dscores, const Cache& cache, Gradients gradients) {
+  Tensor<T, D> backward(const ScoresView& dscores, const Cache& cache, Gradients gradients) {
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     Tensor<T, D> dx = head.backward(dscores, cache.head, inner);
     for (std::size_t i = blocks.size(); i-- > 0;) {
-      if (i == 0) dx = attention.backward(dx, cache.attention, inner);
+      if (i == 0) dx = attention.backward(std::move(dx), cache.attention, inner);
       dx = blocks[i].backward(dx, cache.blocks[i], i > 0 ? inner : gradients);
     }
     return wants_inputs(gradients) ? select_frames_backward(dx, cache.frames, cache.total_frames) : Tensor<T, D>();
@@ -79,6 +86,9 @@ class SpatialDiscriminator {
     attention.visit(prefix + "attention.", f);
     head.visit(prefix, f);
   }
+
+ private:
+  Index resolution_;
 };
 
 }  // namespace dvd

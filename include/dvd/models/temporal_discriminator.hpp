@@ -21,7 +21,9 @@ class TemporalDiscriminator {
  public:
   using scalar_type = T;
   using device_type = D;
+  using View = ConstTensorView<T, D>;
   using Scores = PreciseTensor<T, D>;
+  using ScoresView = PreciseTensorView<T, D>;
 
   static constexpr std::size_t volumetric_blocks = 2;
 
@@ -42,7 +44,8 @@ class TemporalDiscriminator {
   /// Throws ArgumentError if the configuration makes no sense.
   TemporalDiscriminator(const DvdGanConfig& config, const Random& random)
       : attention(config.discriminator_widths().front(), random.stream("attention")),
-        head(config.discriminator_widths().back(), config.classes, random.stream("head")) {
+        head(config.discriminator_widths().back(), config.classes, random.stream("head")),
+        resolution_(config.resolution) {
     Index inputs = 3;
     const auto widths = config.discriminator_widths();
     for (std::size_t i = 0; i < widths.size(); ++i) {
@@ -59,7 +62,13 @@ class TemporalDiscriminator {
             " pixels, but the temporal discriminator needs ", needed);
   }
 
-  Scores forward(const Tensor<T, D>& video, const Rows<D>& labels, Pass pass, Cache* cache = nullptr) {
+  Scores forward(const View& video, const Rows<D>& labels, Pass pass, Cache* cache = nullptr) {
+    const Shape& shape = video.shape();
+    require(
+        shape.rank() == 5 && shape.size() > 0 && shape[2] == resolution_ && shape[3] == resolution_ && shape[4] == 3,
+        "the temporal discriminator expects videos [T, N, ", resolution_, ", ", resolution_,
+        ", 3] with no extent of 0, not ", shape);
+    head.check(shape[1], labels);  // before any u advances
     const SpectralEstimates estimates(*this, pass);
     pass = estimates.in(pass);
     if (cache) {
@@ -69,7 +78,7 @@ class TemporalDiscriminator {
     Tensor<T, D> x = downsampler.forward(video, pass, part(cache, &Cache::downsampler));
     for (std::size_t i = 0; i < video_blocks.size(); ++i) {
       x = video_blocks[i].forward(x, pass, cache ? &cache->video_blocks[i] : nullptr);
-      if (i == 0) x = attention.forward(x, pass, part(cache, &Cache::attention));
+      if (i == 0) x = attention.forward(std::move(x), pass, part(cache, &Cache::attention));
     }
     for (std::size_t i = 0; i < frame_blocks.size(); ++i)
       x = frame_blocks[i].forward(x, pass, cache ? &cache->frame_blocks[i] : nullptr);
@@ -77,13 +86,13 @@ class TemporalDiscriminator {
   }
 
   /// The gradient of the videos, empty unless wanted.
-  Tensor<T, D> backward(const Scores& dscores, const Cache& cache, Gradients gradients) {
+  Tensor<T, D> backward(const ScoresView& dscores, const Cache& cache, Gradients gradients) {
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     Tensor<T, D> dx = head.backward(dscores, cache.head, inner);
     for (std::size_t i = frame_blocks.size(); i-- > 0;) dx = frame_blocks[i].backward(dx, cache.frame_blocks[i], inner);
     const bool learned = !contents(downsampler).parameters.empty();  // then it wants a gradient, too
     for (std::size_t i = video_blocks.size(); i-- > 0;) {
-      if (i == 0) dx = attention.backward(dx, cache.attention, inner);
+      if (i == 0) dx = attention.backward(std::move(dx), cache.attention, inner);
       dx = video_blocks[i].backward(dx, cache.video_blocks[i], i > 0 || learned ? inner : gradients);
     }
     return wants_inputs(gradients) || learned ? downsampler.backward(dx, cache.downsampler, gradients) : Tensor<T, D>();
@@ -99,6 +108,9 @@ class TemporalDiscriminator {
     attention.visit(prefix + "attention.", f);
     head.visit(prefix, f);
   }
+
+ private:
+  Index resolution_;
 };
 
 }  // namespace dvd

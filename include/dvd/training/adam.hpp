@@ -42,6 +42,10 @@ class Adam {
           {Tensor<T, D>::zeros(parameter->value.shape()), Tensor<T, D>::zeros(parameter->value.shape())});
   }
 
+  // Two optimizers of the same parameters would be one too many.
+  Adam(const Adam&) = delete;
+  Adam& operator=(const Adam&) = delete;
+
   /// Counts an update, and makes ready what depends on its number.
   void advance() {
     ++steps_;
@@ -54,7 +58,7 @@ class Adam {
 
   /// One update from the parameters' gradients, unless the number `apply` is 0; a parameter without a gradient counts
   /// as having gradient 0. Kernels alone: the same work every time.
-  void step(const Tensor<T, D>& apply) {
+  void step(const ConstTensorView<T, D>& apply) {
     std::vector<AdamArrays<T>> arrays;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       Parameter<T, D>& parameter = *parameters_[i].parameter;

@@ -196,7 +196,7 @@ void load_checkpoint(const std::filesystem::path& path, Trainer<Types...>& train
 /// of one configuration.
 template <class... Types>
 void copy_training_state(Trainer<Types...>& from, Trainer<Types...>& to) {
-  std::vector<PreciseTensor<typename Trainer<Types...>::T, typename Trainer<Types...>::D>> values;
+  std::vector<PreciseTensorView<typename Trainer<Types...>::T, typename Trainer<Types...>::D>> values;
   detail::visit_tensors(from, [&](const std::string&, const auto& tensor) { values.push_back(tensor); });
   auto value = values.begin();
   detail::visit_tensors(to, [&](const std::string&, auto& tensor) { tensor.copy_from(*value++); });

@@ -12,9 +12,10 @@ namespace dvd {
 /// What an update of the discriminators is made from.
 template <Scalar T, Device D = Cpu>
 struct DiscriminatorInputs {
-  Tensor<T, D> real;  ///< [condition_frames + frames, N, R, R, 3]; generated videos continue the conditioning frames
+  /// [condition_frames + frames, N, R, R, 3]; generated videos continue the conditioning frames
+  ConstTensorView<T, D> real;
   Labels real_labels;
-  Tensor<T, D> z;  ///< [N, latent_dim]
+  ConstTensorView<T, D> z;  ///< [N, latent_dim]
   Labels labels;
   /// For D_S, of the real and of the generated videos, counted from the first frame after the conditioning ones.
   FrameIndices real_frames, frames;
@@ -24,17 +25,17 @@ struct DiscriminatorInputs {
 /// What an update of the generator is made from.
 template <Scalar T, Device D = Cpu>
 struct GeneratorInputs {
-  Tensor<T, D> z;  ///< [N, latent_dim]
+  ConstTensorView<T, D> z;  ///< [N, latent_dim]
   Labels labels;
   FrameIndices frames;
-  Tensor<T, D> condition{};  ///< [condition_frames, N, R, R, 3], to be continued; empty where there are none
-  Random random{};           ///< what layers draw from that do something random
+  ConstTensorView<T, D> condition{};  ///< [condition_frames, N, R, R, 3], to be continued; empty where there are none
+  Random random{};                    ///< what layers draw from that do something random
 };
 
 /// The conditioning frames of real videos, empty if there are none.
 template <Scalar T, Device D>
-Tensor<T, D> condition_of(const Tensor<T, D>& real, Index condition_frames) {
-  return condition_frames > 0 ? real.slice(0, condition_frames) : Tensor<T, D>();
+ConstTensorView<T, D> condition_of(const ConstTensorView<T, D>& real, Index condition_frames) {
+  return condition_frames > 0 ? real.slice(0, condition_frames) : ConstTensorView<T, D>();
 }
 
 /// Frame indices that leave out the first `count` frames.
@@ -58,14 +59,28 @@ inline FrameIndices joined(FrameIndices real, const FrameIndices& fake) {
 
 namespace detail {
 
-/// `place` becomes `value`: the same array or, where an array must stay in its place, a copy.
+/// An input of an update: a view of what was given or, where an array must stay in its place because the update is
+/// recorded, of a copy.
 template <Scalar T, Device D>
-void put(const Tensor<T, D>& value, Tensor<T, D>& place) {
-  if (D::Recording::replays && place)
-    place.copy_from(value);
-  else
-    place = D::Recording::replays && value ? value.clone() : value;
-}
+class Place {
+ public:
+  void put(const ConstTensorView<T, D>& value) {
+    if constexpr (!D::Recording::replays) {
+      view_ = value;
+    } else {
+      if (copy_)
+        copy_.copy_from(value);
+      else
+        copy_ = value.clone();
+      view_ = copy_;
+    }
+  }
+  const ConstTensorView<T, D>& operator*() const { return view_; }
+
+ private:
+  Tensor<T, D> copy_;
+  ConstTensorView<T, D> view_;
+};
 
 template <DeviceMemory D, class Value, class Place>
 void put(const Value& value, Place& place) {
@@ -81,19 +96,21 @@ void put(const Value& value, Place& place) {
 /// updates are recorded, those stay while `assign` brings in others.
 template <Scalar T, Device D = Cpu>
 struct DiscriminatorBatch {
-  Tensor<T, D> real, z;
-  Tensor<T, D> condition;  ///< what the generated videos continue, the first frames of the real ones; or empty
-  Rows<D> labels;          ///< of the generated videos
-  Rows<D> judged_labels;   ///< of the real and of the generated videos
+  ConstTensorView<T, D> real, z;
+  ConstTensorView<T, D> condition;  ///< what the generated videos continue, the first frames of the real ones; or empty
+  Rows<D> labels;                   ///< of the generated videos
+  Rows<D> judged_labels;            ///< of the real and of the generated videos
   /// For D_S, of the real and of the generated videos, the conditioning frames counted.
   ChosenFrames<D> judged_frames;
   Random random{};
 
   /// `condition_frames` is that of the model. Whatever was assigned before must have been as large.
   void assign(const DiscriminatorInputs<T, D>& inputs, Index condition_frames) {
-    detail::put(inputs.real, real);
-    condition = condition_of(real, condition_frames);
-    detail::put(inputs.z, z);
+    real_.put(inputs.real);
+    z_.put(inputs.z);
+    real = *real_;
+    z = *z_;
+    condition = condition_of<T, D>(real, condition_frames);
     detail::put<D>(inputs.labels, labels);
     detail::put<D>(joined(inputs.real_labels, inputs.labels), judged_labels);
     detail::put<D>(behind(joined(inputs.real_frames, inputs.frames), condition_frames), judged_frames);
@@ -108,7 +125,7 @@ struct DiscriminatorBatch {
 
   /// What the discriminators are given: the real videos, then the generated ones, which begin with the same
   /// conditioning frames. The temporal one sees the conditioning frames as well.
-  Tensor<T, D> judged(const Tensor<T, D>& fake) const {
+  Tensor<T, D> judged(const ConstTensorView<T, D>& fake) const {
     const Shape& shape = real.shape();
     const Index frames = shape[0], given = frames - fake.extent(0), frame = shape[2] * shape[3] * shape[4],
                 real_row = shape[1] * frame, fake_row = fake.extent(1) * frame, row = real_row + fake_row;
@@ -118,22 +135,27 @@ struct DiscriminatorBatch {
     D::copy_rows(1, frames - given, fake_row, fake.data(), 0, fake_row, videos[given].data() + real_row, 0, row);
     return videos;
   }
+
+ private:
+  detail::Place<T, D> real_, z_;
 };
 
 /// The same for an update of the generator.
 template <Scalar T, Device D = Cpu>
 struct GeneratorBatch {
-  Tensor<T, D> z, condition;
+  ConstTensorView<T, D> z, condition;
   Rows<D> labels, judged_labels;
   ChosenFrames<D> judged_frames;
   Random random{};
 
   void assign(const GeneratorInputs<T, D>& inputs, Index condition_frames) {
-    detail::put(inputs.z, z);
+    z_.put(inputs.z);
+    z = *z_;
     detail::put<D>(inputs.labels, labels);
     judged_labels = labels;
     detail::put<D>(behind(inputs.frames, condition_frames), judged_frames);
-    detail::put(inputs.condition, condition);
+    if (inputs.condition) condition_.put(inputs.condition);
+    condition = *condition_;
     random = inputs.random;
   }
 
@@ -143,7 +165,7 @@ struct GeneratorBatch {
   }
 
   /// What the discriminators are given: the generated videos behind the conditioning frames that they continue.
-  Tensor<T, D> judged(const Tensor<T, D>& fake) const {
+  Tensor<T, D> judged(Tensor<T, D> fake) const {
     if (!condition) return fake;
     const Index given = condition.extent(0);
     const Shape& shape = fake.shape();
@@ -152,6 +174,9 @@ struct GeneratorBatch {
     videos.slice(given, shape[0]).copy_from(fake);
     return videos;
   }
+
+ private:
+  detail::Place<T, D> z_, condition_;
 };
 
 inline Labels part_of(const Labels& labels, Index first, Index count) {

@@ -29,7 +29,7 @@ class MovingAverage {
   }
 
   /// Follows, unless the number `apply` is 0. Kernels alone: the same work every time.
-  void step(const Tensor<T, D>& apply) {
+  void step(const ConstTensorView<T, D>& apply) {
     std::vector<ArrayPair<T>> parameters, buffers;
     for (std::size_t i = 0; i < source_.parameters.size(); ++i)
       parameters.push_back(pair(source_.parameters[i].parameter->value, average_.parameters[i].parameter->value));

@@ -15,7 +15,7 @@ namespace dvd {
 /// `average` and `average_square` for each.
 template <class O, class T, class D>
 concept OptimizerFor = requires(O& optimizer, const Contents<T, D>& contents, const typename O::Options& options,
-                                const Tensor<T, D>& apply, Index steps) {
+                                const ConstTensorView<T, D>& apply, Index steps) {
   O(contents, options);
   optimizer.advance();
   optimizer.step(apply);
@@ -23,8 +23,8 @@ concept OptimizerFor = requires(O& optimizer, const Contents<T, D>& contents, co
   optimizer.set_steps(steps);
   optimizer.scale_learning_rate(0.5);
   { optimizer.parameters()[0].name } -> std::convertible_to<std::string>;
-  { optimizer.moments()[0].average } -> std::convertible_to<Tensor<T, D>>;
-  { optimizer.moments()[0].average_square } -> std::convertible_to<Tensor<T, D>>;
+  { optimizer.moments()[0].average } -> std::same_as<Tensor<T, D>&>;
+  { optimizer.moments()[0].average_square } -> std::same_as<Tensor<T, D>&>;
 };
 
 }  // namespace dvd

@@ -227,8 +227,8 @@ class Trainer {
     const Index given = gan_.config().condition_frames;
     std::vector<GeneratorInputs<T, D>> parts;
     for_each_part([&](Index first, Index count) {
-      Tensor<T, D> condition;
-      if (given > 0) condition = condition_of(to_batch<T, D>(clips, first, count).videos, given);
+      ConstTensorView<T, D> condition;
+      if (given > 0) condition = condition_of<T, D>(to_batch<T, D>(clips, first, count).videos, given);
       parts.push_back({z.slice(first, count), part_of(all_labels, first, count), part_of(all_frames, first, count),
                        condition, layers_random(random, first)});
     });

@@ -118,7 +118,8 @@ class Updates {
     bool fits = parts.size() == batch.size();
     for (std::size_t i = 0; fits && i < parts.size(); ++i) fits = batch[i].fits(parts[i]);
     if (!fits) {
-      batch.assign(parts.size(), Batch());
+      batch.clear();
+      batch.resize(parts.size());
       recording.reset();
     }
     for (std::size_t i = 0; i < parts.size(); ++i) batch[i].assign(parts[i], gan_.config().condition_frames);
@@ -229,7 +230,8 @@ class Updates {
   }
 
   /// The gradient of the scores, real ones first, for a part of a batch that counts `weight` in it. Adds to `numbers`.
-  static Tensor<P, D> discriminator_loss(const Tensor<P, D>& scores, Index real_count, double weight, P* numbers) {
+  static Tensor<P, D> discriminator_loss(const ConstTensorView<P, D>& scores, Index real_count, double weight,
+                                         P* numbers) {
     Tensor<P, D> dscores(scores.shape());
     const Index fake_count = scores.size() - real_count;
     auto part = Tensor<P, D>::zeros(Shape{3});
@@ -248,7 +250,7 @@ class Updates {
     return dscores;
   }
 
-  Tensor<P, D> generator_loss(const Tensor<P, D>& scores, double weight) {
+  Tensor<P, D> generator_loss(const ConstTensorView<P, D>& scores, double weight) {
     Tensor<P, D> dscores(scores.shape());
     auto part = Tensor<P, D>::zeros(Shape{1});
     D::mean_loss(scores.size(), scores.data(), GeneratorTerm<Loss>(), part.data(), dscores.data());

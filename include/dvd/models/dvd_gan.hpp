@@ -76,6 +76,7 @@ class DvdGan
   /// Videos `[T, N, R, R, 3]` in [-1, 1] from the averaged weights. Throws ArgumentError for a label out of range, and
   /// for a model with conditioning frames, which `predict` is for.
   Tensor<T, D> sample(const SampleOptions& options = {}) {
+    options.validate();
     const Labels labels(static_cast<std::size_t>(options.count), options.label);
     return average.generate(draw_latents<T, D>(config().latent_dim, options), labels, {}, Pass::evaluate());
   }

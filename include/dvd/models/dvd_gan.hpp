@@ -57,10 +57,13 @@ class DvdGan
   Networks average;  ///< the moving average of generator and conditioning stack; samples come from it
 
   /// Throws ArgumentError, naming the field, if the configuration makes no sense.
-  explicit DvdGan(const DvdGanConfig& config, std::uint64_t seed = 0)
-      : Networks(config, Random(seed)),
-        spatial(config, Random(seed).stream("spatial")),
-        temporal(config, Random(seed).stream("temporal")),
+  explicit DvdGan(const DvdGanConfig& config, std::uint64_t seed = 0) : DvdGan(config, Random(seed)) {}
+
+  /// The same with weights drawn from `random`; with Random::none(), all zero, for a checkpoint to be loaded.
+  DvdGan(const DvdGanConfig& config, const Random& random)
+      : Networks(config, random),
+        spatial(config, random.stream("spatial")),
+        temporal(config, random.stream("temporal")),
         average(clone(networks())) {}
 
   // Optimizers and averages point to parameters, so the model stays where it is.

@@ -29,21 +29,36 @@ command -v apt-get >/dev/null || fail "there is no apt-get here: it needs Debian
 install_packages debootstrap debian-archive-keyring git
 git rev-parse --quiet --verify HEAD >/dev/null || fail "$PWD is no git checkout, so its files cannot be told from others"
 
+temporary=""
 if [ -z "$folder" ]; then
-  folder=$(mktemp --directory --tmpdir debian13.XXXXXX)
-  trap 'rm --recursive --force --one-file-system "$folder"' EXIT
-  trap 'exit 130' INT TERM HUP
+  temporary=$(mktemp --directory --tmpdir debian13.XXXXXX)
+  folder=$temporary
 fi
 mkdir --parents "$folder"
 folder=$(realpath "$folder")
 
-# Runs a command with mounts and processes of its own, which the kernel takes away with it, however it ends.
-isolated() { unshare --mount --pid --fork --kill-child "$@"; }
+# Runs a command with mounts and processes of its own. The kernel takes both away with the first of these processes,
+# however it ends, and this script ends it when it is ended itself.
+isolated() {
+  unshare --mount --pid --fork --kill-child "$@" &
+  running=$!
+  wait $running
+}
+running=""
+clean_up() {
+  if [ -n "$running" ] && [ -e "/proc/$running" ]; then
+    kill -KILL $(cat "/proc/$running/task/$running/children") 2>/dev/null || true
+    wait $running || true
+  fi
+  [ -z "$temporary" ] || rm --recursive --force --one-file-system "$temporary"
+}
+trap 'status=$?; clean_up; exit $status' EXIT
+trap 'exit 130' INT TERM HUP
 
-# The first archive of apt's that has Debian 13, asked as apt asks. It may be another one than Debian's on Ubuntu.
+# The first of apt's archives that has Debian 13, asked as apt asks.
 find_mirror() {
   local archive
-  for archive in $(apt-get update --print-uris | sed -n "s,^'\(.*\)/dists/.*InRelease'.*,\1,p" | uniq); do
+  for archive in $(apt-get update --print-uris | sed -nE "s,^'((https?|file):.*)/dists/.*InRelease'.*,\1,p" | uniq); do
     /usr/lib/apt/apt-helper download-file "$archive/dists/trixie/Release" "$folder/Release" >/dev/null 2>&1 || continue
     mirror=$archive
     break
@@ -54,14 +69,18 @@ find_mirror() {
 
 make_system() {
   [ -n "$mirror" ] || find_mirror
-  local kind proxy
-  for kind in http https; do  # debootstrap does not read apt's settings
+  local kind proxy="" log=$folder/debootstrap.log message
+  for kind in http https; do  # debootstrap does not read apt's settings, where https takes what http has
     eval "$(apt-config shell proxy "Acquire::$kind::Proxy")"
-    [ -z "${proxy:-}" ] || export "${kind}_proxy=${proxy%DIRECT}"
+    [ -z "$proxy" ] || export "${kind}_proxy=${proxy%DIRECT}"
   done
   echo "Making Debian 13 in $folder"
-  isolated debootstrap --variant=minbase --include=ca-certificates trixie "$folder" "$mirror" >"$folder/debootstrap.log" ||
-    fail "debootstrap failed; $folder/debootstrap/debootstrap.log may tell why. Remove the folder before the next try"
+  isolated debootstrap --variant=minbase --include=ca-certificates trixie "$folder" "$mirror" >"$log" 2>&1 || {
+    message=$(grep '^[EW]:' "$log" | tail -n 1) || true
+    find "$folder" -mindepth 1 -xdev -delete  # it was empty before, and can be used for the next try
+    fail "debootstrap could not make Debian 13 (${message:-it was ended})"
+  }
+  rm "$log"
 }
 
 # Gives the system what this one reaches the archive with: names, certificates, and how apt fetches, with the files that
@@ -94,19 +113,16 @@ if [ -z "$(ls --almost-all "$folder")" ]; then
   make_system
 fi
 grep -qs '^VERSION_CODENAME=trixie' "$folder/etc/os-release" && [ ! -e "$folder/debootstrap" ] ||
-  fail "$folder is neither empty nor a whole Debian 13"
+  fail "$folder is neither empty nor a whole Debian 13; remove it, or name another folder"
 configure_system
 copy_project
 
-status=0
 isolated bash -c '
   set -e
   folder=$1
+  shift
   mount -t proc proc "$folder/proc"
   for kind in dev sys; do mount --rbind "/$kind" "$folder/$kind"; done
-  shift
   unset TMPDIR
-  HOME=/root LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    chroot "$folder" bash /root/dvd/tests/run.sh "$@"' \
-  bash "$folder" "${options[@]}" || status=$?
-exit $status
+  export HOME=/root LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+  chroot "$folder" bash /root/dvd/tests/run.sh "$@"' bash "$folder" "${options[@]}"

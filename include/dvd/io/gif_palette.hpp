@@ -1,6 +1,8 @@
 // The 256 colours of a GIF: a clip's own where they are no more, else a choice.
 #pragma once
 
+#include <cstdint>  // first: libavfilter's headers want its macros
+
 extern "C" {
 #include <libavfilter/avfilter.h>
 #include <libavfilter/buffersink.h>
@@ -9,7 +11,6 @@ extern "C" {
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -18,7 +19,7 @@ extern "C" {
 
 #include "dvd/core/error.hpp"
 #include "dvd/io/clip.hpp"
-#include "dvd/io/video_file.hpp"
+#include "dvd/io/libav.hpp"
 
 namespace dvd::detail {
 

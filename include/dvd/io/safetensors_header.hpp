@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -18,7 +19,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,15 +53,15 @@ constexpr char hex_digit(unsigned value) { return "0123456789abcdef"[value & 15]
 struct Printable {
   std::string_view text;
 
-  friend std::ostream& operator<<(std::ostream& stream, Printable name) {
-    stream << '\'';
+  friend void append_to(std::string& text, Printable name) {
+    text += '\'';
     for (const unsigned char letter : name.text.substr(0, 60)) {
       if (letter >= 0x20 && letter < 0x7F)
-        stream << letter;
+        text += static_cast<char>(letter);
       else
-        stream << "\\x" << hex_digit(letter >> 4u) << hex_digit(letter);
+        text.append("\\x").append({hex_digit(letter >> 4u), hex_digit(letter)});
     }
-    return stream << (name.text.size() > 60 ? "...'" : "'");
+    text += name.text.size() > 60 ? "...'" : "'";
   }
 };
 

@@ -162,7 +162,7 @@ class SafetensorsFile : detail::FileChecks {
       Stored value;
       std::memcpy(&value, source, sizeof(value));
       source += sizeof(value);
-      result = conversion(value);
+      result = static_cast<T>(conversion(value));
     }
   }
 

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <string>
+#include <vector>
 
+#include "dvd/core/is_finite.hpp"
 #include "dvd/core/parameter.hpp"
 
 namespace dvd {
@@ -13,8 +14,7 @@ namespace dvd {
 template <Scalar T, DeviceMemory D>
 bool all_finite(const Tensor<T, D>& tensor) {
   const std::vector<T> values = tensor.to_vector();
-  return std::all_of(values.begin(), values.end(),
-                     [](T value) { return std::isfinite(static_cast<FullPrecision<T>>(value)); });
+  return std::all_of(values.begin(), values.end(), is_finite<T>);
 }
 
 /// The name of the first buffer that holds a NaN or an infinity; empty if all are finite.

@@ -40,11 +40,12 @@ struct Batch {
   Labels labels;
 };
 
-/// `count` clips, drawn on all cores; clip number n comes from `random.stream(n)`.
+/// `count` clips, drawn on all cores; clip number n comes from `random.stream(n)`. The source draws in the caller's
+/// floating-point mode, as it would if it were called here.
 template <ClipSource Source>
 std::vector<LabelledClip> draw_clips(Source& source, const Random& random, Index count) {
   std::vector<LabelledClip> clips(static_cast<std::size_t>(count));
-  cpu::parallel_for(count, [&](Index n) {
+  cpu::parallel_calls(count, [&](Index n) {
     clips[static_cast<std::size_t>(n)] = source.draw(random.stream(static_cast<std::uint64_t>(n)));
   });
   return clips;

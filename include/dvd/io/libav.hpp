@@ -24,6 +24,7 @@ extern "C" {
 #include <vector>
 
 #include "dvd/core/error.hpp"
+#include "dvd/core/is_finite.hpp"
 #include "dvd/io/clip.hpp"
 
 namespace dvd {
@@ -156,7 +157,7 @@ inline int quarter_turns(const AVStream& stream) {
 #endif
   if (!matrix) return 0;
   const double degrees = -av_display_rotation_get(reinterpret_cast<const std::int32_t*>(matrix));  // clockwise
-  return std::isfinite(degrees) ? static_cast<int>(std::lround(degrees / 90) + 4) % 4 : 0;
+  return is_finite(degrees) ? static_cast<int>(std::lround(degrees / 90) + 4) % 4 : 0;
 }
 
 }  // namespace detail

@@ -20,7 +20,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -163,7 +162,7 @@ class SafetensorsFile : detail::FileChecks {
       Stored value;
       std::memcpy(&value, source, sizeof(value));
       source += sizeof(value);
-      result = conversion(value);
+      result = static_cast<T>(conversion(value));
     }
   }
 

@@ -1,6 +1,7 @@
 // The configuration of a model as JSON, the form it has in checkpoints and in config.json.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -29,10 +30,11 @@ inline DvdGanConfig config_from_json(const Json& json) {
   const auto number = [&](const char* name) {
     const auto field = json.find(name);
     require(field != json.end() && field->is_number_integer(), "the configuration has no integer \"", name, "\"");
-    const bool small = field->is_number_unsigned() ? field->get<std::uint64_t>() <= 1'000'000'000
-                                                   : std::abs(field->get<std::int64_t>()) <= 1'000'000'000;
-    require(small, "the configuration's \"", name, "\" is too large");
-    return field->get<Index>();
+    constexpr Index most = 1'000'000'000;
+    const bool beyond = field->is_number_unsigned() && field->get<std::uint64_t>() > std::uint64_t{most};
+    const Index value = field->get<Index>();
+    require(!beyond && value >= -most && value <= most, "the configuration's \"", name, "\" is too large");
+    return value;
   };
   DvdGanConfig config;
   config.frames = number("frames");

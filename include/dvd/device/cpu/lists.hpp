@@ -1,10 +1,12 @@
 // Kernels over lists of arrays: what an optimizer does to all parameters, and looking for what is not finite.
 #pragma once
 
-#include <cmath>
+#include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "dvd/core/arrays.hpp"
+#include "dvd/core/is_finite.hpp"
 #include "dvd/device/cpu/normalization.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
 
@@ -56,7 +58,7 @@ struct Lists {
   template <class T>
   static void check_finite(const std::vector<ArrayView<T>>& arrays, T* finite) {
     for (const ArrayView<T>& array : arrays)
-      if (!std::all_of(array.x, array.x + array.size, [](T value) { return std::isfinite(value); })) *finite = 0;
+      if (!std::all_of(array.x, array.x + array.size, is_finite<T>)) *finite = 0;
   }
 };
 

@@ -90,15 +90,15 @@ template <class T, class V>
 /// `get(row, column)` reads it, `put(row, column, value)` takes the result.
 template <class V, int From, int To, class Transform, class Get, class Put>
 [[gnu::always_inline]] inline void transform_square(const Transform& transform, const Get& get, const Put& put) {
-  V half[To][From];
+  V half[std::size_t(To)][std::size_t(From)];
   unroll<From>([&](auto column) __attribute__((always_inline)) {
-    V in[From], out[To];
+    V in[std::size_t(From)], out[std::size_t(To)];
     unroll<From>([&](auto row) __attribute__((always_inline)) { in[row] = get(row, column); });
     transform(in, out);
     unroll<To>([&](auto row) __attribute__((always_inline)) { half[row][column] = out[row]; });
   });
   unroll<To>([&](auto row) __attribute__((always_inline)) {
-    V out[To];
+    V out[std::size_t(To)];
     transform(half[row], out);
     unroll<To>([&](auto column) __attribute__((always_inline)) { put(row, column, out[column]); });
   });

@@ -1,0 +1,40 @@
+// Whether a value is a number, by its bits: std::isfinite and comparisons are what -ffast-math, a choice of the program
+// that includes this library, allows a compiler to leave out.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+namespace dvd {
+
+namespace detail {
+template <std::size_t Bytes>
+struct BitsOf;
+template <>
+struct BitsOf<2> {
+  using type = std::uint16_t;
+};
+template <>
+struct BitsOf<4> {
+  using type = std::uint32_t;
+};
+template <>
+struct BitsOf<8> {
+  using type = std::uint64_t;
+};
+}  // namespace detail
+
+/// False for NaN and the infinities. For float, double and bfloat16. Takes the value by its address, so that its bits
+/// are read as they lie there: a value that is handed over as a number may already be taken for a finite one.
+template <class T>
+constexpr bool is_finite(const T& value) {
+  using Bits = typename detail::BitsOf<sizeof(T)>::type;
+  constexpr int exponent_begin = std::numeric_limits<T>::digits - 1;  // the fraction is below it, the sign above
+  constexpr Bits sign = static_cast<Bits>(Bits{1} << (8 * sizeof(T) - 1));
+  constexpr Bits exponent = static_cast<Bits>(sign - (Bits{1} << exponent_begin));
+  return (std::bit_cast<Bits>(value) & exponent) != exponent;
+}
+
+}  // namespace dvd

@@ -68,20 +68,20 @@ build_jobs() {
   echo $((cores < gigabytes ? cores : gigabytes))
 }
 
-# configure_and_build PRESET [TARGET...]: in build/PRESET, with Ninja where it is and the CMake arguments in the array
-# configure_options, quietly as long as all goes well. What CMake leaves out is told to those who want everything (no
-# TARGET) and to those who miss it.
+# configure_and_build PRESET [PROGRAM...]: in build/PRESET, with Ninja where it is and the CMake arguments in the array
+# configure_options, quietly as long as all goes well. Whoever wants everything (no PROGRAM) is told what CMake leaves out.
 configure_options=()
 configure_and_build() {
-  local preset=$1 generator=() said left_out
+  local preset=$1 generator=() left_out programs
   shift
   if [ ! -e "build/$preset/CMakeCache.txt" ] && command -v ninja >/dev/null; then
     generator=(-G Ninja)
   fi
-  said=$(cmake --preset "$preset" "${generator[@]}" "${configure_options[@]}") ||
+  left_out=$(cmake --preset "$preset" "${generator[@]}" "${configure_options[@]}") ||
     fail "CMake could not configure build/$preset"
-  left_out=$(sed -n 's/^-- \(.* left out.*\)/\1/p' <<<"$said")
+  left_out=$(sed -n 's/^-- \(.* left out.*\)/\1/p' <<<"$left_out")
+  programs=$(sed -n '/^The programs/p' <<<"$left_out")
+  [ $# -eq 0 ] || [ -z "$programs" ] || fail "$programs"
   [ $# -gt 0 ] || [ -z "$left_out" ] || echo "$left_out"
-  cmake --build "build/$preset" --parallel "$(build_jobs)" ${1:+--target "$@"} ||
-    fail "the build failed${left_out:+; $left_out}"
+  cmake --build "build/$preset" --parallel "$(build_jobs)" ${1:+--target "$@"} || fail "the build failed"
 }

@@ -7,12 +7,8 @@ if(NOT CMAKE_CUDA_COMPILER)
 endif()
 dvd_find_cuda_dependencies(missing)
 if(missing)
-  list(JOIN missing "\n  " lines)
-  if(DVD_WITH_CUDA STREQUAL "AUTO")
-    message(STATUS "dvd::cuda is left out, because something is missing:\n  ${lines}")
-    return()
-  endif()
-  message(FATAL_ERROR "DVD_WITH_CUDA is ${DVD_WITH_CUDA}, but something is missing:\n  ${lines}")
+  dvd_leave_out(cuda ${DVD_WITH_CUDA} "${missing}")
+  return()
 endif()
 
 # Ampere, Hopper, and code that newer ones translate for themselves.
@@ -42,5 +38,6 @@ if(PROJECT_IS_TOP_LEVEL)
   include(cmake/warnings.cmake)
   target_compile_options(
     dvd_cuda PRIVATE $<$<COMPILE_LANGUAGE:CXX>:$<TARGET_PROPERTY:dvd_warnings,INTERFACE_COMPILE_OPTIONS>>
-                     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra -Werror=all-warnings>)
+                     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>
+                     $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${DVD_WARNINGS_AS_ERRORS}>>:-Werror=all-warnings>)
 endif()

@@ -1,8 +1,6 @@
 // Clips as pictures: film strips, grids of clips playing together, PNG files.
 #pragma once
 
-#include <stb/stb_image_write.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +12,7 @@
 #include "dvd/core/error.hpp"
 #include "dvd/io/atomic_file.hpp"
 #include "dvd/io/clip.hpp"
+#include "dvd/io/stb_image_write.hpp"
 
 namespace dvd {
 
@@ -122,7 +121,8 @@ inline std::string encode_png(const Image& image) {
   };
   const int height = static_cast<int>(image.height);
   const int width = static_cast<int>(image.width);
-  const int encoded = stbi_write_png_to_func(append, &file, width, height, 3, image.pixels.data(), width * 3);
+  const int encoded =
+      detail::stb::stbi_write_png_to_func(append, &file, width, height, 3, image.pixels.data(), width * 3);
   if (encoded == 0) throw Error("a picture cannot be encoded as PNG (out of memory?)");
   return file;
 }

@@ -101,7 +101,7 @@ void judge(const std::filesystem::path& path, const dvd::SafetensorsFile& file, 
   dvd::require(config.classes == 12 || config.classes == 1, name, ": has ", config.classes,
                " classes, moving shapes have 12");
   typename dvd::DvdGan<float, dvd::Cpu, Parts>::Networks networks(config, dvd::Random(0));
-  examples::load_weights(file, path, networks, false);
+  dvd::load_generator(file, path, networks);
 
   if (steps == 0) steps = config.frames;
   const dvd::Index given = config.condition_frames;

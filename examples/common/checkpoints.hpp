@@ -2,9 +2,8 @@
 #pragma once
 
 #include <charconv>
-#include <dvd/core/finite.hpp>
 #include <dvd/io/run_folder.hpp>
-#include <dvd/training/checkpoint.hpp>
+#include <dvd/io/network_file.hpp>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -64,25 +63,6 @@ inline dvd::Index find_class(const std::string& text, const std::vector<std::str
                "--class ", text, " is neither a class name (such as ", names.front(), ") nor a number from 0 to ",
                names.size() - 1);
   return label;
-}
-
-/// Loads the averaged weights of a checkpoint, or the current ones if it has no average or they are wanted `live`.
-/// Throws FileError, leaving the networks as they were, where the file is damaged or of another model, and where a
-/// weight is not finite.
-template <class Networks>
-void load_weights(const dvd::SafetensorsFile& file, const std::filesystem::path& path, Networks& networks, bool live) {
-  const bool average = !live && file.contains("ema.generator.embedding.weight");
-  if (!file.checksum_fits())
-    throw dvd::FileError(dvd::concat(path.string(), ": is damaged: its content does not fit its checksum"));
-  const std::string prefix = average ? "ema." : "";
-  if (!networks.conditioning && file.contains(prefix + "conditioning.projections.0.weight"))
-    throw dvd::FileError(dvd::concat(path.string(),
-                                     ": has weights of a model that continues videos, but its "
-                                     "configuration tells no condition_frames"));
-  dvd::load_network(file, path, networks.generator, prefix + "generator.");
-  if (networks.conditioning) dvd::load_network(file, path, *networks.conditioning, prefix + "conditioning.");
-  if (const std::string name = dvd::first_non_finite(dvd::contents(networks)); !name.empty())
-    throw dvd::FileError(dvd::concat(path.string(), ": ", name, " holds values that are not finite"));
 }
 
 /// Makes the folder for results. Throws FileError if it cannot.

@@ -48,7 +48,7 @@ int predict_from(const PredictOptions& options, const std::filesystem::path& pat
   const Input input = read_input(options, config, stride, steps);
 
   typename Gan::Networks networks(config, dvd::Random(0));
-  load_weights(file, path, networks, options.live);
+  dvd::load_generator(file, path, networks, options.live);
   make_folder(options.common.out);
   running = true;
 

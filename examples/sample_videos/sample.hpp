@@ -53,7 +53,7 @@ int sample_from(const SampleProgramOptions& options, const std::filesystem::path
       options.latents.empty() ? draw_request(options, config, names) : read_latents(options.latents, config);
 
   typename Gan::Networks networks(config, dvd::Random(0));
-  load_weights(*file, path, networks, options.live);
+  dvd::load_generator(*file, path, networks, options.live);
   auto& generator = networks.generator;
   if (!options.save_generator.empty()) {
     save_generator(options.save_generator, generator, file->metadata());

@@ -64,7 +64,8 @@ int train_gan(TrainOptions options) {
   check_classes(options, dvd::Json::parse(to_text(data->class_names())).template get<std::vector<std::string>>());
   options.model.classes = data->classes();
 
-  Gan gan(options.model, options.common.seed);
+  // Whoever only asks what a run would be does not wait for its weights.
+  Gan gan(options.model, options.dry_run ? dvd::Random::none() : dvd::Random(options.common.seed));
   gan.generator.recompute = options.recompute;
   dvd::Trainer trainer(gan, options.trainer);
   const std::string resumed = load_first_whole(options, checkpoints, trainer);

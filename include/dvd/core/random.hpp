@@ -33,9 +33,18 @@ class Random {
  public:
   explicit constexpr Random(std::uint64_t seed = 0) : key_(mix(seed)) {}
 
+  /// For networks whose weights are not to be initialised, because others are about to be loaded or nobody needs any:
+  /// initialisers leave zeros. The streams of this stream are such, too.
+  static constexpr Random none() {
+    Random result;
+    result.none_ = true;
+    return result;
+  }
+  constexpr bool is_none() const { return none_; }
+
   /// An independent stream named by a number or by a word.
   constexpr Random stream(std::uint64_t name) const {
-    Random result;
+    Random result = *this;
     result.key_ = mix(key_ ^ mix(name + 0x9E3779B97F4A7C15));
     return result;
   }
@@ -87,6 +96,7 @@ class Random {
   }
 
   std::uint64_t key_;
+  bool none_ = false;
 };
 
 }  // namespace dvd

@@ -53,6 +53,8 @@ std::vector<LabelledClip> draw_clips(Source& source, const Random& random, Index
 /// Clips `first` .. `first + count - 1` of some on a device.
 template <Scalar T, Device D = Cpu>
 Batch<T, D> to_batch(const std::vector<LabelledClip>& clips, Index first, Index count) {
+  require(first >= 0 && count >= 1 && first + count <= static_cast<Index>(clips.size()), "a batch of ", count,
+          " clips from number ", first, " on cannot be made of ", clips.size());
   std::vector<Clip> videos;
   Labels labels;
   for (Index n = first; n < first + count; ++n) {

@@ -19,10 +19,12 @@ Tensor<T, D> to_tensor(std::span<const Clip> clips) {
   require(!clips.empty(), "a batch needs at least one clip");
   const Clip& first = clips.front();
   const Index frame = first.height * first.width * 3, count = static_cast<Index>(clips.size());
-  for (const Clip& clip : clips)
+  for (const Clip& clip : clips) {
     require(clip.frames == first.frames && clip.height == first.height && clip.width == first.width,
             "clips of one batch must have one size, not ", first.frames, "x", first.height, "x", first.width, " and ",
             clip.frames, "x", clip.height, "x", clip.width);
+    check_pixels(clip);
+  }
   using P = FullPrecision<T>;
   std::array<T, 256> levels;
   for (std::size_t i = 0; i < levels.size(); ++i) levels[i] = T(static_cast<P>(i) / P(127.5) - 1);
@@ -40,7 +42,8 @@ template <AnyTensor X>
 std::vector<Clip> to_clips(const X& videos) {
   using T = typename X::value_type;
   const Shape& shape = videos.shape();
-  require(shape.rank() == 5 && shape[4] == 3, "expected videos [T, N, H, W, 3], not ", shape);
+  require(shape.rank() == 5 && shape[4] == 3 && shape.size() > 0,
+          "expected videos [T, N, H, W, 3], at least one pixel, not ", shape);
   using P = FullPrecision<T>;
   const std::vector<T> values = videos.to_vector();
   const Index frame = shape[2] * shape[3] * 3;

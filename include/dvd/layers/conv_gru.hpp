@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dvd/layers/convolution.hpp"
+#include "dvd/layers/recurrent_unit.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
 namespace dvd {
@@ -252,5 +253,7 @@ class ConvGRU {
 
   Index width_;
 };
+
+static_assert(RecurrentUnit<ConvGRU<float>>);
 
 }  // namespace dvd

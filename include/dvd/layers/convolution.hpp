@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "dvd/layers/initialize.hpp"
-#include "dvd/layers/layer.hpp"
+#include "dvd/layers/weighted.hpp"
 
 namespace dvd {
 
@@ -46,19 +46,14 @@ struct ConvolutionFusion {
 /// Weights start orthogonal, biases at zero. Throws ArgumentError for sizes below 1, kernels other than 1 and 3, and a
 /// fusion with a kernel of 1.
 template <int Dimensions, Scalar T, Device D = Cpu>
-requires(Dimensions == 2 || Dimensions == 3) class Convolution {
+requires(Dimensions == 2 || Dimensions == 3) class Convolution
+    : public Weighted<Convolution<Dimensions, T, D>, ScaledImages<T, D>, T, D> {
  public:
-  using scalar_type = T;
-  using device_type = D;
+  using Input = typename Weighted<Convolution<Dimensions, T, D>, ScaledImages<T, D>, T, D>::Input;
   using View = ConstTensorView<T, D>;
   using PreciseView = PreciseTensorView<T, D>;
 
-  using Input = ScaledImages<T, D>;
-
-  struct Cache {
-    Input x;
-    View packed;
-  };
+  static constexpr const char* name = "a convolution";  ///< for messages
 
   Parameter<FullPrecision<T>, D> weight, bias;
 
@@ -79,24 +74,6 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution {
   Index inputs() const { return inputs_; }
   Index outputs() const { return outputs_; }
   Index taps() const { return Dimensions == 2 ? kernel_ * kernel_ : kernel_ * kernel_ * kernel_; }
-
-  Tensor<T, D> forward(const Input& x, Pass, Cache* cache = nullptr) const {
-    check(x);
-    const View packed = packed_weight();
-    if (cache) *cache = {x, packed};
-    return apply(packed, x, {});
-  }
-
-  /// The gradient of x, empty unless wanted.
-  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) {
-    check_filled("a convolution", cache.packed);
-    Tensor<T, D> dpacked;
-    if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.packed.shape());
-    Tensor<T, D> dx =
-        apply_backward(cache.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients), {});
-    if (dpacked) add_weight_gradient(dpacked, cache.packed, {}, {}, {});
-    return dx;
-  }
 
   template <class F>
   void visit(const std::string& prefix, F& f) {
@@ -129,8 +106,8 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution {
   Tensor<T, D> apply_backward(const View& packed, const Input& input, const View& dy, Tensor<T, D>* dpacked,
                               bool wants_dx, Tensor<T, D> onto) {
     const ConvolutionSize size = size_for(input);
-    check_gradient("a convolution", dy.shape(), output_shape(size, input.x.shape()));
-    check_added("a convolution", onto, input.x.shape());
+    check_gradient(name, dy.shape(), output_shape(size, input.x.shape()));
+    check_added(name, onto, input.x.shape());
     if (dpacked) {
       D::convolve_backward_weight(size, kernel_input(input), dy.data(), outputs_, dpacked->data());
       if (bias.value)

@@ -27,9 +27,10 @@ inline std::vector<float> orthogonal_matrix(Index rows, Index columns, const Ran
   return result;
 }
 
-/// Fills a weight, seen as a matrix `[first axis, rest]`, with an orthogonal one.
+/// Fills a weight, seen as a matrix `[first axis, rest]`, with an orthogonal one; leaves it where `random` is none.
 template <Scalar T, DeviceMemory D>
 void initialize_orthogonal(Parameter<T, D>& weight, const Random& random) {
+  if (random.is_none()) return;
   const Index rows = weight.value.extent(0);
   const std::vector<float> matrix = orthogonal_matrix(rows, weight.value.size() / rows, random);
   weight.value.assign(std::vector<T>(matrix.begin(), matrix.end()));

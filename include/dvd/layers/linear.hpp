@@ -1,25 +1,23 @@
 // Affine maps of vectors.
 #pragma once
 
-#include "dvd/layers/convolution.hpp"
+#include <utility>
+
+#include "dvd/layers/initialize.hpp"
+#include "dvd/layers/weighted.hpp"
 
 namespace dvd {
 
 /// y = W x + b: maps `[N, in]` to `[N, out]`, with weight `[out, in]` and bias `[out]`. Starts orthogonal, with bias 0.
 /// Throws ArgumentError for sizes below 1.
 template <Scalar T, Device D = Cpu>
-class Linear {
+class Linear : public Weighted<Linear<T, D>, ConstTensorView<T, D>, T, D> {
  public:
-  using scalar_type = T;
-  using device_type = D;
+  using Input = typename Weighted<Linear<T, D>, ConstTensorView<T, D>, T, D>::Input;
   using View = ConstTensorView<T, D>;
   using PreciseView = PreciseTensorView<T, D>;
 
-  using Input = View;
-
-  struct Cache {
-    View x, packed;
-  };
+  static constexpr const char* name = "a linear layer";  ///< for messages
 
   Parameter<FullPrecision<T>, D> weight, bias;
 
@@ -34,24 +32,6 @@ class Linear {
 
   Index inputs() const { return inputs_; }
   Index outputs() const { return outputs_; }
-
-  Tensor<T, D> forward(const View& x, Pass, Cache* cache = nullptr) const {
-    check(x);
-    const View packed = packed_weight();
-    if (cache) *cache = {x, packed};
-    return apply(packed, x, {});
-  }
-
-  /// The gradient of x, empty unless wanted.
-  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) {
-    check_filled("a linear layer", cache.packed);
-    Tensor<T, D> dpacked;
-    if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.packed.shape());
-    Tensor<T, D> dx =
-        apply_backward(cache.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients), {});
-    if (dpacked) add_weight_gradient(dpacked, cache.packed, {}, {}, {});
-    return dx;
-  }
 
   template <class F>
   void visit(const std::string& prefix, F& f) {
@@ -84,8 +64,8 @@ class Linear {
   Tensor<T, D> apply_backward(const View& packed, const View& x, const View& dy, Tensor<T, D>* dpacked, bool wants_dx,
                               Tensor<T, D> onto) {
     const ConvolutionSize size = size_for(x.shape());
-    check_gradient("a linear layer", dy.shape(), {x.extent(0), outputs_});
-    check_added("a linear layer", onto, x.shape());
+    check_gradient(name, dy.shape(), {x.extent(0), outputs_});
+    check_added(name, onto, x.shape());
     const ConvolutionInput<T> input{x.data()};
     if (dpacked) {
       D::convolve_backward_weight(size, input, dy.data(), outputs_, dpacked->data());

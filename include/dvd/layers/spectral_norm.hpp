@@ -61,7 +61,8 @@ class SpectralNorm {
   /// Constructs the layer inside from `arguments`. u starts as a random direction.
   template <class... Arguments>
   explicit SpectralNorm(const Random& random, Arguments&&... arguments)
-      : layer(std::forward<Arguments>(arguments)...), u{Tensor<P, D>(Shape{layer.weight.value.extent(0)})} {
+      : layer(std::forward<Arguments>(arguments)...), u{Tensor<P, D>::zeros(Shape{layer.weight.value.extent(0)})} {
+    if (random.is_none()) return;
     D::random_normal(u.value.size(), random, P{1}, u.value.data());
     const auto values = u.value.to_vector();
     double squares = 0;

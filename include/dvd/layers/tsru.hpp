@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dvd/layers/convolution.hpp"
+#include "dvd/layers/recurrent_unit.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
 namespace dvd {
@@ -226,5 +227,7 @@ using TSRU = TransformationUnit<TsruGate::state, T, D>;
 /// The sequential unit, whose update gate looks at the warped state and the candidate.
 template <Scalar T, Device D = Cpu>
 using TSRUs = TransformationUnit<TsruGate::result, T, D>;
+
+static_assert(RecurrentUnit<TSRU<float>> && RecurrentUnit<TSRUs<float>>);
 
 }  // namespace dvd

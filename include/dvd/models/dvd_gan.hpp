@@ -57,10 +57,13 @@ class DvdGan
   Networks average;  ///< the moving average of generator and conditioning stack; samples come from it
 
   /// Throws ArgumentError, naming the field, if the configuration makes no sense.
-  explicit DvdGan(const DvdGanConfig& config, std::uint64_t seed = 0)
-      : Networks(config, Random(seed)),
-        spatial(config, Random(seed).stream("spatial")),
-        temporal(config, Random(seed).stream("temporal")),
+  explicit DvdGan(const DvdGanConfig& config, std::uint64_t seed = 0) : DvdGan(config, Random(seed)) {}
+
+  /// The same with weights drawn from `random`; with Random::none(), all zero, for a checkpoint to be loaded.
+  DvdGan(const DvdGanConfig& config, const Random& random)
+      : Networks(config, random),
+        spatial(config, random.stream("spatial")),
+        temporal(config, random.stream("temporal")),
         average(clone(networks())) {}
 
   // Optimizers and averages point to parameters, so the model stays where it is.
@@ -76,6 +79,7 @@ class DvdGan
   /// Videos `[T, N, R, R, 3]` in [-1, 1] from the averaged weights. Throws ArgumentError for a label out of range, and
   /// for a model with conditioning frames, which `predict` is for.
   Tensor<T, D> sample(const SampleOptions& options = {}) {
+    options.validate();
     const Labels labels(static_cast<std::size_t>(options.count), options.label);
     return average.generate(draw_latents<T, D>(config().latent_dim, options), labels, {}, Pass::evaluate());
   }

@@ -19,7 +19,7 @@ struct SampleOptions {
   /// Throws ArgumentError for a count below 1, a negative truncation or threshold, or a threshold so small that drawing
   /// would take forever.
   void validate() const {
-    require(count >= 1, "the number of samples must be at least 1, not ", count);
+    require(count >= 1 && count <= 1'000'000, "the number of samples must be between 1 and 1000000, not ", count);
     require(truncation >= 0 && truncation <= 100, "truncation must be between 0 and 100, not ", truncation);
     require(threshold == 0 || threshold >= 0.01, "threshold must be 0 (off) or at least 0.01, not ", threshold);
   }

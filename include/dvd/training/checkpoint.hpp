@@ -12,19 +12,15 @@
 
 #include <filesystem>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "dvd/io/safetensors.hpp"
-#include "dvd/models/config_json.hpp"
+#include "dvd/io/network_file.hpp"
 #include "dvd/training/trainer.hpp"
 
 namespace dvd {
 
 namespace detail {
-
-inline std::vector<std::int64_t> file_shape(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
 /// Every tensor of a checkpoint under its name, as `f(name, tensor)`.
 template <class TrainerType, class F>
@@ -38,27 +34,6 @@ void visit_tensors(TrainerType& trainer, F&& f) {
       f(name + ".exp_avg", optimizer->moments()[i].average);
       f(name + ".exp_avg_sq", optimizer->moments()[i].average_square);
     }
-}
-
-/// Throws FileError unless the file holds floating-point values of this shape under this name.
-inline void check_tensor(const SafetensorsFile& file, const std::filesystem::path& path, const std::string& name,
-                         const Shape& shape) {
-  if (!file.contains(name)) throw FileError(concat(path.string(), ": ", name, " is missing"));
-  if (file.shape(name) != file_shape(shape)) {
-    Shape found;
-    if (file.shape(name).size() <= Shape::max_rank)
-      for (const auto extent : file.shape(name)) found.append(extent);
-    throw FileError(
-        concat(path.string(), ": ", name, " has shape ", found, ", but the configuration asks for ", shape));
-  }
-  const DataType type = file.type(name);
-  if (type != DataType::F32 && type != DataType::F64 && type != DataType::F16 && type != DataType::BF16)
-    throw FileError(concat(path.string(), ": ", name, " holds ", name_of(type), ", not floating-point values"));
-}
-
-template <class T, class D>
-void read_tensor(const SafetensorsFile& file, const std::string& name, Tensor<T, D>& tensor) {
-  tensor.assign(file.read<T>(name));
 }
 
 inline Index read_count(const SafetensorsFile& file, const std::filesystem::path& path, const std::string& name) {
@@ -120,51 +95,6 @@ inline TrainingCounts read_counts(const SafetensorsFile& file, const std::filesy
   return {count("steps"), count("skipped_steps"), count("redraws")};
 }
 
-/// The configuration of the model in a checkpoint, checked against the sizes of its largest tensors, so that a damaged
-/// one cannot ask for much more memory than the file has. Throws FileError.
-inline DvdGanConfig read_config(const SafetensorsFile& file, const std::filesystem::path& path) {
-  const auto found = file.metadata().find("config");
-  if (found == file.metadata().end())
-    throw FileError(concat(path.string(), ": no configuration in the metadata; not a checkpoint of a DVD-GAN"));
-  const Json json = Json::parse(found->second, nullptr, false);
-  try {
-    const DvdGanConfig config = config_from_json(json);
-    const auto widths = config.generator_widths();
-    detail::check_tensor(file, path, "generator.embedding.weight", {config.classes, config.embed_dim});
-    detail::check_tensor(file, path, "generator.input.weight", {16 * widths.front(), config.condition_dim()});
-    detail::check_tensor(file, path, "generator.output.norm.running_mean", {config.frames, widths.back()});
-    detail::check_tensor(file, path, "generator.stages.0.blocks.0.conv1.weight",
-                         {widths.front(), widths.front(), 3, 3});
-    if (config.condition_frames > 0)
-      detail::check_tensor(file, path, "conditioning.projections.0.weight",
-                           {widths.front(), config.condition_frames * config.discriminator_widths().back(), 3, 3});
-    return config;
-  } catch (const ArgumentError& error) {
-    throw FileError(concat(path.string(), ": ", error.what()));
-  }
-}
-
-/// Loads one network, for example a generator from the names below "ema.generator.". All names and shapes are checked
-/// before the first value is taken. Throws FileError if one is missing, unknown or of another shape; the network is
-/// then unchanged.
-template <class Network>
-void load_network(const SafetensorsFile& file, const std::filesystem::path& path, Network& network,
-                  const std::string& prefix) {
-  auto all = contents(network, prefix);
-  std::set<std::string> known;
-  const auto check = [&](const std::string& name, const Shape& shape) {
-    detail::check_tensor(file, path, name, shape);
-    known.insert(name);
-  };
-  for (const auto& [name, parameter] : all.parameters) check(name, parameter->value.shape());
-  for (const auto& [name, buffer] : all.buffers) check(name, buffer->value.shape());
-  for (const std::string& name : file.names())
-    if (name.starts_with(prefix) && !known.contains(name))
-      throw FileError(concat(path.string(), ": ", name, " is not part of a DVD-GAN of this configuration"));
-  for (auto& [name, parameter] : all.parameters) detail::read_tensor(file, name, parameter->value);
-  for (auto& [name, buffer] : all.buffers) detail::read_tensor(file, name, buffer->value);
-}
-
 /// Loads all that `save_checkpoint` saved, so that training goes on as if it had never stopped. Everything is checked
 /// before the first value is taken. Throws FileError if the file is malformed, incomplete or of another configuration;
 /// the trainer is then unchanged.
@@ -181,8 +111,7 @@ void load_checkpoint(const std::filesystem::path& path, Trainer<Types...>& train
   const Index generator_steps = detail::read_count(file, path, "optimizer.generator.step");
   const Index discriminator_steps = detail::read_count(file, path, "optimizer.discriminator.step");
   const TrainingCounts counts = read_counts(file, path, generator_steps);
-  if (!file.checksum_fits())
-    throw FileError(concat(path.string(), ": is damaged: its content does not fit its checksum"));
+  check_checksum(file, path);
   detail::visit_tensors(trainer,
                         [&](const std::string& name, auto& tensor) { detail::read_tensor(file, name, tensor); });
   trainer.generator_optimizer().set_steps(generator_steps);

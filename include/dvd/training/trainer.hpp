@@ -36,9 +36,19 @@ class Trainer {
   explicit Trainer(Gan& gan, const TrainerOptions& options = {})
       : gan_(gan), options_((options.validate(), options)), updates_(gan, options_) {}
 
-  /// One step of training on clips of `data`. Throws ArgumentError if their size or labels do not fit the model.
+  // A copy would train the same model with moments of its own.
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  /// One step of training on clips of `data`. All clips of a step are drawn, and all that it is made from is checked,
+  /// before its first update: if that throws (ArgumentError where size or labels do not fit the model, or whatever the
+  /// data threw), nothing has changed. An update that throws all the same, such as for lack of memory, changes nothing
+  /// itself, and the step is not counted.
   template <ClipSource Data>
   StepReport step(Data& data) {
+    const Index classes = static_cast<Index>(data.classes());
+    require(classes <= gan_.config().classes, "the data set has ", classes, " classes and the model ",
+            gan_.config().classes, ": give the model's configuration .classes = ", classes);
     return step_on([&](Index number) { return draw_clips(data, batch_schedule()(number), options_.batch); });
   }
 
@@ -56,7 +66,7 @@ class Trainer {
   /// The same on a batch in parts. If a loss, score or gradient is not finite, nothing is updated, and the report
   /// says so.
   void discriminator_update(const std::vector<DiscriminatorInputs<T, D>>& parts, StepReport& report) {
-    updates_.begin();
+    begin();
     updates_.queue(parts);
     updates_.finish(report);
   }
@@ -68,7 +78,7 @@ class Trainer {
 
   /// The same on a batch in parts. If a loss or gradient is not finite, nothing is updated, and the report says so.
   void generator_update(const std::vector<GeneratorInputs<T, D>>& parts, StepReport& report) {
-    updates_.begin();
+    begin();
     updates_.queue(parts, steps_ + 1);
     if (updates_.finish(report)) ++steps_;
   }
@@ -122,21 +132,30 @@ class Trainer {
   }
   Random step_random(Index step) const { return step_random(options_.seed, redraws_, step); }
 
+  /// Updates begin, with the learning rates of this step.
+  void begin() {
+    generator_optimizer().scale_learning_rate(learning_rate_factor());
+    discriminator_optimizer().scale_learning_rate(learning_rate_factor());
+    updates_.begin();
+  }
+
   /// A step on the clips that `batch(number)` gives. The device is waited for once, at the end.
   template <class F>
   StepReport step_on(const F& batch) {
     StepReport report;
-    generator_optimizer().scale_learning_rate(learning_rate_factor());
-    discriminator_optimizer().scale_learning_rate(learning_rate_factor());
-    updates_.begin();
     std::vector<LabelledClip> clips;
+    std::vector<std::vector<DiscriminatorInputs<T, D>>> for_discriminators;
     Index number = steps_ * batches_per_step();
     for (Index update = 0; update < options_.d_steps; ++update) {
       clips = checked_clips(batch, number++, report);
-      updates_.queue(discriminator_inputs(clips, update_random(step_random(steps_), update)));
+      for_discriminators.push_back(discriminator_inputs(clips, update_random(step_random(steps_), update)));
     }
     if (gan_.config().condition_frames > 0) clips = checked_clips(batch, number, report);
-    updates_.queue(generator_inputs(clips, step_random(steps_).stream("generator")), steps_ + 1);
+    auto for_generator = generator_inputs(clips, step_random(steps_).stream("generator"));
+
+    begin();
+    for (auto& inputs : for_discriminators) updates_.queue(std::move(inputs));
+    updates_.queue(std::move(for_generator), steps_ + 1);
     updates_.finish(report);
     ++steps_;
     if (report.skipped) ++skipped_steps_;
@@ -152,12 +171,16 @@ class Trainer {
     const DvdGanConfig& config = gan_.config();
     require(static_cast<Index>(clips.size()) == options_.batch, "training expects batches of ", options_.batch,
             " clips, but the data set gives ", clips.size());
-    for (const auto& [clip, label] : clips)
+    for (const auto& [clip, label] : clips) {
       require(
           clip.frames == config.video_frames() && clip.height == config.resolution && clip.width == config.resolution,
           "the model expects clips of ", config.video_frames(), " frames of ", config.resolution, "x",
           config.resolution, " pixels, but the data set gives ", clip.frames, " frames of ", clip.width, "x",
           clip.height);
+      check_pixels(clip);
+      require(label >= 0 && label < config.classes, "the data set gives a clip of class ", label,
+              ", but the model has ", config.classes, " classes");
+    }
     return clips;
   }
 

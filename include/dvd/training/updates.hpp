@@ -8,7 +8,7 @@
 
 #include "dvd/layers/replay.hpp"
 #include "dvd/training/fault.hpp"
-#include "dvd/training/inputs.hpp"
+#include "dvd/training/input_checks.hpp"
 #include "dvd/training/losses.hpp"
 #include "dvd/training/optimizer.hpp"
 #include "dvd/training/report.hpp"
@@ -19,6 +19,9 @@ namespace dvd {
 /// What a Trainer's steps are made of. An update is queued: nothing in it waits for the device or depends on what only
 /// the device knows, so a device may record it once and replay it. Whether all has been finite so far is a number on
 /// the device; once it is 0, no update changes a weight, moment or statistic any more, until the next `begin`.
+///
+/// `queue` throws ArgumentError for inputs that do not fit the model. Whatever it throws, that update has changed and
+/// counted nothing.
 template <class Gan, GanLoss Loss, class Optimizer>
 class Updates {
  public:
@@ -39,6 +42,10 @@ class Updates {
         numbers_(Shape{numbers_count}),
         history_(Shape{options.d_steps + 1, numbers_count + 1}) {}
 
+  // It points to parameters and holds their moments.
+  Updates(const Updates&) = delete;
+  Updates& operator=(const Updates&) = delete;
+
   /// To be called before the first update of a step.
   void begin() {
     queued_discriminator_.clear();
@@ -49,9 +56,11 @@ class Updates {
 
   /// One update of both discriminators, each by its own loss on real and generated videos as one batch, in parts.
   void queue(std::vector<DiscriminatorInputs<T, D>> parts) {
+    check_inputs(gan_.config(), parts);
+    require(static_cast<Index>(queued_discriminator_.size()) + 1 < history_.extent(0), "a step has ",
+            history_.extent(0) - 1, " updates of the discriminators, not more");
     place(parts, discriminator_batch_, discriminator_recording_);
-    discriminator_optimizer_.advance();
-    run(discriminator_recording_, [this] { update_discriminators(); });
+    run(discriminator_recording_, discriminator_optimizer_, [this] { update_discriminators(); });
     note(static_cast<Index>(queued_discriminator_.size()));
     queued_discriminator_.push_back(std::move(parts));
   }
@@ -59,10 +68,10 @@ class Updates {
   /// One update of the generator by the sum of both discriminators' losses, and of its average: number `update` (1, 2,
   /// ...) of the run.
   void queue(std::vector<GeneratorInputs<T, D>> parts, Index update) {
+    check_inputs(gan_.config(), parts);
     place(parts, generator_batch_, generator_recording_);
-    generator_optimizer_.advance();
     average_.advance(update);
-    run(generator_recording_, [this] { update_generator(); });
+    run(generator_recording_, generator_optimizer_, [this] { update_generator(); });
     note(static_cast<Index>(queued_discriminator_.size()));
     queued_generator_.push_back(std::move(parts));
   }
@@ -125,13 +134,33 @@ class Updates {
     for (std::size_t i = 0; i < parts.size(); ++i) batch[i].assign(parts[i], gan_.config().condition_frames);
   }
 
+  /// Does or replays an update, which `optimizer` counts unless it throws.
   template <class Work>
-  void run(typename D::Recording& recording, const Work& work) {
+  void run(typename D::Recording& recording, Optimizer& optimizer, const Work& work) {
     constexpr bool random_layers = requires { Gan::Parts::Downsampler::draws_at_random; };
-    if (record_ && !random_layers)
-      recording.run(work);
-    else
+    const Index steps = optimizer.steps();
+    optimizer.advance();
+    try {
+      if (record_ && !random_layers)
+        recording.run(work);
+      else
+        work();
+    } catch (...) {
+      optimizer.set_steps(steps);
+      recording.reset();
+      throw;
+    }
+  }
+
+  /// Calls `work`; if it throws, the buffers become what they were `before`.
+  template <class Work>
+  void or_undo(const Replay<T, D>& before, const Work& work) {
+    try {
       work();
+    } catch (...) {
+      before.undo(gan_);
+      throw;
+    }
   }
 
   /// Keeps the numbers of the update queued last.
@@ -157,8 +186,10 @@ class Updates {
     spatial_.clear_gradients();
     temporal_.clear_gradients();
     D::fill(numbers_count, P{0}, numbers_.data());
-    for (const auto& part : discriminator_batch_)
-      add_discriminator_gradients(part, share_of(part, discriminator_batch_), pass_for(part, discriminator_batch_));
+    or_undo(before, [&] {
+      for (const auto& part : discriminator_batch_)
+        add_discriminator_gradients(part, share_of(part, discriminator_batch_), pass_for(part, discriminator_batch_));
+    });
     D::sum_squares(gradients_of(spatial_), numbers_.data() + squared_norm);
     D::sum_squares(gradients_of(temporal_), numbers_.data() + of_temporal + squared_norm);
     judge(before);
@@ -169,8 +200,10 @@ class Updates {
     const Replay<T, D> before(gan_);
     generator_.clear_gradients();
     D::fill(numbers_count, P{0}, numbers_.data());
-    for (const auto& part : generator_batch_)
-      add_generator_gradients(part, share_of(part, generator_batch_), pass_for(part, generator_batch_));
+    or_undo(before, [&] {
+      for (const auto& part : generator_batch_)
+        add_generator_gradients(part, share_of(part, generator_batch_), pass_for(part, generator_batch_));
+    });
     D::sum_squares(gradients_of(generator_), numbers_.data() + squared_norm);
     judge(before);
     generator_optimizer_.step(sound_);
@@ -189,9 +222,6 @@ class Updates {
   }
 
   void add_discriminator_gradients(const DiscriminatorBatch<T, D>& batch, double weight, Pass pass) {
-    require(batch.real.shape().rank() == 5 && batch.real.extent(0) == gan_.config().video_frames(),
-            "the discriminators expect real videos of ", gan_.config().video_frames(), " frames, not of shape ",
-            batch.real.shape());
     const Tensor<T, D> videos = batch.judged(gan_.generate(batch.z, batch.labels, batch.condition, pass));
     const Index real_count = batch.real.extent(1);
     {

@@ -17,9 +17,12 @@
 //
 //     h_t = tanh(W * h_{t-1} + b + x_t)
 //
-// Tensors are row-major with channels last; frames come first, so that h[t] is one frame of the whole batch. Kernels
-// are functions of the device D, which is what lets the same code run elsewhere. Layers hold their weights and nothing
-// else: what a backward pass needs is put into a cache that the caller owns, if there is one.
+// Tensors are row-major with channels last; frames come first, so that h[t] is one frame of the whole batch. A Tensor
+// owns its elements, and a copy has elements of its own; a view refers to those of a tensor, keeps them alive, and may
+// be of a part of it. What a layer reads it takes as views, what it makes it returns as tensors. Kernels are functions
+// of the device D, which is what lets the same code run elsewhere. Layers hold their weights and nothing else: what a
+// backward pass needs is put into a cache that the caller owns, if there is one. As it is not changed any more, views
+// of it will do.
 
 template <dvd::Scalar T, dvd::Device D = dvd::Cpu>
 class ElmanUnit {
@@ -27,10 +30,11 @@ class ElmanUnit {
   using scalar_type = T;
   using device_type = D;
   using Tensor = dvd::Tensor<T, D>;
+  using View = dvd::ConstTensorView<T, D>;  // for reading
 
   struct Cache {
     dvd::Shape x;
-    Tensor states;
+    View states;
     std::vector<typename dvd::Conv2D<T, D>::Cache> steps;
   };
   struct InputGradients {
@@ -39,32 +43,31 @@ class ElmanUnit {
 
   ElmanUnit(dvd::Index width, const dvd::Random& random) : conv(width, width, 3, random) {}
 
-  Tensor forward(const Tensor& x, dvd::Index frames, const Tensor& state, dvd::Pass pass, Cache* cache = nullptr) {
+  Tensor forward(const View& x, dvd::Index frames, const View& state, dvd::Pass pass, Cache* cache = nullptr) {
     const dvd::Shape frame = x.shape().tail();  // x may be one frame that stands for all: T is 1, or `frames`
-    Tensor states(dvd::Shape{frames, frame[0], frame[1], frame[2], frame[3]});
+    Tensor states(x.shape().with_first(frames));
     if (cache) *cache = {x.shape(), states, std::vector<typename dvd::Conv2D<T, D>::Cache>(frames)};
-    Tensor h = state ? state : Tensor::zeros(frame);
+    View h = state ? state : View(Tensor::zeros(frame));
     for (dvd::Index t = 0; t < frames; ++t) {
       Tensor next = conv.forward(h, pass, cache ? &cache->steps[t] : nullptr);
       D::add(next.size(), x[x.extent(0) == 1 ? 0 : t].data(), next.data());
       D::tanh(next.size(), next.data(), next.data());
-      h = states[t];  // a view: writing to it writes into `states`
-      h.copy_from(next);
+      states[t].copy_from(next);  // writing to a view writes into `states`
+      h = states[t];
     }
     return states;
   }
 
-  InputGradients backward(const Tensor& dy, const Cache& cache, dvd::Gradients gradients) {
+  InputGradients backward(const View& dy, const Cache& cache, dvd::Gradients gradients) {
     const auto inner = dvd::wants_parameters(gradients) ? dvd::Gradients::all : dvd::Gradients::inputs;
     Tensor dx = Tensor::zeros(cache.x), dh = Tensor::zeros(dy.shape().tail());
     for (dvd::Index t = dy.extent(0) - 1; t >= 0; --t) {
       D::add(dh.size(), dy[t].data(), dh.data());
       D::tanh_backward(dh.size(), cache.states[t].data(), dh.data(), dh.data());
-      Tensor dx_t = dx[cache.x[0] == 1 ? 0 : t];
-      D::add(dh.size(), dh.data(), dx_t.data());
+      D::add(dh.size(), dh.data(), dx[cache.x[0] == 1 ? 0 : t].data());
       dh = conv.backward(dh, cache.steps[t], inner);  // adds to the gradients of W and b
     }
-    return {dx, dh};
+    return {std::move(dx), std::move(dh)};
   }
 
   // Optimizer, moving average and checkpoints find weights through this, under these names.

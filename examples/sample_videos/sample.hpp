@@ -19,7 +19,7 @@ dvd::Tensor<T, D> generate(Networks& networks, dvd::RecordedGenerator<Networks>&
   const auto part_of = [&](const dvd::Labels& labels) {
     return dvd::Labels(labels.begin() + first, labels.begin() + first + count);
   };
-  const dvd::Tensor<float> z = request.z.slice(first, count);
+  const auto z = request.z.slice(first, count);
   const auto uploaded = [](dvd::Shape shape, const std::vector<float>& values) {
     return dvd::cast<T>(dvd::Tensor<float, D>(shape, values));
   };

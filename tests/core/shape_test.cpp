@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <vector>
 
 using dvd::concat;
@@ -33,9 +34,38 @@ TEST_CASE("the size of a large shape does not overflow 32 bits") {
   CHECK(Shape{1 << 20, 1 << 20}.size() == Index{1} << 40);
 }
 
-TEST_CASE("tail drops the first axis") {
+TEST_CASE("sizes that an Index could not hold, in elements or in bytes, are refused") {
+  constexpr Index half = Index{1} << 31;
+  CHECK_NOTHROW(Shape{half, Index{1} << 28});
+  CHECK_THROWS_WITH_AS((Shape{half, half, 2}),
+                       "shape [2147483648] with one more extent of 2147483648 would have too many elements, more than "
+                       "576460752303423488",
+                       dvd::ArgumentError);
+  CHECK_THROWS_AS((Shape{Index{1} << 60}), dvd::ArgumentError);  // of 16 bytes each
+  CHECK_THROWS_AS((Shape{std::numeric_limits<Index>::max()}), dvd::ArgumentError);
+  CHECK_THROWS_AS((Shape{half, 0, half}), dvd::ArgumentError);  // its strides
+  CHECK_THROWS_AS((Shape{half, 0}.with_first(std::numeric_limits<Index>::max())), dvd::ArgumentError);
+  CHECK_THROWS_AS((Shape{1, half}.with_first(half)), dvd::ArgumentError);
+}
+
+TEST_CASE("axes that there are not are refused") {
+  CHECK_THROWS_WITH_AS((Shape{2, 3}[2]), "shape [2, 3] has no axis 2", dvd::ArgumentError);
+  CHECK_THROWS_WITH_AS((Shape{2, 3}[-3]), "shape [2, 3] has no axis -3", dvd::ArgumentError);
+  CHECK_THROWS_AS(Shape()[0], dvd::ArgumentError);
+  CHECK_THROWS_AS(Shape()[-1], dvd::ArgumentError);
+  CHECK_THROWS_AS(Shape{2}[std::numeric_limits<int>::min()], dvd::ArgumentError);
+  CHECK_THROWS_AS(Shape{2}[std::numeric_limits<int>::max()], dvd::ArgumentError);
+}
+
+TEST_CASE("tail drops the first axis, with_first replaces it") {
   CHECK(Shape{2, 3, 5}.tail() == Shape{3, 5});
   CHECK(Shape{2}.tail() == Shape());
+  CHECK(Shape{2, 3, 5}.with_first(7) == Shape{7, 3, 5});
+  for (const Shape& scalar : std::vector<Shape>(1)) {  // which the compiler does not see through
+    CHECK_THROWS_WITH_AS(scalar.tail(), "a scalar's shape has no first axis", dvd::ArgumentError);
+    CHECK_THROWS_AS(scalar.with_first(1), dvd::ArgumentError);
+  }
+  CHECK_THROWS_AS(Shape{2}.with_first(-1), dvd::ArgumentError);
 }
 
 TEST_CASE("shapes are equal if their extents are, and print as a list") {
@@ -47,7 +77,7 @@ TEST_CASE("shapes are equal if their extents are, and print as a list") {
 
 TEST_CASE("more than six extents and negative ones are refused") {
   CHECK_NOTHROW(Shape{1, 1, 1, 1, 1, 1});
-  CHECK_THROWS_WITH_AS((Shape{1, 1, 1, 1, 1, 1, 1}), "a shape has at most 6 extents", dvd::ArgumentError);
+  CHECK_THROWS_WITH_AS((Shape{1, 1, 1, 1, 1, 1, 1}), "a shape has at most 6 extents, not 7", dvd::ArgumentError);
   CHECK_THROWS_WITH_AS((Shape{2, -1}), "extent -1 cannot be appended to shape [2]", dvd::ArgumentError);
   Shape full{1, 2, 3, 4, 5, 6};
   CHECK_THROWS_WITH_AS(full.append(7), "extent 7 cannot be appended to shape [1, 2, 3, 4, 5, 6]", dvd::ArgumentError);

@@ -25,7 +25,6 @@ namespace {
 
 using namespace dvd;
 using dvd::testing::check_against_double;
-using dvd::testing::TensorOf;
 using dvd::testing::TensorsOf;
 
 const Random random_weights(1);
@@ -216,11 +215,11 @@ struct Selection {
   struct Cache {
     Index total;
   };
-  Tensor<T, D> forward(const Tensor<T, D>& x, Pass, Cache* cache) {
+  Tensor<T, D> forward(const ConstTensorView<T, D>& x, Pass, Cache* cache) {
     cache->total = x.extent(0);
     return select_frames(x, frames);
   }
-  Tensor<T, D> backward(const Tensor<T, D>& dy, const Cache& cache, Gradients) {
+  Tensor<T, D> backward(const ConstTensorView<T, D>& dy, const Cache& cache, Gradients) {
     return select_frames_backward(dy, frames, cache.total);
   }
   template <class F>

@@ -20,18 +20,21 @@ namespace {
 
 using namespace dvd;
 using dvd::testing::check_gradients;
+using dvd::testing::check_pass;
 using dvd::testing::Differentiable;
 using dvd::testing::differentiable;
 using dvd::testing::Doubles;
 using dvd::testing::random_tensor;
+
+using Inputs = std::vector<Doubles>;
 
 const Random random_weights(1);
 
 Doubles input(Shape shape) { return random_tensor(shape, Random(2)); }
 
 template <class L>
-void check_layer(const std::string& name, L layer, Shape shape) {
-  check_gradients(name, differentiable(layer, input(shape)));
+void check_layer(const std::string& name, const L& layer, Shape shape) {
+  check_gradients(name, layer, input(shape));
 }
 
 TEST_CASE("linear maps and convolutions") {
@@ -105,7 +108,7 @@ TEST_CASE("what the temporal discriminator sees") {
   const Random random(12);
   Pass pass = Pass::train();
   pass.random = &random;
-  dvd::testing::GradientCheck("random crop", differentiable(crop, input({2, 3, 6, 5, 2})), pass);
+  check_pass("random crop", differentiable(crop, input({2, 3, 6, 5, 2})), pass);
 }
 
 TEST_CASE("attention") {
@@ -134,13 +137,14 @@ TEST_CASE("embedding") {
   Embedding<double> embedding(4, 3, random_weights);
   const Labels labels{2, 0, 2, 2};  // a label twice and one never
   Embedding<double>::Cache cache;
-  check_gradients("embedding", {{},
-                                contents(embedding),
-                                [&](Pass, bool keep) { return embedding.forward(labels, keep ? &cache : nullptr); },
-                                [&](const Doubles& dy, Gradients gradients) {
-                                  if (wants_parameters(gradients)) embedding.backward(dy, cache);
-                                  return std::vector<Doubles>{};
-                                }});
+  check_gradients("embedding",
+                  {{},
+                   contents(embedding),
+                   [&](const Inputs&, Pass, bool keep) { return embedding.forward(labels, keep ? &cache : nullptr); },
+                   [&](const Doubles& dy, Gradients gradients) {
+                     if (wants_parameters(gradients)) embedding.backward(dy, cache);
+                     return std::vector<Doubles>{};
+                   }});
 }
 
 TEST_CASE("frames selected from videos") {
@@ -149,7 +153,7 @@ TEST_CASE("frames selected from videos") {
   check_gradients("select_frames",
                   {{video},
                    {},
-                   [&](Pass, bool) { return select_frames(video, frames); },
+                   [&](const Inputs& inputs, Pass, bool) { return select_frames(inputs[0], frames); },
                    [&](const Doubles& dy, Gradients gradients) {
                      return std::vector{wants_inputs(gradients) ? select_frames_backward(dy, frames, 4) : Doubles()};
                    }});
@@ -162,12 +166,12 @@ Differentiable conditioned(L& layer, Shape shape, Index condition, const Forward
   const auto cache = std::make_shared<typename L::Cache>();
   return {{x, c},
           contents(layer),
-          [&layer, cache, x, c, forward](Pass pass, bool keep) {
-            return forward(layer, x, c, pass, keep ? cache.get() : nullptr);
+          [&layer, cache, forward](const Inputs& inputs, Pass pass, bool keep) {
+            return forward(layer, inputs[0], inputs[1], pass, keep ? cache.get() : nullptr);
           },
           [&layer, cache](const Doubles& dy, Gradients gradients) {
-            const auto result = layer.backward(dy, *cache, gradients);
-            return std::vector{result.x, result.condition};
+            auto [dx, dcondition] = layer.backward(dy, *cache, gradients);
+            return std::vector{std::move(dx), std::move(dcondition)};
           }};
 }
 
@@ -180,8 +184,7 @@ TEST_CASE("class-conditional batch norm") {
     check_gradients("batch norm", conditioned(layer, {3, 2, 2, 3, 5}, 4, forward));
     ClassConditionalBatchNorm<double> single(1, 2, 3, random_weights);
     check_gradients("batch norm of one frame", conditioned(single, {1, 1, 3, 3, 2}, 3, forward));
-    dvd::testing::GradientCheck("batch norm, standing", conditioned(layer, {3, 2, 2, 3, 5}, 4, forward),
-                                Pass::standing(1));
+    check_pass("batch norm, standing", conditioned(layer, {3, 2, 2, 3, 5}, 4, forward), Pass::standing(1));
   }
 }
 
@@ -218,18 +221,19 @@ void check_unit(const std::string& name, Index frames, Index given, bool with_st
   constexpr Index width = 3;
   Unit<double, Cpu> layer(width, random_weights);
   const Doubles x = input({given, 2, 3, 2, width});
-  const Doubles state = with_state ? random_tensor({2, 3, 2, width}, Random(8)) : Doubles();
   typename Unit<double, Cpu>::Cache cache;
   std::vector<Doubles> inputs{x};
-  if (with_state) inputs.push_back(state);
-  check_gradients(name,
-                  {inputs, contents(layer),
-                   [&](Pass pass, bool keep) { return layer.forward(x, frames, state, pass, keep ? &cache : nullptr); },
-                   [&](const Doubles& dy, Gradients gradients) {
-                     const auto result = layer.backward(dy, cache, gradients);
-                     CHECK((with_state || !result.state));
-                     return with_state ? std::vector{result.x, result.state} : std::vector{result.x};
-                   }});
+  if (with_state) inputs.push_back(random_tensor({2, 3, 2, width}, Random(8)));
+  check_gradients(name, {inputs, contents(layer),
+                         [&](const Inputs& all, Pass pass, bool keep) {
+                           return layer.forward(all[0], frames, with_state ? all[1] : Doubles(), pass,
+                                                keep ? &cache : nullptr);
+                         },
+                         [&](const Doubles& dy, Gradients gradients) {
+                           const auto result = layer.backward(dy, cache, gradients);
+                           CHECK((with_state || !result.state));
+                           return with_state ? std::vector{result.x, result.state} : std::vector{result.x};
+                         }});
 }
 
 template <template <class, class> class Unit>

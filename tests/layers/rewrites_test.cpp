@@ -50,7 +50,7 @@ void randomize_biases(L& layer) {
 
 // [..., A] and [..., B] as [..., A + B].
 template <class T>
-Tensor<T> joined(const Tensor<T>& a, const Tensor<T>& b) {
+Tensor<T> joined(const ConstTensorView<T>& a, const ConstTensorView<T>& b) {
   const Index of_a = a.extent(-1), of_b = b.extent(-1), rows = a.size() / of_a;
   Tensor<T> result(Shape{a.extent(0), a.extent(1), a.extent(2), of_a + of_b});
   for (Index r = 0; r < rows; ++r) {
@@ -67,7 +67,7 @@ Tensor<T> map(const Tensor<T>& a, const Tensor<T>& b, const F& f) {
   return result;
 }
 
-// The convolution with nothing fused into it, sharing its weight, bias and u.
+// The convolution with nothing fused into it, of the same weight, bias and u.
 template <int Dimensions, class T>
 SpectralNorm<Convolution<Dimensions, T>> unfused(const SpectralNorm<Convolution<Dimensions, T>>& conv) {
   const auto& layer = conv.layer;
@@ -82,12 +82,12 @@ SpectralNorm<Convolution<Dimensions, T>> unfused(const SpectralNorm<Convolution<
 
 // r = sigmoid(W_r * [h; x] + b_r), u likewise, c = relu(W_c * [r . h; x] + b_c), h' = u . h + (1 - u) . c
 template <class T>
-Tensor<T> gru_step(ConvGRU<T>& unit, const Tensor<T>& x, const Tensor<T>& h) {
+Tensor<T> gru_step(ConvGRU<T>& unit, const ConstTensorView<T>& x, const Tensor<T>& h) {
   const Pass pass = Pass::evaluate();
   const auto times = [](T a, T b) { return a * b; };
-  const Tensor<T> r = Sigmoid<T>().forward(unit.reset.forward(joined(h, x), pass), pass);
-  const Tensor<T> u = Sigmoid<T>().forward(unit.update.forward(joined(h, x), pass), pass);
-  const Tensor<T> c = ReLU<T>().forward(unit.candidate.forward(joined(map(r, h, times), x), pass), pass);
+  const Tensor<T> r = Sigmoid<T>().forward(unit.reset.forward(joined<T>(h, x), pass), pass);
+  const Tensor<T> u = Sigmoid<T>().forward(unit.update.forward(joined<T>(h, x), pass), pass);
+  const Tensor<T> c = ReLU<T>().forward(unit.candidate.forward(joined<T>(map(r, h, times), x), pass), pass);
   const Tensor<T> rest = map(u, c, [](T a, T b) { return (1 - a) * b; });
   return map(map(u, h, times), rest, [](T a, T b) { return a + b; });
 }
@@ -105,7 +105,7 @@ TEST_CASE_TEMPLATE("ConvGRU", T, double, float) {
         Tensor<T> expected(y.shape());
         Tensor<T> h = with_state ? state : Tensor<T>::zeros(x.shape().tail());
         for (Index t = 0; t < frames; ++t) {
-          h = gru_step(unit, x[given == 1 ? 0 : t], h);
+          h = gru_step<T>(unit, std::as_const(x)[given == 1 ? 0 : t], h);
           expected[t].copy_from(h);
         }
         check_same(y, expected);
@@ -151,11 +151,7 @@ TEST_CASE_TEMPLATE("the generator's residual block", T, double, float) {
        {std::optional<Upsampling>(), std::optional(Upsampling::bilinear), std::optional(Upsampling::nearest)})
     for (const auto& [inputs, outputs] : {std::pair<Index, Index>{6, 6}, {6, 9}, {24, 16}}) {
       GeneratorBlock<T> block(inputs, outputs, 3, 4, upsampling, random_weights), same(block);
-      for (GeneratorBlock<T>* one : {&block, &same}) {
-        randomize_biases(*one);
-        auto all = contents(*one);
-        for (auto& [name, buffer] : all.buffers) buffer->value = buffer->value.clone();
-      }
+      for (GeneratorBlock<T>* one : {&block, &same}) randomize_biases(*one);
       const auto x = random_tensor<T>({3, 2, 10, 8, inputs}, 2), c = random_tensor<T>({2, 4}, 3);
       // The shortcut upsampled first, the ReLU on its own.
       const auto resampled = [&](const Tensor<T>& h) { return upsampling ? same.upsample->forward(h, pass) : h; };

@@ -16,6 +16,8 @@ using dvd::testing::check_gradients;
 using dvd::testing::Doubles;
 using dvd::testing::random_tensor;
 
+using Inputs = std::vector<Doubles>;
+
 const Random random_weights(1);
 constexpr int samples = 8;  // elements of every tensor; a network has some fifty
 
@@ -35,12 +37,14 @@ TEST_CASE("projection head") {
     const Doubles x = random_tensor({3, 4, 2, 3, 5}, Random(2));
     const Labels labels = classes == 1 ? Labels{0, 0, 0, 0} : Labels{3, 1, 1, 0};
     ProjectionHead<double>::Cache cache;
-    check_gradients(
-        "projection head",
-        {{x},
-         contents(head),
-         [&](Pass pass, bool keep) { return head.forward(x, labels, pass, keep ? &cache : nullptr); },
-         [&](const Doubles& dy, Gradients gradients) { return std::vector{head.backward(dy, cache, gradients)}; }});
+    check_gradients("projection head", {{x},
+                                        contents(head),
+                                        [&](const Inputs& inputs, Pass pass, bool keep) {
+                                          return head.forward(inputs[0], labels, pass, keep ? &cache : nullptr);
+                                        },
+                                        [&](const Doubles& dy, Gradients gradients) {
+                                          return std::vector{head.backward(dy, cache, gradients)};
+                                        }});
   }
 }
 
@@ -48,19 +52,19 @@ void check_generator(const DvdGanConfig& config, bool with_states) {
   Generator<double> network(config, random_weights);
   const Doubles z = random_tensor({2, config.latent_dim}, Random(2));
   const Labels labels{2, 0};
-  Generator<double>::States states;
+  Inputs all_inputs{z};
   if (with_states)
     for (std::size_t i = 0; i < network.stages.size(); ++i) {
       const Index size = Index{4} << i;
-      states.push_back(random_tensor({2, size, size, config.generator_widths()[i]}, Random(3).stream(i)));
+      all_inputs.push_back(random_tensor({2, size, size, config.generator_widths()[i]}, Random(3).stream(i)));
     }
-  std::vector<Doubles> inputs{z};
-  inputs.insert(inputs.end(), states.begin(), states.end());
   Generator<double>::Cache cache;
   check_gradients(
       "generator",
-      {inputs, contents(network),
-       [&](Pass pass, bool keep) { return network.forward(z, labels, pass, keep ? &cache : nullptr, states); },
+      {all_inputs, contents(network),
+       [&](const Inputs& inputs, Pass pass, bool keep) {
+         return network.forward(inputs[0], labels, pass, keep ? &cache : nullptr, {inputs.begin() + 1, inputs.end()});
+       },
        [&](const Doubles& dy, Gradients gradients) {
          const auto result = network.backward(dy, cache, gradients);
          std::vector<Doubles> all{result.z};
@@ -87,17 +91,18 @@ TEST_CASE("generator with a conditioning stack") {
                 condition = random_tensor({3, 2, 16, 16, 3}, Random(4), 0.5);
   const Labels labels{2, 0};
   Networks::Cache cache;
-  check_gradients(
-      "generator that predicts",
-      {{z, condition},
-       contents(networks),
-       [&](Pass pass, bool keep) { return networks.generate(z, labels, condition, pass, keep ? &cache : nullptr); },
-       [&](const Doubles& dy, Gradients gradients) {
-         const auto result = networks.backward(dy, cache, gradients);
-         return std::vector{result.z, result.condition};
-       },
-       false},
-      samples);
+  check_gradients("generator that predicts",
+                  {{z, condition},
+                   contents(networks),
+                   [&](const Inputs& inputs, Pass pass, bool keep) {
+                     return networks.generate(inputs[0], labels, inputs[1], pass, keep ? &cache : nullptr);
+                   },
+                   [&](const Doubles& dy, Gradients gradients) {
+                     const auto result = networks.backward(dy, cache, gradients);
+                     return std::vector{result.z, result.condition};
+                   },
+                   false},
+                  samples);
 }
 
 TEST_CASE("networks with attention and a TSRU") {
@@ -111,7 +116,9 @@ TEST_CASE("networks with attention and a TSRU") {
       "generator",
       {{z},
        contents(network),
-       [&](Pass pass, bool keep) { return network.forward(z, labels, pass, keep ? &cache : nullptr); },
+       [&](const Inputs& inputs, Pass pass, bool keep) {
+         return network.forward(inputs[0], labels, pass, keep ? &cache : nullptr);
+       },
        [&](const Doubles& dy, Gradients gradients) { return std::vector{network.backward(dy, cache, gradients).z}; },
        false},
       samples);
@@ -124,8 +131,8 @@ TEST_CASE("networks with attention and a TSRU") {
   check_gradients("spatial discriminator",
                   {{video},
                    contents(spatial),
-                   [&](Pass pass, bool keep) {
-                     return spatial.forward(video, labels, frames, pass, keep ? &spatial_cache : nullptr);
+                   [&](const Inputs& inputs, Pass pass, bool keep) {
+                     return spatial.forward(inputs[0], labels, frames, pass, keep ? &spatial_cache : nullptr);
                    },
                    [&](const Doubles& dy, Gradients gradients) {
                      return std::vector{spatial.backward(dy, spatial_cache, gradients)};
@@ -134,15 +141,16 @@ TEST_CASE("networks with attention and a TSRU") {
   using Temporal = TemporalDiscriminator<double, Cpu, RandomHalfCrop<double>, SeparableAttention<double>>;
   Temporal temporal(config, random_weights);
   Temporal::Cache temporal_cache;
-  check_gradients(
-      "temporal discriminator",
-      {{video},
-       contents(temporal),
-       [&](Pass pass, bool keep) { return temporal.forward(video, labels, pass, keep ? &temporal_cache : nullptr); },
-       [&](const Doubles& dy, Gradients gradients) {
-         return std::vector{temporal.backward(dy, temporal_cache, gradients)};
-       }},
-      samples);
+  check_gradients("temporal discriminator",
+                  {{video},
+                   contents(temporal),
+                   [&](const Inputs& inputs, Pass pass, bool keep) {
+                     return temporal.forward(inputs[0], labels, pass, keep ? &temporal_cache : nullptr);
+                   },
+                   [&](const Doubles& dy, Gradients gradients) {
+                     return std::vector{temporal.backward(dy, temporal_cache, gradients)};
+                   }},
+                  samples);
 }
 
 TEST_CASE("spatial discriminator") {
@@ -155,7 +163,9 @@ TEST_CASE("spatial discriminator") {
       "spatial discriminator",
       {{video},
        contents(network),
-       [&](Pass pass, bool keep) { return network.forward(video, labels, frames, pass, keep ? &cache : nullptr); },
+       [&](const Inputs& inputs, Pass pass, bool keep) {
+         return network.forward(inputs[0], labels, frames, pass, keep ? &cache : nullptr);
+       },
        [&](const Doubles& dy, Gradients gradients) { return std::vector{network.backward(dy, cache, gradients)}; }},
       samples);
 }
@@ -170,7 +180,9 @@ TEST_CASE("temporal discriminator") {
         "temporal discriminator",
         {{video},
          contents(network),
-         [&](Pass pass, bool keep) { return network.forward(video, labels, pass, keep ? &cache : nullptr); },
+         [&](const Inputs& inputs, Pass pass, bool keep) {
+           return network.forward(inputs[0], labels, pass, keep ? &cache : nullptr);
+         },
          [&](const Doubles& dy, Gradients gradients) { return std::vector{network.backward(dy, cache, gradients)}; }},
         samples);
   }

@@ -14,8 +14,6 @@
 namespace dvd::testing {
 
 template <class L>
-using TensorOf = Tensor<typename L::scalar_type, typename L::device_type>;
-template <class L>
 using TensorsOf = std::vector<TensorOf<L>>;
 
 // Ways of running a layer on its inputs, and of the gradients of the inputs.

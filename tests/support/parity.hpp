@@ -87,7 +87,7 @@ class Reference {
   }
 
   Tensor<T, D> tensor(const std::string& name, Layout layout = as_stored) {
-    return cast<T>(precise_tensor(name, layout));
+    return cast<T>(precise_tensor(name, layout)).clone();
   }
 
   Tensor<P, D> precise_tensor(const std::string& tensor, Layout layout = as_stored) {

@@ -125,21 +125,21 @@ struct LearnedGain {
   static constexpr Index factor = 1;
 
   struct Cache {
-    Tensor<float> x;
+    ConstTensorView<float> x;
   };
 
   Parameter<float> gain{Shape{1}};
 
   LearnedGain() { gain.value.assign(std::vector{0.5f}); }
 
-  Tensor<float> forward(const Tensor<float>& x, Pass, Cache* cache = nullptr) {
+  Tensor<float> forward(const ConstTensorView<float>& x, Pass, Cache* cache = nullptr) {
     Tensor<float> y(x.shape());
     Cpu::scale(x.size(), gain.value.item(), x.data(), y.data());
     if (cache) cache->x = x;
     return y;
   }
 
-  Tensor<float> backward(const Tensor<float>& dy, const Cache& cache, Gradients gradients) {
+  Tensor<float> backward(const ConstTensorView<float>& dy, const Cache& cache, Gradients gradients) {
     if (wants_parameters(gradients)) {
       Tensor<float> dgain(Shape{1});
       Cpu::dot(dy.size(), dy.data(), cache.x.data(), dgain.data());
@@ -196,10 +196,11 @@ struct SharedUnit {
   std::shared_ptr<ConvGRU<float>> unit;
 
   SharedUnit(Index width, const Random& random) : unit(std::make_shared<ConvGRU<float>>(width, random)) {}
-  auto forward(const Tensor<float>& x, Index frames, const Tensor<float>& state, Pass pass, Cache* cache) {
+  auto forward(const ConstTensorView<float>& x, Index frames, const ConstTensorView<float>& state, Pass pass,
+               Cache* cache) {
     return unit->forward(x, frames, state, pass, cache);
   }
-  auto backward(const Tensor<float>& dy, const Cache& cache, Gradients gradients) {
+  auto backward(const ConstTensorView<float>& dy, const Cache& cache, Gradients gradients) {
     return unit->backward(dy, cache, gradients);
   }
   template <class F>
@@ -259,8 +260,9 @@ TEST_CASE("what the discriminators see of a predicted video") {
   const DvdGanConfig config = predicting(small);
   const Index given = config.condition_frames;
   DiscriminatorInputs<float> inputs;
-  inputs.real = Tensor<float>(Shape{given + config.frames, 2, 16, 16, 3});
-  Cpu::random_normal(inputs.real.size(), Random(1), 1.0f, inputs.real.data());
+  Tensor<float> real(Shape{given + config.frames, 2, 16, 16, 3});
+  Cpu::random_normal(real.size(), Random(1), 1.0f, real.data());
+  inputs.real = real;
   Tensor<float> fake(Shape{config.frames, 2, 16, 16, 3});
   Cpu::random_normal(fake.size(), Random(2), 1.0f, fake.data());
   inputs.real_labels = {1, 2};
@@ -272,7 +274,7 @@ TEST_CASE("what the discriminators see of a predicted video") {
   const Tensor<float> judged = batch.judged(fake);
   for (Index t = 0; t < given + config.frames; ++t)
     for (Index n = 0; n < 4; ++n) {
-      const Tensor<float> expected = n < 2 || t < given ? inputs.real[t][n % 2] : fake[t - given][n - 2];
+      const ConstTensorView<float> expected = n < 2 || t < given ? real[t][n % 2] : fake[t - given][n - 2];
       CHECK(judged[t][n].to_vector() == expected.to_vector());
     }
   // Rows are frame * 4 + video, of one frame each of four videos; frames count from behind the conditioning ones.
@@ -288,7 +290,7 @@ TEST_CASE("what the discriminators see of a predicted video") {
   generator_batch.assign(of_generator, given);
   const Tensor<float> alone = generator_batch.judged(fake);
   for (Index t = 0; t < given + config.frames; ++t)
-    CHECK(alone[t].to_vector() == (t < given ? inputs.real[t] : fake[t - given]).to_vector());
+    CHECK(alone[t].to_vector() == (t < given ? real[t] : fake[t - given]).to_vector());
   CHECK((generator_batch.judged_frames.rows.values() == std::vector<Index>{4 * 2, 5 * 2 + 1}));
 }
 

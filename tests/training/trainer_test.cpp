@@ -37,8 +37,9 @@ bool is_buffer(const std::string& name) {
 
 // The inputs of an update, the same every time.
 GeneratorInputs<float> generator_inputs(Index batch) {
-  GeneratorInputs<float> inputs{Tensor<float>(Shape{batch, small.latent_dim}), {}, {}};
-  Cpu::random_normal(inputs.z.size(), Random(1), 1.0f, inputs.z.data());
+  Tensor<float> z(Shape{batch, small.latent_dim});
+  Cpu::random_normal(z.size(), Random(1), 1.0f, z.data());
+  GeneratorInputs<float> inputs{z, {}, {}};
   for (Index n = 0; n < batch; ++n) inputs.labels.push_back(n % small.classes);
   inputs.frames = FrameSampler::draw(Random(2), batch, small.frames, small.frames_judged());
   return inputs;

@@ -29,7 +29,7 @@ class Activation {
   /// The gradient of x, empty unless wanted.
   Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) const {
     check_filled(Function::name, cache.y);
-    check_gradient(Function::name, dy.shape(), cache.y.shape());
+    check_gradient(Function::name, dy, cache.y.shape());
     if (!wants_inputs(gradients)) return {};
     Tensor<T, D> dx(dy.shape());
     Function::template backward<D>(dy.size(), cache.y.data(), dy.data(), dx.data());

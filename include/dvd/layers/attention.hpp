@@ -10,7 +10,7 @@ namespace dvd {
 template <class A>
 concept VideoAttention = Layer<A> && std::constructible_from<A, Index, const Random&> && std::copy_constructible<A>;
 
-/// No attention: gives back what it gets, without copying what is moved in.
+/// No attention: gives back what it gets, features `[T, N, H, W, C]`, without copying what is moved in.
 template <Scalar T, Device D = Cpu>
 class NoAttention {
  public:
@@ -18,14 +18,31 @@ class NoAttention {
   using device_type = D;
   using View = ConstTensorView<T, D>;
 
-  struct Cache {};
+  struct Cache {
+    Shape shape;  ///< of x
+  };
 
   NoAttention(Index, const Random&) {}
 
-  Tensor<T, D> forward(const View& x, Pass, Cache* = nullptr) const { return x.clone(); }
-  Tensor<T, D> forward(Tensor<T, D>&& x, Pass, Cache* = nullptr) const { return std::move(x); }
-  Tensor<T, D> backward(const View& dy, const Cache&, Gradients) const { return dy.clone(); }
-  Tensor<T, D> backward(Tensor<T, D>&& dy, const Cache&, Gradients) const { return std::move(dy); }
+  Tensor<T, D> forward(const View& x, Pass pass, Cache* cache = nullptr) const {
+    return forward(x.clone(), pass, cache);
+  }
+  Tensor<T, D> forward(Tensor<T, D>&& x, Pass, Cache* cache = nullptr) const {
+    require(x.shape().rank() == 5 && x.size() > 0, "expected features [T, N, H, W, C] with no extent of 0, not ",
+            x.shape());
+    if (cache) cache->shape = x.shape();
+    return std::move(x);
+  }
+
+  /// The gradient of x, empty unless wanted.
+  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) const {
+    return backward(dy.clone(), cache, gradients);
+  }
+  Tensor<T, D> backward(Tensor<T, D>&& dy, const Cache& cache, Gradients gradients) const {
+    require(cache.shape.rank() == 5, "the backward pass of no attention got a cache that no forward pass has filled");
+    check_gradient("no attention", dy, cache.shape);
+    return wants_inputs(gradients) ? std::move(dy) : Tensor<T, D>();
+  }
 
   template <class F>
   void visit(const std::string&, F&) {}
@@ -99,7 +116,7 @@ class AttentionLayer {
   /// The gradient of x, empty unless wanted.
   Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) {
     check_filled("attention", cache.output);
-    check_gradient("attention", dy.shape(), cache.output.shape());
+    check_gradient("attention", dy, cache.output.shape());
     if (wants_parameters(gradients)) {
       PreciseTensor<T, D> dscale(Shape{1});
       D::dot(dy.size(), dy.data(), cache.output.data(), dscale.data());

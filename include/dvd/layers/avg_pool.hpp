@@ -34,7 +34,7 @@ class AvgPool {
   Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) const {
     require(cache.shape.rank() > 0, "the backward pass of average pooling got a cache that no forward pass has filled");
     const Size size = size_for(cache.shape);
-    check_gradient("average pooling", dy.shape(), pooled(cache.shape, size));
+    check_gradient("average pooling", dy, pooled(cache.shape, size));
     if (!wants_inputs(gradients)) return {};
     Tensor<T, D> dx(cache.shape);
     D::average_pool_backward(size.frames, size.batch, size.height, size.width, size.channels, size.pool_frames,

@@ -108,7 +108,7 @@ class ClassConditionalBatchNorm {
   /// The gradient of x takes the place of dy: to move dy in saves an array.
   InputGradients backward(Tensor<T, D> dy, const Cache& cache, Gradients gradients) {
     check_filled("batch norm", cache.x);
-    check_gradient("batch norm", dy.shape(), cache.x.shape());
+    check_gradient("batch norm", dy, cache.x.shape());
     const Index frames = dy.extent(0), batch = dy.extent(1), rows = dy.extent(2) * dy.extent(3),
                 channels = dy.extent(4);
     Tensor<T, D> dgain(Shape{batch, channels}), dbias(Shape{batch, channels});

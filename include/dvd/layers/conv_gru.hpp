@@ -60,14 +60,15 @@ class ConvGRU {
             ", N, H, W, ", width_, "] with no extent of 0, not ", x.shape());
     require(!state || state.shape() == x.shape().tail(), "a ConvGRU expects a state of shape ", x.shape().tail(),
             ", not ", state.shape());
-    Weights weights = normalized_weights(pass);
     const Shape frame = x.shape().tail();
     const Index batch = frame[0], pixels = frame.size() / width_;
+    const Shape gates_shape{frames, batch, frame[1], frame[2], 3 * width_};  // not too large, before any u advances
+    Weights weights = normalized_weights(pass);
 
-    Tensor<T, D> gates(Shape{frames, batch, frame[1], frame[2], 3 * width_});
+    Tensor<T, D> gates(gates_shape);
     give_inputs(x, weights.input, gates);
 
-    Tensor<T, D> outputs(Shape{frames, batch, frame[1], frame[2], width_});
+    Tensor<T, D> outputs(x.shape().with_first(frames));
     Tensor<T, D> reset_state(frame);  // r . h_{t-1}
     const ConvolutionSize gates_size = size_for(1, frame, 2 * width_), candidate_size = size_for(1, frame, width_);
     const auto gates_filter = D::filter(gates_size, weights.gates.data());
@@ -101,7 +102,7 @@ class ConvGRU {
 
   InputGradients backward(const View& dy, const Cache& cache, Gradients gradients) {
     check_filled("a ConvGRU", cache.outputs);
-    check_gradient("a ConvGRU", dy.shape(), cache.outputs.shape());
+    check_gradient("a ConvGRU", dy, cache.outputs.shape());
     const Index frames = dy.extent(0);
     const Shape frame = dy.shape().tail();
     const Index pixels = frame.size() / width_;

@@ -106,7 +106,7 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
   Tensor<T, D> apply_backward(const View& packed, const Input& input, const View& dy, Tensor<T, D>* dpacked,
                               bool wants_dx, Tensor<T, D> onto) {
     const ConvolutionSize size = size_for(input);
-    check_gradient(name, dy.shape(), output_shape(size, input.x.shape()));
+    check_gradient(name, dy, output_shape(size, input.x.shape()));
     check_added(name, onto, input.x.shape());
     if (dpacked) {
       D::convolve_backward_weight(size, kernel_input(input), dy.data(), outputs_, dpacked->data());

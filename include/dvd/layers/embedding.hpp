@@ -47,10 +47,11 @@ class Embedding {
       return cast<T>(precise).clone();
   }
 
-  /// Adds to the gradient of the weight. Throws ArgumentError for a gradient dy of another shape than the forward
-  /// pass's result.
+  /// Adds to the gradient of the weight. Throws ArgumentError for a cache that no forward pass has filled, and a
+  /// gradient dy of another shape than that pass's result.
   void backward(const View& dy, const Cache& cache) {
-    check_gradient("an embedding", dy.shape(), {cache.labels.size(), width_});
+    require(cache.labels.size() > 0, "the backward pass of an embedding got a cache that no forward pass has filled");
+    check_gradient("an embedding", dy, {cache.labels.size(), width_});
     add_rows_gradient<FullPrecision<T>>(dy, cache.labels, weight.accumulator());
   }
 

@@ -21,16 +21,23 @@ struct FrameIndices {
 };
 
 /// A rule that draws `count` ascending frame indices below `frames` for every one of `videos` videos. Those here throw
-/// ArgumentError unless 1 <= count <= frames.
+/// ArgumentError unless 1 <= count <= frames, and for less than no videos.
 template <class S>
 concept FrameSampling = requires(const Random& random, Index videos, Index frames, Index count) {
   { S::draw(random, videos, frames, count) } -> std::same_as<FrameIndices>;
 };
 
+namespace detail {
+inline void check_draw(Index videos, Index frames, Index count) {
+  require(videos >= 0 && count >= 1 && count <= frames, "cannot draw ", count, " of ", frames, " frames of ", videos,
+          " videos");
+}
+}  // namespace detail
+
 /// DVD-GAN's rule: uniformly without replacement, for every video on its own (section 3.2).
 struct FrameSampler {
   static FrameIndices draw(const Random& random, Index videos, Index frames, Index count) {
-    require(count >= 1 && count <= frames, "cannot draw ", count, " of ", frames, " frames");
+    detail::check_draw(videos, frames, count);
     FrameIndices result{videos, count, {}};
     std::vector<Index> order(static_cast<std::size_t>(frames));
     for (Index video = 0; video < videos; ++video) {
@@ -64,7 +71,7 @@ inline FrameIndices evenly_spaced(const Random& random, Index videos, Index fram
 /// Consecutive frames, for every video from a random one on.
 struct ConsecutiveFrames {
   static FrameIndices draw(const Random& random, Index videos, Index frames, Index count) {
-    require(count >= 1 && count <= frames, "cannot draw ", count, " of ", frames, " frames");
+    detail::check_draw(videos, frames, count);
     return detail::evenly_spaced(random, videos, frames, count, 1);
   }
 };
@@ -72,7 +79,7 @@ struct ConsecutiveFrames {
 /// Frames as far apart as fits, all equally, for every video from a random one on.
 struct StridedFrames {
   static FrameIndices draw(const Random& random, Index videos, Index frames, Index count) {
-    require(count >= 1 && count <= frames, "cannot draw ", count, " of ", frames, " frames");
+    detail::check_draw(videos, frames, count);
     return detail::evenly_spaced(random, videos, frames, count, count > 1 ? (frames - 1) / (count - 1) : 1);
   }
 };
@@ -81,10 +88,14 @@ static_assert(FrameSampling<FrameSampler> && FrameSampling<ConsecutiveFrames> &&
 
 namespace detail {
 inline std::vector<Index> frame_rows(const FrameIndices& frames) {
+  const Index size = static_cast<Index>(frames.values.size());
   require(frames.videos >= 0 && frames.count >= 0 &&
-              static_cast<Index>(frames.values.size()) == frames.videos * frames.count,
-          "frame indices of ", frames.videos, " videos, ", frames.count, " of each, cannot be ", frames.values.size());
+              (frames.videos == 0 ? size == 0 : size % frames.videos == 0 && size / frames.videos == frames.count),
+          "frame indices of ", frames.videos, " videos, ", frames.count, " of each, cannot be ", size);
+  for (const Index frame : frames.values)
+    require(frame >= 0 && frame <= Shape::max_size / frames.videos, "frame index ", frame, " is outside of any video");
   std::vector<Index> rows;
+  if (size == 0) return rows;
   for (Index j = 0; j < frames.count; ++j)
     for (Index n = 0; n < frames.videos; ++n) rows.push_back(frames(n, j) * frames.videos + n);
   return rows;
@@ -122,11 +133,10 @@ struct ChosenFrames {
 template <AnyTensor X, class T = typename X::value_type, class D = typename X::device_type>
 Tensor<T, D> select_frames(const X& video, const std::type_identity_t<ChosenFrames<D>>& frames) {
   const Shape& shape = video.shape();
-  require(shape.rank() == 5 && shape.size() > 0 && shape[1] == frames.videos && frames.count > 0, frames.count,
+  require(shape.rank() == 5 && video.size() > 0 && shape[1] == frames.videos && frames.count > 0, frames.count,
           " frames of each of ", frames.videos, " videos cannot be selected from shape ", shape);
   for (const Index row : frames.rows.values())
-    require(row >= 0 && row < shape[0] * shape[1], "frame index ", (row < 0 ? row - shape[1] + 1 : row) / shape[1],
-            " is outside 0 .. ", shape[0] - 1);
+    require(row < shape[0] * shape[1], "frame index ", row / shape[1], " is outside 0 .. ", shape[0] - 1);
   Tensor<T, D> selected(Shape{frames.count, shape[1], shape[2], shape[3], shape[4]});
   D::gather_rows(frames.rows.size(), shape[2] * shape[3] * shape[4], video.data(), frames.rows.data(), selected.data());
   return selected;
@@ -137,10 +147,10 @@ template <AnyTensor X, class T = typename X::value_type, class D = typename X::d
 Tensor<T, D> select_frames_backward(const X& dselected, const std::type_identity_t<ChosenFrames<D>>& frames,
                                     Index total_frames) {
   const Shape& shape = dselected.shape();
-  require(shape.rank() == 5 && shape.size() > 0 && shape[0] == frames.count && shape[1] == frames.videos,
+  require(shape.rank() == 5 && dselected.size() > 0 && shape[0] == frames.count && shape[1] == frames.videos,
           "the gradient of ", frames.count, " frames of each of ", frames.videos, " videos cannot have shape ", shape);
   for (const Index row : frames.rows.values())
-    require(row < total_frames * shape[1], "frame index ", row / shape[1], " is outside 0 .. ", total_frames - 1);
+    require(row / shape[1] < total_frames, "frame index ", row / shape[1], " is not one of ", total_frames, " frames");
   auto dvideo = Tensor<T, D>::zeros(Shape{total_frames, shape[1], shape[2], shape[3], shape[4]});
   D::scatter_add_rows(frames.rows.size(), shape[2] * shape[3] * shape[4], dselected.data(), frames.rows.data(),
                       dvideo.data());

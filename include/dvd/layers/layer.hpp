@@ -75,8 +75,10 @@ void check_filled(const char* layer, const X& kept) {
 }
 
 /// Throws ArgumentError unless the gradient that a backward pass is given has the shape of the forward pass's result.
-inline void check_gradient(const char* layer, const Shape& dy, const Shape& y) {
-  require(dy == y, "the backward pass of ", layer, " expects a gradient of shape ", y, ", not ", dy);
+template <AnyTensor X>
+void check_gradient(const char* layer, const X& dy, const Shape& y) {
+  require(dy && dy.shape() == y, "the backward pass of ", layer, " expects a gradient of shape ", y, ", not ",
+          dy ? "" : "an empty tensor, ", dy.shape());
 }
 
 /// Throws ArgumentError unless a gradient of shape `dx` can be added to `onto`, which may be empty.

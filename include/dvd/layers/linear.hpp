@@ -64,7 +64,7 @@ class Linear : public Weighted<Linear<T, D>, ConstTensorView<T, D>, T, D> {
   Tensor<T, D> apply_backward(const View& packed, const View& x, const View& dy, Tensor<T, D>* dpacked, bool wants_dx,
                               Tensor<T, D> onto) {
     const ConvolutionSize size = size_for(x.shape());
-    check_gradient(name, dy.shape(), {x.extent(0), outputs_});
+    check_gradient(name, dy, {x.extent(0), outputs_});
     check_added(name, onto, x.shape());
     const ConvolutionInput<T> input{x.data()};
     if (dpacked) {

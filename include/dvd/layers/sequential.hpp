@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "dvd/layers/layer.hpp"
+#include "dvd/layers/replay.hpp"
 
 namespace dvd {
 
@@ -61,7 +62,18 @@ requires((std::same_as<typename First::scalar_type, typename Rest::scalar_type> 
     return detail::at<Position>(layers_);
   }
 
-  Result forward(const View& x, Pass pass, Cache* cache = nullptr) { return forward_from<0>(x, pass, cache); }
+  /// Where a layer refuses what those before it make, their buffers are as they were.
+  Result forward(const View& x, Pass pass, Cache* cache = nullptr) {
+    using Before = Replay<scalar_type, device_type>;
+    const Before before = pass.batch_statistics || pass.power_iteration ? Before(*this) : Before();
+    try {
+      return forward_from<0>(x, pass, cache);
+    } catch (...) {
+      before.undo(*this);
+      if (cache) *cache = {};
+      throw;
+    }
+  }
 
   /// The gradient of x, empty unless wanted.
   Result backward(const View& dy, const Cache& cache, Gradients gradients) {

@@ -38,8 +38,8 @@ class QuarterDownsampler {
   }
 
   Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) const {
-    if (!wants_inputs(gradients)) return {};
-    return AvgPool<T, D>().backward(AvgPool<T, D>().backward(dy, cache.second, gradients), cache.first, gradients);
+    const Tensor<T, D> between = AvgPool<T, D>().backward(dy, cache.second, gradients);
+    return wants_inputs(gradients) ? AvgPool<T, D>().backward(between, cache.first, gradients) : Tensor<T, D>();
   }
 
   template <class F>
@@ -55,10 +55,20 @@ class NoDownsampler {
   using View = ConstTensorView<T, D>;
   static constexpr Index factor = 1;
 
-  struct Cache {};
+  struct Cache {
+    Shape shape;  ///< of the videos
+  };
 
-  Tensor<T, D> forward(const View& x, Pass, Cache* = nullptr) const { return x.clone(); }
-  Tensor<T, D> backward(const View& dy, const Cache&, Gradients gradients) const {
+  Tensor<T, D> forward(const View& x, Pass, Cache* cache = nullptr) const {
+    require(x.shape().rank() == 5 && x.size() > 0, "expected videos [T, N, H, W, C] with no extent of 0, not ",
+            x.shape());
+    if (cache) cache->shape = x.shape();
+    return x.clone();
+  }
+
+  Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) const {
+    require(cache.shape.rank() == 5, "the backward pass of a downsampler got a cache that no forward pass has filled");
+    check_gradient("a downsampler", dy, cache.shape);
     return wants_inputs(gradients) ? dy.clone() : Tensor<T, D>();
   }
 
@@ -106,7 +116,7 @@ class RandomHalfCrop {
 
   Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) const {
     require(cache.shape.rank() == 5, "the backward pass of a random crop got a cache that no forward pass has filled");
-    check_gradient("a random crop", dy.shape(),
+    check_gradient("a random crop", dy,
                    {cache.shape[0], cache.shape[1], cache.shape[2] / 2, cache.shape[3] / 2, cache.shape[4]});
     if (!wants_inputs(gradients)) return {};
     auto dx = Tensor<T, D>::zeros(cache.shape);

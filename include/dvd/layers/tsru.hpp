@@ -84,9 +84,9 @@ class TransformationUnit {
             ", N, H, W, ", width_, "] with no extent of 0, not ", x.shape());
     require(!state || state.shape() == x.shape().tail(), "a TSRU expects a state of shape ", x.shape().tail(), ", not ",
             state.shape());
-    const Shape frame = x.shape().tail();
+    const Shape frame = x.shape().tail(), all_frames = x.shape().with_first(frames);
     Weights weights{offset.normalized_weight(pass), candidate.normalized_weight(pass), update.normalized_weight(pass)};
-    Tensor<T, D> outputs(Shape{frames, frame[0], frame[1], frame[2], width_});
+    Tensor<T, D> outputs(all_frames);
     if (cache) *cache = {x.shape(), outputs.shape(), {}, weights, bool{state}};
     View before = state ? state : View(Tensor<T, D>::zeros(frame));
     for (Index t = 0; t < frames; ++t) {
@@ -101,7 +101,7 @@ class TransformationUnit {
 
   InputGradients backward(const View& dy, const Cache& cache, Gradients gradients) {
     require(!cache.steps.empty(), "the backward pass of a TSRU got a cache that no forward pass has filled");
-    check_gradient("a TSRU", dy.shape(), cache.outputs);
+    check_gradient("a TSRU", dy, cache.outputs);
     Sums sums;
     if (wants_parameters(gradients))
       sums = {Tensor<T, D>::zeros(cache.weights.offset.packed.shape()),

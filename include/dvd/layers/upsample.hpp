@@ -41,7 +41,7 @@ class Upsample {
     const Shape& shape = cache.shape;
     require(shape.rank() > 0, "the backward pass of upsampling got a cache that no forward pass has filled");
     const Index height = shape[-3], width = shape[-2], channels = shape[-1];
-    check_gradient("upsampling", dy.shape(), resized(shape, 2 * height, 2 * width));
+    check_gradient("upsampling", dy, resized(shape, 2 * height, 2 * width));
     if (!wants_inputs(gradients)) return {};
     const Index images = shape.size() / (height * width * channels);
     Tensor<T, D> dx(shape);

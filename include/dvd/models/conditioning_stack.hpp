@@ -82,7 +82,7 @@ class ConditioningStack {
     require(dstates.size() == stages_, "the conditioning stack expects gradients of ", stages_, " states, not ",
             dstates.size());
     for (std::size_t stage = 0; stage < stages_; ++stage)
-      check_gradient("a conditioning stack", dstates[stage].shape(), cache.states[stage].shape());
+      check_gradient("a conditioning stack", dstates[stage], cache.states[stage].shape());
     const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
     std::vector<Tensor<T, D>> dfeatures(blocks.size());
     for (std::size_t stage = 0; stage < stages_; ++stage) {

@@ -90,6 +90,7 @@ class DvdGan
   /// frames.
   Tensor<T, D> predict(const View& condition, SampleOptions options = {}) {
     options.count = condition.shape().rank() == 5 ? condition.extent(1) : 1;
+    options.validate();
     const Labels labels(static_cast<std::size_t>(options.count), options.label);
     return average.generate(draw_latents<T, D>(config().latent_dim, options), labels, condition, Pass::evaluate());
   }

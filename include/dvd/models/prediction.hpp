@@ -24,7 +24,8 @@ auto continue_videos(GeneratorNetworks<GeneratorType>& networks, const ViewOf<Ge
                      const Labels& labels, Index steps, SampleOptions options = {}) {
   using T = typename GeneratorType::scalar_type;
   using D = typename GeneratorType::device_type;
-  require(steps >= 1, "the number of frames to predict must be at least 1, not ", steps);
+  require(steps >= 1 && steps <= Shape::max_size, "the number of frames to predict must be between 1 and ",
+          Shape::max_size, ", not ", steps);
   const DvdGanConfig& config = networks.generator.config();
   const Index given = config.condition_frames, rounds = (steps + config.frames - 1) / config.frames;
   const Shape& shape = condition.shape();

@@ -73,7 +73,7 @@ class ProjectionHead {
   /// The gradient of x, empty unless wanted.
   Tensor<T, D> backward(const PreciseView& dscores, const Cache& cache, Gradients gradients) {
     check_filled("a discriminator", cache.phi);
-    check_gradient("a discriminator", dscores.shape(), {cache.phi.extent(0)});
+    check_gradient("a discriminator", dscores, {cache.phi.extent(0)});
     const Shape& shape = cache.rectified.shape();
     const Index frames = shape[0], batch = shape[1], pixels = shape[2] * shape[3], channels = shape[4];
     if (wants_parameters(gradients)) {

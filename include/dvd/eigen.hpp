@@ -30,6 +30,10 @@ template <>
 struct EigenScalarOf<bfloat16> {
   using type = Eigen::bfloat16;  // the same bits under another name
 };
+/// Other, const if T is.
+template <class T, class Other>
+using SameConst = std::conditional_t<std::is_const_v<T>, const Other, Other>;
+
 template <class T>
 struct ScalarOfEigen {
   using type = T;
@@ -43,12 +47,8 @@ struct ScalarOfEigen<Eigen::bfloat16> {
 /// The tensor of Eigen's that refers to a dvd tensor's elements of type T, which is const where they are only to be
 /// read. Any address will do, so views into the middle of a tensor are as good as whole ones.
 template <class T, int Rank>
-using EigenMap = Eigen::TensorMap<
-    std::conditional_t<
-        std::is_const_v<T>,
-        const Eigen::Tensor<typename detail::EigenScalarOf<std::remove_const_t<T>>::type, Rank, Eigen::RowMajor>,
-        Eigen::Tensor<typename detail::EigenScalarOf<T>::type, Rank, Eigen::RowMajor>>,
-    Eigen::Unaligned>;
+using EigenMap = Eigen::TensorMap<detail::SameConst<
+    T, Eigen::Tensor<typename detail::EigenScalarOf<std::remove_const_t<T>>::type, Rank, Eigen::RowMajor>>>;
 
 /// A tensor or view whose elements Eigen can reach: those in the host's memory.
 template <class X>
@@ -82,6 +82,19 @@ using ElementOf =
 template <class E>
 concept ScalarExpression = Scalar<ElementOf<E>>;
 
+namespace detail {
+/// The shape that a sound expression's values have. Throws ArgumentError if it is not sound.
+template <EigenExpression E>
+Shape shape_of(const E& expression) {
+  static_assert(Eigen::internal::traits<E>::NumDimensions <= Shape::max_rank,
+                "the expression has more axes than a tensor may have; reshape it");
+  cpu::check_shapes(expression);
+  Shape shape;
+  for (const Index extent : cpu::eigen_extents(expression)) shape.append(extent);
+  return shape;
+}
+}  // namespace detail
+
 /// A tensor's or view's elements as a tensor of Eigen's with `Rank` axes, in place. Throws ArgumentError unless x has
 /// as many.
 template <int Rank, OnHost X>
@@ -95,9 +108,8 @@ auto eigen(X&& x) {
   Eigen::array<Eigen::DenseIndex, std::size_t{Rank}> extents;
   for (int axis = 0; axis < Rank; ++axis) extents[static_cast<std::size_t>(axis)] = x.extent(axis);
   if constexpr (std::same_as<std::remove_const_t<T>, bfloat16>) {
-    using Element = std::conditional_t<std::is_const_v<T>, const Eigen::bfloat16, Eigen::bfloat16>;
     static_assert(sizeof(bfloat16) == sizeof(Eigen::bfloat16) && alignof(bfloat16) == alignof(Eigen::bfloat16));
-    return Map(reinterpret_cast<Element*>(x.data()), extents);
+    return Map(reinterpret_cast<detail::SameConst<T, Eigen::bfloat16>*>(x.data()), extents);
   } else {
     return Map(x.data(), extents);
   }
@@ -114,8 +126,7 @@ void assign(X&& to, const E& expression) {
   constexpr int rank = Eigen::internal::traits<E>::NumDimensions;
   static_assert(std::same_as<ElementOf<E>, typename std::remove_cvref_t<X>::value_type>,
                 "the expression's values are of another type than the tensor's elements; use .cast<>()");
-  cpu::check_shapes(expression);
-  const Shape shape = cpu::eigen_shape(expression);
+  const Shape shape = detail::shape_of(expression);
   require(to.shape() == shape, "an expression of shape ", shape, " cannot be assigned to shape ", to.shape());
   auto elements = eigen<rank>(to);
   elements.device(cpu::EigenDevice{}) = expression;
@@ -124,8 +135,7 @@ void assign(X&& to, const E& expression) {
 /// A tensor with an expression's values and shape; see `assign`. A full reduction has shape [], and `item()`.
 template <RowMajorExpression E>
 requires ScalarExpression<E> Tensor<ElementOf<E>> evaluate(const E& expression) {
-  cpu::check_shapes(expression);
-  Tensor<ElementOf<E>> result(cpu::eigen_shape(expression));
+  Tensor<ElementOf<E>> result(detail::shape_of(expression));
   auto elements = eigen<Eigen::internal::traits<E>::NumDimensions>(result);
   elements.device(cpu::EigenDevice{}) = expression;
   return result;

@@ -32,7 +32,8 @@ target_include_directories(dvd_cuda PRIVATE "${PROJECT_SOURCE_DIR}/src")
 # The standard as a flag: CMake before 3.25.2 knows of no C++20 in CUDA. constexpr functions of the library, such as
 # Philox, run on the GPU as they are.
 target_compile_options(dvd_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr>)
-target_compile_definitions(dvd_cuda INTERFACE DVD_WITH_CUDA)
+# A library that is compiled apart does not know what its users compile for: names without an instruction set.
+target_compile_definitions(dvd_cuda INTERFACE DVD_WITH_CUDA PUBLIC DVD_INSTRUCTION_SET=compiled_apart)
 target_link_libraries(dvd_cuda PUBLIC dvd PRIVATE CUDA::cudart CUDA::cublasLt cuDNN::cudnn)
 if(PROJECT_IS_TOP_LEVEL)
   include(cmake/warnings.cmake)

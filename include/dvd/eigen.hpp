@@ -19,7 +19,7 @@
 #include "dvd/device/cpu/eigen_device.hpp"
 #include "dvd/device/cpu/eigen_shapes.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 template <class T>
@@ -141,4 +141,4 @@ requires ScalarExpression<E> Tensor<ElementOf<E>> evaluate(const E& expression) 
   return result;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -8,7 +8,7 @@
 #include "dvd/core/convolution.hpp"
 #include "dvd/eigen.hpp"
 
-namespace dvd::testing::forms {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing::forms {
 
 using Vector = std::vector<double>;
 
@@ -145,4 +145,4 @@ inline Vector attend(const AttentionSize& s, const Vector& query, const Vector& 
   return y.to_vector();
 }
 
-}  // namespace dvd::testing::forms
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing::forms

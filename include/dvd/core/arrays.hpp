@@ -5,7 +5,7 @@
 
 #include "dvd/core/shape.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// An array to look at.
 template <class T>
@@ -42,4 +42,4 @@ struct SpectralArrays {
   T* sigma;         ///< one number
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <limits>
 
-namespace dvd {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A float without the lower half of its bits. Arithmetic is float's: a bfloat16 becomes a float by itself, and a float
 /// becomes a bfloat16 where that is written, rounded to the nearest (to even, if two are as near).
@@ -53,7 +55,7 @@ struct FullPrecisionOf<bfloat16> {
 template <class T>
 using FullPrecision = typename detail::FullPrecisionOf<T>::type;
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
 
 /// Those limits that this library asks for.
 template <>

@@ -7,7 +7,7 @@
 #include "dvd/core/bfloat16.hpp"
 #include "dvd/core/shape.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// How an image is enlarged to twice its height and width.
 enum class Upsampling {
@@ -53,4 +53,4 @@ struct ConvolutionInput {
   bool rectify = false;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -128,7 +128,7 @@
 #include "dvd/core/rows.hpp"
 #include "dvd/core/tensor.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Memory and copies of the contract above.
 template <class D, class T>
@@ -263,4 +263,4 @@ concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceConvers
 template <class D>
 concept Device = DeviceFor<D, float>;
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

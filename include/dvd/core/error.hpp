@@ -11,7 +11,9 @@
 #include <string>
 #include <string_view>
 
-namespace dvd {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Base of everything the library throws. `what()` is one line: what was wrong, what was expected, what to do.
 class Error : public std::runtime_error {
@@ -74,12 +76,12 @@ void append_value(std::string& text, const Value& value) {
   }
 }
 
-/// One part of a message, not yet formatted: what it is and how to write it. Messages are built from a list of these
+/// One piece of a message, not yet formatted: what it is and how to write it. Messages are built from a list of these
 /// by one function, so that a check costs the compiler next to nothing.
-class MessagePart {
+class MessagePiece {
  public:
   template <class Value>
-  explicit MessagePart(const Value& value)
+  explicit MessagePiece(const Value& value)
       : value_(&value),
         append_([](std::string& text, const void* erased) { append_value(text, *static_cast<const Value*>(erased)); }) {
   }
@@ -91,14 +93,14 @@ class MessagePart {
   void (*append_)(std::string&, const void*);
 };
 
-inline std::string join(std::initializer_list<MessagePart> parts) {
+inline std::string join(std::initializer_list<MessagePiece> pieces) {
   std::string text;
-  for (const MessagePart& part : parts) part.append_to(text);
+  for (const MessagePiece& piece : pieces) piece.append_to(text);
   return text;
 }
 
-[[noreturn, gnu::cold]] inline void throw_argument_error(std::initializer_list<MessagePart> parts) {
-  throw ArgumentError(join(parts));
+[[noreturn, gnu::cold]] inline void throw_argument_error(std::initializer_list<MessagePiece> pieces) {
+  throw ArgumentError(join(pieces));
 }
 
 }  // namespace detail
@@ -106,16 +108,16 @@ inline std::string join(std::initializer_list<MessagePart> parts) {
 /// Its arguments written one after the other, the same in every locale: `concat("expected ", 3, " channels")`. They are
 /// texts, characters, numbers (floating ones with six digits), and values of types that have a function
 /// `append_to(std::string&, value)` beside them or, for want of that, can be streamed.
-template <class... Parts>
-std::string concat(const Parts&... parts) {
-  return detail::join({detail::MessagePart(parts)...});
+template <class... Pieces>
+std::string concat(const Pieces&... pieces) {
+  return detail::join({detail::MessagePiece(pieces)...});
 }
 
 /// Throws ArgumentError with the message, put together as `concat` does, unless `condition` holds.
-template <class... Parts>
-void require(bool condition, const Parts&... message) {
+template <class... Pieces>
+void require(bool condition, const Pieces&... message) {
   if (!condition) [[unlikely]]
-    detail::throw_argument_error({detail::MessagePart(message)...});
+    detail::throw_argument_error({detail::MessagePiece(message)...});
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -8,7 +8,7 @@
 #include "dvd/core/is_finite.hpp"
 #include "dvd/core/parameter.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Whether every element is a number. Brings the tensor to the host: for small tensors, or for looking for a fault.
 template <Scalar T, DeviceMemory D>
@@ -65,4 +65,4 @@ class LayerWatch {
   const void* first_ = nullptr;  // the address of its weight: layers do not know their names
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <limits>
 
-namespace dvd {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 template <std::size_t Bytes>
@@ -37,4 +39,4 @@ constexpr bool is_finite(const T& value) {
   return (std::bit_cast<Bits>(value) & exponent) != exponent;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -3,7 +3,7 @@
 
 #include "dvd/core/random.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Remembers the first layer of a pass whose result is not finite, by the address of its weight.
 class LayerWatch;
@@ -48,4 +48,4 @@ Part* part(Cache* cache, Part Cache::*member) {
   return cache ? &(cache->*member) : nullptr;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

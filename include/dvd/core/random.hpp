@@ -9,7 +9,9 @@
 #include <numbers>
 #include <string_view>
 
-namespace dvd {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Four 32-bit random numbers for one counter under one key.
 constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
@@ -99,4 +101,4 @@ class Random {
   bool none_ = false;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

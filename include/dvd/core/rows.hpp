@@ -9,7 +9,7 @@
 
 #include "dvd/core/tensor.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Row numbers on a device, and the same on the host, where they are checked. A handle: copies share their rows.
 template <DeviceMemory D>
@@ -52,4 +52,4 @@ class Rows {
   std::shared_ptr<void> device_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

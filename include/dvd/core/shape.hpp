@@ -9,7 +9,7 @@
 
 #include "dvd/core/error.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Sizes, counts and positions.
 using Index = std::int64_t;
@@ -92,4 +92,4 @@ class Shape {
   int rank_ = 0;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -18,7 +18,7 @@
 #include "dvd/core/bfloat16.hpp"
 #include "dvd/core/shape.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Element types that layers and models can be instantiated with.
 template <class T>
@@ -275,4 +275,4 @@ ConstTensorView<To, typename X::device_type> cast(const X& x) {
   }
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

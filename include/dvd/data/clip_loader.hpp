@@ -12,7 +12,7 @@
 
 #include "dvd/data/clip_source.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// How a ClipLoader works.
 struct ClipLoaderOptions {
@@ -150,4 +150,4 @@ class ClipLoader {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

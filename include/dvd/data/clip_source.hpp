@@ -12,7 +12,7 @@
 #include "dvd/io/clip_tensor.hpp"
 #include "dvd/layers/embedding.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A set of labelled clips of equal size. `draw(random)` returns one, a function of `random` alone, and may be called
 /// by several threads at once.
@@ -71,4 +71,4 @@ Batch<T, D> draw_batch(Source& source, const Random& random, Index count) {
   return to_batch<T, D>(draw_clips(source, random, count), 0, count);
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

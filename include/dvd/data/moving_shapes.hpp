@@ -12,7 +12,7 @@
 #include "dvd/core/random.hpp"
 #include "dvd/io/clip.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Sizes of the clips.
 struct MovingShapesOptions {
@@ -154,4 +154,4 @@ class MovingShapes {
   MovingShapesOptions options_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -23,7 +23,7 @@
 #include "dvd/io/clip.hpp"
 #include "dvd/io/video_file.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What a VideoFolder draws.
 struct VideoFolderOptions {
@@ -301,4 +301,4 @@ class VideoFolder {
   mutable std::size_t failures_ = 0;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

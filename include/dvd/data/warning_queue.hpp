@@ -7,7 +7,9 @@
 #include <string>
 #include <utility>
 
-namespace dvd::detail {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET::detail {
 
 /// Hands lines to a function of the user's: by one thread at a time, in the order in which they came, and with nothing
 /// locked, so that the function may turn to whoever is telling it. A line that comes while another is being told waits,
@@ -53,4 +55,4 @@ class WarningQueue {
   bool telling_ = false;
 };
 
-}  // namespace dvd::detail
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::detail

@@ -13,7 +13,9 @@
 #include <map>
 #include <mutex>
 
-namespace dvd {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Where an arena's memory comes from, and its measures in bytes.
 struct ArenaSource {
@@ -221,4 +223,4 @@ class Arena {
   std::size_t in_use_ = 0, peak_ = 0, reserved_ = 0;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -14,7 +14,7 @@
 #include "dvd/device/cpu/warping.hpp"
 #include "dvd/device/cpu/weights.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Computes on the cores of this machine, as many as `ThreadLimit` allows. The same bits on any number of threads.
 struct Cpu : cpu::Memory,
@@ -38,4 +38,4 @@ struct Cpu : cpu::Memory,
 
 static_assert(Device<Cpu>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -13,7 +13,7 @@
 #include "dvd/device/cuda/resampling.hpp"
 #include "dvd/device/cuda/weights.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Computes on an NVIDIA GPU, with elements of type float or bfloat16. One GPU a process, the first unless `use`
 /// chooses another. The same bits every time on one kind of GPU. Link dvd::cuda.
@@ -37,4 +37,4 @@ struct Cuda : cuda::Memory,
 
 static_assert(Device<Cuda> && DeviceFor<Cuda, bfloat16>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -17,7 +17,7 @@
 
 #include "dvd/core/error.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -138,4 +138,4 @@ inline void write_file_atomically(const std::filesystem::path& path, std::string
   write_file_atomically(path, std::span(&bytes, 1));
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

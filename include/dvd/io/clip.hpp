@@ -6,7 +6,7 @@
 
 #include "dvd/core/error.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// RGB frames of equal size, 8 bits a channel, row-major `[frames, height, width, 3]`.
 struct Clip {
@@ -43,4 +43,4 @@ struct LabelledClip {
   std::int64_t label = 0;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -11,7 +11,7 @@
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/io/clip.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Clips of equal size as one batch `[T, N, H, W, 3]` in [-1, 1]. Throws ArgumentError if their sizes differ.
 template <Scalar T, Device D = Cpu>
@@ -77,4 +77,4 @@ std::vector<T> to_file_order(const X& videos) {
   return to;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

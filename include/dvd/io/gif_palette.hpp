@@ -21,7 +21,7 @@ extern "C" {
 #include "dvd/io/clip.hpp"
 #include "dvd/io/libav.hpp"
 
-namespace dvd::detail {
+namespace dvd::inline DVD_INSTRUCTION_SET::detail {
 
 using LibavGraph = std::unique_ptr<AVFilterGraph, LibavDeleter<avfilter_graph_free>>;
 
@@ -102,4 +102,4 @@ class PaletteFilter {
   AVFilterContext* sink_ = nullptr;
 };
 
-}  // namespace dvd::detail
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::detail

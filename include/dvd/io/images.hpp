@@ -14,7 +14,7 @@
 #include "dvd/io/clip.hpp"
 #include "dvd/io/stb_image_write.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// An RGB picture, 8 bits a channel, row-major `[height, width, 3]`.
 struct Image {
@@ -133,4 +133,4 @@ inline void write_png(const std::filesystem::path& path, const Image& image) {
   write_file_atomically(path, encode_png(image));
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

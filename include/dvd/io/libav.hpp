@@ -27,7 +27,7 @@ extern "C" {
 #include "dvd/core/is_finite.hpp"
 #include "dvd/io/clip.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -162,4 +162,4 @@ inline int quarter_turns(const AVStream& stream) {
 
 }  // namespace detail
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -16,7 +16,7 @@
 #include "dvd/models/config_json.hpp"
 #include "dvd/models/generator_networks.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Throws FileError if the file has a checksum that does not fit its content.
 inline void check_checksum(const SafetensorsFile& file, const std::filesystem::path& path) {
@@ -129,4 +129,4 @@ void load_generator(const SafetensorsFile& file, const std::filesystem::path& pa
     to.buffers[i].buffer->value.copy_from(from.buffers[i].buffer->value);
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

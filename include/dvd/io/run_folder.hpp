@@ -14,7 +14,7 @@
 
 #include "dvd/io/atomic_file.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A checkpoint of a run and the step it was made after.
 struct CheckpointEntry {
@@ -168,4 +168,4 @@ class RunFolder {
   detail::Descriptor lock_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -33,7 +33,7 @@
 #include "dvd/io/data_type.hpp"
 #include "dvd/io/safetensors_header.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A safetensors file, read into memory and checked as a whole when constructed.
 ///
@@ -310,4 +310,4 @@ class SafetensorsWriter {
   std::map<std::string, std::string> metadata_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

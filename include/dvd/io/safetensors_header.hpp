@@ -29,7 +29,7 @@
 #include "dvd/core/error.hpp"
 #include "dvd/io/data_type.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -270,4 +270,4 @@ class SafetensorsHeader final : public nlohmann::json_sax<nlohmann::json>, FileC
 
 }  // namespace detail
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

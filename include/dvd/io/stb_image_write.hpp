@@ -44,13 +44,15 @@
 #define STB_IMAGE_WRITE_STATIC
 #define STBI_WRITE_NO_STDIO
 #define STBIW_ASSERT(condition) assert(condition)
-namespace dvd::detail::stb {
+namespace dvd::inline DVD_INSTRUCTION_SET::detail::stb {
 #if __has_include(<stb/stb_image_write.h>)
 #include <stb/stb_image_write.h>
 #else
 #include <stb_image_write.h>
+
+#include "dvd/core/instruction_set.hpp"
 #endif
-}  // namespace dvd::detail::stb
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::detail::stb
 
 // What it leaves behind, and what stood there before.
 #undef stbiw__ZHASH

@@ -27,7 +27,7 @@ extern "C" {
 #include "dvd/io/clip.hpp"
 #include "dvd/io/libav.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What a video file holds.
 struct VideoInfo {
@@ -313,4 +313,4 @@ class VideoFile {
   bool order_known_ = false;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -24,7 +24,7 @@ extern "C" {
 #include "dvd/io/gif_palette.hpp"
 #include "dvd/io/video_file.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -236,4 +236,4 @@ inline void write_mp4(const std::filesystem::path& path, const Clip& clip, doubl
   file.finish();
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -4,7 +4,7 @@
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A layer between features `[T, N, H, W, C]` of one shape. `A(channels, random)` constructs one.
 template <class A>
@@ -260,4 +260,4 @@ class SeparableAttention {
 static_assert(VideoAttention<NoAttention<float>> && VideoAttention<SelfAttention<float>> &&
               VideoAttention<SeparableAttention<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -3,7 +3,7 @@
 
 #include "dvd/layers/layer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Averages windows of 2x2 pixels or, over videos, of 2x2x2 while there is more than one frame: maps `[..., H, W, C]`
 /// to
@@ -77,4 +77,4 @@ class AvgPool {
 
 static_assert(Layer<AvgPool<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -5,7 +5,7 @@
 #include "dvd/layers/recurrent_unit.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Unrolls over the frames of x `[T, N, H, W, C]`; all convolutions 3x3 and spectrally normalised:
 ///
@@ -257,4 +257,4 @@ class ConvGRU {
 
 static_assert(RecurrentUnit<ConvGRU<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -7,7 +7,7 @@
 #include "dvd/layers/initialize.hpp"
 #include "dvd/layers/weighted.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Images and, where there is one, an affine map per image and channel that has not been carried out yet: what stands
 /// for scale * x + shift. A convolution does that on the way in.
@@ -182,4 +182,4 @@ using Conv3D = Convolution<3, T, D>;
 
 static_assert(Layer<Conv2D<float>> && AppliedLayer<Conv2D<float>> && AppliedLayer<Conv3D<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -9,7 +9,7 @@
 
 #include "dvd/layers/layer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Frame indices `[N, k]`, row-major, ascending in every row.
 struct FrameIndices {
@@ -157,4 +157,4 @@ Tensor<T, D> select_frames_backward(const X& dselected, const std::type_identity
   return dvideo;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

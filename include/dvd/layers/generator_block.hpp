@@ -8,7 +8,7 @@
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/upsample.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Batch norm, ReLU, (upsample), 3x3 convolution, batch norm, ReLU, 3x3 convolution, added to a shortcut: (upsample)
 /// and 1x1 convolution, or the identity where nothing is resampled and the width stays. Maps videos `[T, N, H, W, in]`
@@ -92,4 +92,4 @@ class GeneratorBlock {
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -7,7 +7,7 @@
 #include "dvd/core/random.hpp"
 #include "dvd/device/cpu/orthogonal.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A matrix `[rows, columns]`, row-major, whose shorter side is orthonormal; uniform among such matrices, as
 /// orthonormal directions of Gaussian ones are.
@@ -36,4 +36,4 @@ void initialize_orthogonal(Parameter<T, D>& weight, const Random& random) {
   weight.value.assign(std::vector<T>(matrix.begin(), matrix.end()));
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

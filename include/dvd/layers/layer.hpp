@@ -14,7 +14,7 @@
 #include "dvd/core/tensor.hpp"
 #include "dvd/device/cpu.hpp"  // the default device
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Something with parameters that can be visited; see core/parameter.hpp.
 template <class L>
@@ -104,4 +104,4 @@ requires std::copy_constructible<L> L clone(const L& layer) {
   return copy;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

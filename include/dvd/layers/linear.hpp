@@ -6,7 +6,7 @@
 #include "dvd/layers/initialize.hpp"
 #include "dvd/layers/weighted.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// y = W x + b: maps `[N, in]` to `[N, out]`, with weight `[out, in]` and bias `[out]`. Starts orthogonal, with bias 0.
 /// Throws ArgumentError for sizes below 1.
@@ -97,4 +97,4 @@ class Linear : public Weighted<Linear<T, D>, ConstTensorView<T, D>, T, D> {
 
 static_assert(Layer<Linear<float>> && AppliedLayer<Linear<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -5,7 +5,7 @@
 
 #include "dvd/layers/layer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A unit that carries a state from frame to frame. `U(width, random)` constructs one for C = `width` channels;
 /// `forward(x, frames, state, pass, cache)` maps x `[T or 1, N, H, W, C]` (one frame standing for T = `frames` equal
@@ -22,4 +22,4 @@ concept RecurrentUnit = Visitable<U> && std::copy_constructible<U> &&
   { unit.backward(x, cache, gradients).state } -> std::convertible_to<TensorOf<U>>;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

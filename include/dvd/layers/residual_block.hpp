@@ -8,7 +8,7 @@
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// ReLU, 3x3 convolution to `outputs`, ReLU, 3x3 convolution, average pool, added to a shortcut: 1x1 convolution and
 /// average pool, or the identity where resolution and width stay. The shortcut takes the input as it is, before any
@@ -90,4 +90,4 @@ using ResBlock3D = ResBlock<3, T, D>;
 
 static_assert(Layer<ResBlock2D<float>> && Layer<ResBlock3D<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -6,7 +6,7 @@
 #include "dvd/layers/layer.hpp"
 #include "dvd/layers/replay.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -116,4 +116,4 @@ requires((std::same_as<typename First::scalar_type, typename Rest::scalar_type> 
   detail::PackOf<First, Rest...> layers_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -6,7 +6,7 @@
 #include "dvd/layers/layer.hpp"
 #include "dvd/layers/spectral_estimates.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -115,4 +115,4 @@ class SpectralNorm {
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

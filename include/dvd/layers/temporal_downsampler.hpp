@@ -3,7 +3,7 @@
 
 #include "dvd/layers/avg_pool.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A map phi from videos `[T, N, R, R, 3]` to smaller ones, a layer that says by what it divides the resolution.
 template <class L>
@@ -146,4 +146,4 @@ class RandomHalfCrop {
 static_assert(TemporalDownsampling<TemporalDownsampler<float>> && TemporalDownsampling<QuarterDownsampler<float>> &&
               TemporalDownsampling<NoDownsampler<float>> && TemporalDownsampling<RandomHalfCrop<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

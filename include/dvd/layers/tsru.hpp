@@ -9,7 +9,7 @@
 #include "dvd/layers/recurrent_unit.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What the update gate of a TSRU looks at.
 enum class TsruGate {
@@ -230,4 +230,4 @@ using TSRUs = TransformationUnit<TsruGate::result, T, D>;
 
 static_assert(RecurrentUnit<TSRU<float>> && RecurrentUnit<TSRUs<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -5,7 +5,7 @@
 
 #include "dvd/layers/layer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Maps images `[..., H, W, C]` to `[..., 2H, 2W, C]`.
 template <Scalar T, Device D = Cpu>
@@ -70,4 +70,4 @@ class Upsample {
 
 static_assert(Layer<Upsample<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -3,7 +3,7 @@
 
 #include "dvd/layers/layer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Gives `Derived`, an AppliedLayer over T on D with inputs of type `Input`, its forward and backward passes.
 template <class Derived, class InputType, Scalar T, Device D>
@@ -43,4 +43,4 @@ class Weighted {
   const Derived& own() const { return static_cast<const Derived&>(*this); }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

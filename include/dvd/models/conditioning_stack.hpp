@@ -7,7 +7,7 @@
 #include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/models/config.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Maps C conditioning frames `[C, N, R, R, 3]` to the initial states of a generator's recurrent units, from the
 /// coarsest: `[N, 4, 4, ...]`, `[N, 8, 8, ...]`, ...
@@ -137,4 +137,4 @@ class ConditioningStack {
   std::size_t stages_ = 0;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -6,7 +6,7 @@
 
 #include "dvd/layers/upsample.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Sizes of a DVD-GAN. The widths of its networks are `channels` times lists that depend on the resolution.
 struct DvdGanConfig {
@@ -82,4 +82,4 @@ struct DvdGanConfig {
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

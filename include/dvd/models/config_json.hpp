@@ -7,7 +7,7 @@
 
 #include "dvd/models/config.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 using Json = nlohmann::ordered_json;
 
@@ -55,4 +55,4 @@ inline DvdGanConfig config_from_json(const Json& json) {
   return config;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -6,7 +6,7 @@
 #include "dvd/models/spatial_discriminator.hpp"
 #include "dvd/models/temporal_discriminator.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// The parts of a DVD-GAN that can be exchanged. To exchange one, derive and name another type:
 ///
@@ -105,4 +105,4 @@ class DvdGan
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -13,7 +13,7 @@
 #include "dvd/models/config.hpp"
 #include "dvd/models/generator_stage.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Makes videos `[T, N, R, R, 3]` in [-1, 1] from latents z `[N, latent_dim]` and class labels:
 ///
@@ -205,4 +205,4 @@ class Generator {
   Index width_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

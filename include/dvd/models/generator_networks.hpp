@@ -6,7 +6,7 @@
 #include "dvd/models/conditioning_stack.hpp"
 #include "dvd/models/generator.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// The networks that the generator's optimizer trains, and whose moving average samples are made from.
 template <class GeneratorType>
@@ -76,4 +76,4 @@ struct GeneratorNetworks {
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -8,7 +8,7 @@
 #include "dvd/layers/recurrent_unit.hpp"
 #include "dvd/models/config.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// One resolution of the generator: a recurrent unit, a residual block, and a residual block that doubles the
 /// resolution.
@@ -84,4 +84,4 @@ class GeneratorStage {
   Index frames_, width_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -4,7 +4,7 @@
 #include "dvd/models/generator_networks.hpp"
 #include "dvd/models/sampling.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Videos and what they were made from.
 template <Scalar T, Device D = Cpu>
@@ -49,4 +49,4 @@ auto continue_videos(GeneratorNetworks<GeneratorType>& networks, const ViewOf<Ge
   return result;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

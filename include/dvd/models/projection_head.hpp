@@ -5,7 +5,7 @@
 #include "dvd/layers/linear.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Scores `[N]` of features x `[T, N, H, W, C]` under class labels: with phi the sum of relu(x) over H and W,
 ///
@@ -111,4 +111,4 @@ class ProjectionHead {
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

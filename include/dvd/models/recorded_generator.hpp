@@ -3,7 +3,7 @@
 
 #include "dvd/models/generator_networks.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What generates videos by running statistics, batch after batch of one size. A recurrent generator is thousands of
 /// small kernels; a device that records work replays them all at once, from the third batch on. The bits are those of
@@ -55,4 +55,4 @@ class RecordedGenerator {
   typename D::Recording recording_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -6,7 +6,7 @@
 #include "dvd/core/random.hpp"
 #include "dvd/layers/embedding.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What to sample.
 struct SampleOptions {
@@ -65,4 +65,4 @@ void collect_standing_statistics(Generator& generator, Index batches, Index batc
   }
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -10,7 +10,7 @@
 #include "dvd/models/config.hpp"
 #include "dvd/models/projection_head.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Scores `[N]` of videos `[T, N, R, R, 3]` by k of their frames at full resolution, each judged on its own.
 /// An attention, if there is one, takes the features at half the resolution, after the first block.
@@ -91,4 +91,4 @@ class SpatialDiscriminator {
   Index resolution_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

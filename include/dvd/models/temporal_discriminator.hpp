@@ -10,7 +10,7 @@
 #include "dvd/models/config.hpp"
 #include "dvd/models/projection_head.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Scores `[N]` of videos `[T, N, R, R, 3]` after a TemporalDownsampler. The first two blocks are three-dimensional and
 /// halve time while they can; the frames that remain are judged by the other blocks one by one.
@@ -113,4 +113,4 @@ class TemporalDiscriminator {
   Index resolution_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

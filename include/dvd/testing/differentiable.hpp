@@ -16,7 +16,7 @@
 #include "dvd/device/cpu.hpp"
 #include "dvd/layers/layer.hpp"
 
-namespace dvd::testing {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
 /// A network under test, of any number of inputs. Its parameters and buffers are changed in place.
 struct Differentiable {
@@ -104,4 +104,4 @@ inline void converge(Contents<double>& contents) {
   }
 }
 
-}  // namespace dvd::testing
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing

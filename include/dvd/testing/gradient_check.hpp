@@ -16,7 +16,7 @@
 #include "dvd/core/error.hpp"
 #include "dvd/testing/differentiable.hpp"
 
-namespace dvd::testing {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
 /// What is wrong with the gradients of a network as it is, in passes of one kind: a line for each finding.
 ///
@@ -232,4 +232,4 @@ void check_gradients(const std::string& name, const L& layer, const ConstTensorV
   throw Error(name + ": a backward pass with a cache that no forward pass has filled is not refused");
 }
 
-}  // namespace dvd::testing
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing

@@ -6,7 +6,7 @@
 
 #include "dvd/core/parameter.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Settings of Adam; the defaults are DVD-GAN's for the generator.
 struct AdamOptions {
@@ -89,4 +89,4 @@ class Adam {
   Index steps_ = 0;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -18,7 +18,7 @@
 #include "dvd/io/network_file.hpp"
 #include "dvd/training/trainer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -136,4 +136,4 @@ void copy_training_state(Trainer<Types...>& from, Trainer<Types...>& to) {
   to.set_redraws(from.redraws());
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -6,7 +6,7 @@
 #include "dvd/models/config.hpp"
 #include "dvd/training/inputs.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -86,4 +86,4 @@ void check_inputs(const DvdGanConfig& config, const std::vector<Inputs>& parts) 
   for (const Inputs& part : parts) check_inputs(config, part);
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

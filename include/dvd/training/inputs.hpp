@@ -7,7 +7,7 @@
 #include "dvd/layers/embedding.hpp"
 #include "dvd/layers/frame_sampler.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What an update of the discriminators is made from.
 template <Scalar T, Device D = Cpu>
@@ -204,4 +204,4 @@ Pass pass_for(const Batch& part, const std::vector<Batch>& parts) {
   return pass;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -6,7 +6,7 @@
 
 #include "dvd/core/tensor.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A GAN loss: what discriminator and generator minimise, per score. Each function returns (value, derivative).
 /// `real` and `fake` are the discriminator's terms for scores of real and generated videos, `generator` is the
@@ -118,4 +118,4 @@ struct GeneratorTerm {
 static_assert(GanLoss<HingeLoss> && GanLoss<NonSaturatingLoss> && GanLoss<LeastSquaresLoss> &&
               GanLoss<WassersteinLoss>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -3,7 +3,7 @@
 
 #include "dvd/core/parameter.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Settings of the moving average; the defaults are the paper's.
 struct MovingAverageOptions {
@@ -51,4 +51,4 @@ class MovingAverage {
   Tensor<T, D> decays_{Shape{2}};  ///< of parameters and of buffers
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

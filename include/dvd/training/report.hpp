@@ -6,7 +6,7 @@
 
 #include "dvd/core/shape.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// One discriminator's part in an update.
 struct DiscriminatorReport {
@@ -32,4 +32,4 @@ struct StepReport {
   std::string fault;  ///< where the first value that is not finite arose, such as "spatial.blocks.0.conv1: its result"
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -6,7 +6,7 @@
 
 #include "dvd/core/parameter.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A weight and the estimate of its largest singular value.
 struct LargestSigma {
@@ -35,4 +35,4 @@ LargestSigma largest_sigma(const Contents<T, D>& contents) {
   return result;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -4,7 +4,7 @@
 #include "dvd/training/adam.hpp"
 #include "dvd/training/moving_average.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Settings of training; the defaults are the paper's but for the batch, which is 512 there.
 struct TrainerOptions {
@@ -40,4 +40,4 @@ struct TrainerOptions {
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

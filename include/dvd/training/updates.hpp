@@ -14,7 +14,7 @@
 #include "dvd/training/report.hpp"
 #include "dvd/training/trainer_options.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What a Trainer's steps are made of. An update is queued: nothing in it waits for the device or depends on what only
 /// the device knows, so a device may record it once and replay it. Whether all has been finite so far is a number on
@@ -318,4 +318,4 @@ class Updates {
   } steps_before_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

@@ -14,7 +14,7 @@
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cpu/product.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 namespace detail {
 
@@ -139,4 +139,4 @@ struct Attention {
   }
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

@@ -12,7 +12,7 @@
 #include "dvd/core/convolution.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Images as they lie in memory, and what is to be done to them.
 template <class T>
@@ -145,4 +145,4 @@ void load_band(const BandSource<T>& source, Index image, Index first, Index rows
   }
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

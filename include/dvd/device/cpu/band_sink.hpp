@@ -4,7 +4,7 @@
 
 #include "dvd/device/cpu/resampling.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Images that a convolution writes, and what is done to its outputs before.
 template <class T>
@@ -71,4 +71,4 @@ struct BandSink {
   }
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

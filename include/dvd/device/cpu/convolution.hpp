@@ -9,7 +9,7 @@
 #include "dvd/device/cpu/weight_gradient.hpp"
 #include "dvd/device/cpu/weight_gradient_winograd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 namespace detail {
 
@@ -161,4 +161,4 @@ struct Convolution {
   }
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

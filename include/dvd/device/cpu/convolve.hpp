@@ -9,7 +9,7 @@
 #include "dvd/device/cpu/convolve_direct.hpp"
 #include "dvd/device/cpu/convolve_winograd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// sink = convolution of source with filter. `pool_frames` is 2 where pairs of frames are summed, for which the filter
 /// has one tap more.
@@ -23,4 +23,4 @@ void convolve_bands(const ConvolutionSize& size, Index pool_frames, const BandSo
     convolve_direct(size, window, source, filter, sink);
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

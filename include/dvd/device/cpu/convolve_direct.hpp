@@ -10,7 +10,7 @@
 #include "dvd/device/cpu/filter.hpp"
 #include "dvd/device/cpu/frame_window.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 template <class T>
 void convolve_direct(const ConvolutionSize& size, const FrameWindow& window, const BandSource<T>& source,
@@ -84,4 +84,4 @@ void convolve_direct(const ConvolutionSize& size, const FrameWindow& window, con
   });
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

@@ -11,7 +11,7 @@
 #include "dvd/device/cpu/filter.hpp"
 #include "dvd/device/cpu/frame_window.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// sink = convolution of source with a filter of the method `winograd`.
 template <class T>
@@ -158,4 +158,4 @@ class WinogradConvolution {
   Index v_point_, m_point_;   ///< elements of a point
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

@@ -15,7 +15,7 @@
 
 static_assert(EIGEN_VERSION_AT_LEAST(3, 4, 0), "dvd evaluates Eigen's tensor expressions with Eigen 3.4 or later");
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// A device of Eigen's Tensor: what an expression needs for a while comes from the library's arena, and what Eigen is
 /// told of caches and threads is the same everywhere, because results depend on it.
@@ -122,7 +122,7 @@ struct Sharded<Eigen::internal::MeanReducer<T>> {
 };
 
 }  // namespace detail
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
 
 namespace Eigen::internal {
 

@@ -8,7 +8,7 @@
 
 #include "dvd/device/cpu/eigen_device.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// The extents of an expression, which may have more axes than a tensor here: parts of it often do.
 struct EigenExtents : std::vector<Index> {
@@ -121,4 +121,4 @@ void check_shapes(const Expression& expression) {
   detail::check_own(expression);
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

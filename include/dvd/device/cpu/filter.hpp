@@ -16,7 +16,7 @@
 #include "dvd/device/cpu/product.hpp"
 #include "dvd/device/cpu/winograd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 enum class Method { rows, direct, winograd };
 
@@ -124,4 +124,4 @@ void mirror_weight(Index taps, Index inputs, Index outputs, T factor, const T* w
   });
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

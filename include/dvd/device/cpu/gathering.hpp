@@ -6,7 +6,7 @@
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Row kernels of the contract; see core/device.hpp.
 struct Gathering {
@@ -68,4 +68,4 @@ struct Gathering {
   }
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

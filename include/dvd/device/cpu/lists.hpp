@@ -10,7 +10,7 @@
 #include "dvd/device/cpu/normalization.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Kernels over lists of the contract; see core/device.hpp.
 struct Lists {
@@ -62,4 +62,4 @@ struct Lists {
   }
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

@@ -21,7 +21,7 @@
 #include "dvd/device/arena.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 constexpr std::size_t memory_alignment = 64;
 
@@ -157,4 +157,4 @@ class Workspace {
   std::size_t bytes_ = 0;
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

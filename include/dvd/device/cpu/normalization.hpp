@@ -11,7 +11,7 @@
 #include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/parallel.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Normalisation kernels of the contract; see core/device.hpp.
 struct Normalization {
@@ -221,4 +221,4 @@ struct Normalization {
   }
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

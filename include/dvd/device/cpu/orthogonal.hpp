@@ -6,7 +6,7 @@
 
 #include "dvd/device/cpu/convolution.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Makes the rows of a matrix `[count, length]` from the arena, count <= length, orthonormal in place, each row within
 /// the span of itself and those before it. Every block of rows is cleared of its part along the rows before it, then
@@ -51,4 +51,4 @@ inline void orthonormalize_rows(Index count, Index length, float* matrix) {
   }
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

@@ -16,7 +16,7 @@
 #include "dvd/core/shape.hpp"
 #include "dvd/device/cpu/denormals.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// While it lives, at most `threads` threads compute, the calling one included. 0 means all cores.
 class ThreadLimit {
@@ -87,4 +87,4 @@ void parallel_chunks(Index size, Index grain, const Task& task) {
 inline constexpr Index pointwise_grain = 16384;
 
 }  // namespace cpu
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET

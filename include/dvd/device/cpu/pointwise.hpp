@@ -7,7 +7,7 @@
 
 #include "dvd/device/cpu/parallel.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 template <class T>
 using Values = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
@@ -212,4 +212,4 @@ struct Pointwise {
   }
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

@@ -19,7 +19,7 @@
 #include "dvd/core/shape.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Rows in a group; see above.
 inline constexpr int group_rows = 4;
@@ -158,4 +158,4 @@ void product(const ProductStrides<T>& strides, const T* a, const T* b, T* c, Ind
   }
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

@@ -4,7 +4,7 @@
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 namespace detail {
 
@@ -197,4 +197,4 @@ struct Resampling {
   }
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

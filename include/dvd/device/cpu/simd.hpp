@@ -5,7 +5,9 @@
 #include <cstring>
 #include <utility>
 
-namespace dvd::cpu {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 #if defined(__AVX512F__)
 inline constexpr int vector_bytes = 64;
@@ -76,4 +78,4 @@ template <class V>
   return x < 0 ? V{} : x;
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

@@ -7,7 +7,7 @@
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 namespace detail {
 
@@ -96,4 +96,4 @@ struct Warping {
   }
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

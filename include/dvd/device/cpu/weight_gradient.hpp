@@ -9,7 +9,7 @@
 #include "dvd/device/cpu/filter.hpp"
 #include "dvd/device/cpu/frame_window.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 namespace detail {
 
@@ -122,4 +122,4 @@ void weight_gradient_rows(Index rows, Index inputs, Index outputs, const T* x, c
 
 }  // namespace detail
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

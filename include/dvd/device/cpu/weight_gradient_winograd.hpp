@@ -12,7 +12,7 @@
 
 #include "dvd/device/cpu/weight_gradient.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// dweight = factor * the gradient, from sources of the input and of the outputs' gradient.
 template <class T>
@@ -169,4 +169,4 @@ class WinogradWeightGradient {
   Index band_columns_, v_point_, m_point_;
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

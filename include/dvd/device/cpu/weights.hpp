@@ -8,7 +8,7 @@
 #include "dvd/core/random.hpp"
 #include "dvd/device/cpu/normalization.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Weight kernels of the contract; see core/device.hpp.
 struct Weights {
@@ -134,4 +134,4 @@ struct Weights {
   }
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

@@ -13,7 +13,7 @@
 #include "dvd/core/shape.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
-namespace dvd::cpu::winograd {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu::winograd {
 
 inline constexpr int outputs = 4;  ///< of a tile, in each dimension
 inline constexpr int inputs = 6;   ///< of a tile, in each dimension
@@ -184,4 +184,4 @@ void transform_weight_gradient(Index count, const Get& get, T factor, T* w, Inde
   });
 }
 
-}  // namespace dvd::cpu::winograd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu::winograd

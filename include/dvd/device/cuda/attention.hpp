@@ -4,7 +4,7 @@
 #include "dvd/core/attention.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Attention kernels of the contract; see core/device.hpp.
 struct Attention {
@@ -15,4 +15,4 @@ struct Attention {
                               T* dquery, T* dkey, T* dvalue);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

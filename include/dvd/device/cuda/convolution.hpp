@@ -11,7 +11,7 @@
 #include "dvd/core/convolution.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// A convolution's weight as the libraries read it: [outputs, taps, inputs] with channels padded for a kernel of 3, and
 /// the packed weight itself, which must outlive this, for a kernel of 1.
@@ -40,4 +40,4 @@ struct Convolution {
                                        std::type_identity_t<T>* dweight);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

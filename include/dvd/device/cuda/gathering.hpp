@@ -3,7 +3,7 @@
 
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Row kernels of the contract; see core/device.hpp.
 struct Gathering {
@@ -23,4 +23,4 @@ struct Gathering {
   static void mean_loss(Index size, const float* scores, Term term, float* loss, float* dscores);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -8,7 +8,7 @@
 
 #include "dvd/core/error.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// There is no GPU that could be used, and why: what to do stands in the message.
 class NoDevice : public Error {
@@ -48,4 +48,4 @@ struct Memory {
   static void synchronize();
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -3,7 +3,7 @@
 
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Normalisation kernels of the contract; see core/device.hpp.
 struct Normalization {
@@ -27,4 +27,4 @@ struct Normalization {
   static void dot(Index size, const T* x, const T* y, float* result);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -6,7 +6,7 @@
 #include "dvd/core/arrays.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Pointwise kernels of the contract; see core/device.hpp.
 struct Pointwise {
@@ -63,4 +63,4 @@ struct Lists {
   static void check_finite(const std::vector<ArrayView<float>>& arrays, float* finite);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

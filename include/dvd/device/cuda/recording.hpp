@@ -4,7 +4,9 @@
 #include <functional>
 #include <memory>
 
-namespace dvd::cuda {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// A piece of work that is to be done many times, on arrays that stay where they are. The first time it runs as it is,
 /// which lets libraries choose their algorithms; the second time it is recorded, and from then on replayed: none of its
@@ -25,4 +27,4 @@ class Recording {
   int runs_ = 0;
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -3,7 +3,7 @@
 
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Resampling kernels of the contract; see core/device.hpp.
 struct Resampling {
@@ -33,4 +33,4 @@ struct Resampling {
                             const T* dy, T* dx, T* doffsets);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -6,10 +6,10 @@
 #include "dvd/core/bfloat16.hpp"
 #include "dvd/core/shape.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Elements of arrays on a GPU: float, and bfloat16, whose sums, statistics and weights as they are learned are float.
 template <class T>
 concept CudaScalar = std::same_as<T, float> || std::same_as<T, bfloat16>;
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

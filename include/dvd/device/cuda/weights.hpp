@@ -8,7 +8,7 @@
 #include "dvd/core/random.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Weight kernels of the contract; see core/device.hpp.
 struct Weights {
@@ -26,4 +26,4 @@ struct Weights {
   static void random_uniform(Index size, const Random& random, T low, T high, T* y);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

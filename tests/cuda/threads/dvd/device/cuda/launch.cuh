@@ -53,7 +53,7 @@ inline int shuffle_down(int value, int distance) {
 #define __syncthreads() threads::whole_block->arrive_and_wait()
 #define __shfl_down_sync(mask, value, distance) threads::shuffle_down(value, distance)
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, const Arguments&... arguments) {
@@ -79,4 +79,4 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, const Argument
   for (std::thread& each : running) each.join();
 }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

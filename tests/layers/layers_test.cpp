@@ -172,6 +172,46 @@ TEST_CASE("a cache keeps what its own pass used") {
   }
 }
 
+// Whether training one of two equal layers leaves the other, and its gradients, as they were. The first must move.
+template <class L>
+void check_apart(L& trained, L& other, const Doubles& x) {
+  REQUIRE(state_of(trained) == state_of(other));
+  const std::vector<double> before = state_of(other);
+  typename L::Cache cache;
+  const Doubles y = trained.forward(x, Pass::train(), &cache);
+  trained.backward(y, cache, Gradients::all);
+  for (auto& [name, parameter] : contents(trained).parameters) {
+    REQUIRE(parameter->gradient);
+    Cpu::add(parameter->value.size(), parameter->gradient.data(), parameter->value.data());
+  }
+  CHECK(state_of(trained) != before);
+  CHECK(state_of(other) == before);
+  for (const auto& [name, parameter] : contents(other).parameters) CHECK(!parameter->gradient);
+}
+
+template <class L>
+void check_copies(L layer, const Shape& shape) {
+  const Doubles x = random_tensor(shape, 2);
+  L copy = layer;
+  check_apart(layer, copy, x);
+  L cloned = clone(layer);  // which now has gradients
+  for (const auto& [name, parameter] : contents(cloned).parameters) CHECK(!parameter->gradient);
+  check_apart(layer, cloned, x);
+  L assigned = clone(copy);
+  assigned = cloned;
+  check_apart(cloned, assigned, x);
+}
+
+TEST_CASE("copies and clones of layers have weights and buffers of their own") {
+  check_copies(Linear<double>(5, 3, random_weights), {4, 5});
+  check_copies(Conv2D<double>(3, 4, 3, random_weights), {2, 4, 4, 3});
+  check_copies(SpectralNorm<Conv3D<double>>(Random(4), 3, 4, 3, random_weights), {2, 1, 3, 3, 3});
+  check_copies(ResBlock2D<double>(3, 4, false, true, random_weights), {2, 4, 4, 3});
+  check_copies(Sequential(SpectralNorm<Conv2D<double>>(Random(4), 3, 4, 3, random_weights), AvgPool<double>(),
+                          Conv2D<double>(4, 2, 1, random_weights)),
+               {2, 4, 4, 3});
+}
+
 TEST_CASE("names of parameters and buffers") {
   Sequential net(Conv2D<double>(1, 2, 3, random_weights),
                  SpectralNorm<Conv2D<double>>(random_weights, 2, 1, 1, random_weights, false));

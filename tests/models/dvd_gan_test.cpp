@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <set>
+#include <tuple>
 
 #include "dvd/device/cpu.hpp"
 
@@ -136,6 +137,31 @@ TEST_CASE("names are unique and those of a checkpoint") {
         "ema.generator.stages.0.blocks.0.norm1.running_mean"})
     CHECK_MESSAGE(names.contains(name), name);
   CHECK(!names.contains("generator.stages.0.blocks.0.skip.weight"));
+}
+
+TEST_CASE("a clone of the networks is a model of its own") {
+  DvdGanConfig config = small;
+  config.condition_frames = 2;
+  DvdGan<float> gan(config, 1);
+  const auto state = [](auto& network) {
+    std::vector<std::vector<float>> values;
+    const auto all = contents(network);
+    for (const auto& [name, parameter] : all.parameters) values.push_back(parameter->value.to_vector());
+    for (const auto& [name, buffer] : all.buffers) values.push_back(buffer->value.to_vector());
+    return values;
+  };
+  auto networks = clone(gan.networks());
+  auto spatial = clone(gan.spatial);
+  auto temporal = gan.temporal;
+  CHECK(state(networks) == state(gan.networks()));
+  CHECK(state(gan.average) == state(gan.networks()));
+  const auto before = std::tuple(state(networks), state(spatial), state(temporal), state(gan.average));
+  for (auto& [name, parameter] : contents(gan.networks()).parameters) parameter->value.fill(0);
+  for (auto& [name, buffer] : contents(gan.networks()).buffers) buffer->value.fill(1);
+  for (auto& [name, parameter] : contents(gan.spatial).parameters) parameter->value.fill(0);
+  for (auto& [name, parameter] : contents(gan.temporal).parameters) parameter->value.fill(0);
+  CHECK(std::tuple(state(networks), state(spatial), state(temporal), state(gan.average)) == before);
+  static_assert(!std::is_copy_constructible_v<DvdGan<float>>);
 }
 
 // Everything that a training pass and its gradients compute and leave behind, with sigmas from `estimates`.

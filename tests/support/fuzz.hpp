@@ -95,9 +95,6 @@ class Fuzz {
   }
   Gradients gradients() { return one_of({Gradients::inputs, Gradients::parameters, Gradients::all}); }
 
-  // To be called where no view is needed any more.
-  void forget() { own_.clear(); }
-
  private:
   Random random_;
   std::uint64_t draws_ = 0;

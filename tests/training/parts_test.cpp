@@ -251,7 +251,7 @@ TEST_CASE("predictions") {
   DiscriminatorInputs<float> inputs{
       batch.videos.slice(0, 5), batch.labels, Tensor<float>::zeros({2, 6}), {1, 2}, {}, {}};
   CHECK_THROWS_WITH_AS(trainer.discriminator_update(inputs, report),
-                       "the discriminators expect real videos of 7 frames, not of shape [5, 2, 16, 16, 3]",
+                       "an update expects real videos [7, N, 16, 16, 3], at least one, not [5, 2, 16, 16, 3]",
                        ArgumentError);
   CHECK_THROWS_AS(DvdGan<float>(small).predict(batch.videos.slice(0, 3)), ArgumentError);
 }

@@ -18,6 +18,8 @@ namespace {
 using namespace dvd;
 
 using Gan = DvdGan<float>;
+static_assert(!std::is_copy_constructible_v<Trainer<Gan>> && !std::is_copy_assignable_v<Trainer<Gan>>);
+
 using State = std::map<std::string, std::vector<float>>;
 
 constexpr DvdGanConfig small{.frames = 3, .resolution = 16, .channels = 2, .classes = 12, .spatial_frames = 2};

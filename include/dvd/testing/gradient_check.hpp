@@ -50,7 +50,7 @@ class GradientCheck {
     check_differences();
   }
 
-  const std::vector<std::string>& findings() const { return findings_; }
+  std::vector<std::string> findings() const { return findings_; }
 
  private:
   template <class... Parts>

@@ -1,0 +1,287 @@
+// Models given what fits and what does not: a call works or is refused with a line, and has then changed nothing.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <limits>
+
+#include "dvd/models/dvd_gan.hpp"
+#include "dvd/models/prediction.hpp"
+#include "support/fuzz.hpp"
+
+namespace {
+
+using namespace dvd;
+using dvd::testing::attempt;
+using dvd::testing::check_gradient_of;
+using dvd::testing::check_result;
+using dvd::testing::Fuzz;
+using dvd::testing::tries;
+
+using View = ConstTensorView<float>;
+using Networks = GeneratorNetworks<Generator<float>>;
+
+constexpr Index batch = 2, classes = 3;
+const Random random_weights(1);
+
+DvdGanConfig small(Index condition_frames = 0) {
+  return {.frames = 2,
+          .resolution = 16,
+          .channels = 1,
+          .classes = classes,
+          .latent_dim = 4,
+          .embed_dim = 3,
+          .spatial_frames = 2,
+          .condition_frames = condition_frames};
+}
+
+bool are_classes(const Labels& labels) {
+  for (const Index label : labels)
+    if (label < 0 || label >= classes) return false;
+  return !labels.empty();
+}
+
+Index size(const Labels& labels) { return static_cast<Index>(labels.size()); }
+
+TEST_CASE("generator") {
+  Fuzz fuzz("generator");
+  const DvdGanConfig config = small();
+  Generator<float> network(config, random_weights);
+  const auto state_shape = [&](std::size_t stage, Index videos) {
+    return network.stages[stage].state_shape(videos, Index{4} << stage);
+  };
+  Generator<float>::Cache kept;
+  std::optional<Shape> kept_result;
+  for (int i = 0; i < tries(60); ++i) {
+    network.recompute = fuzz.chance(30);
+    const Labels labels = fuzz.labels(batch, classes);
+    const View z = fuzz.view<float>({batch, config.latent_dim});
+    Generator<float>::States states;
+    if (fuzz.chance(40))
+      for (std::size_t stage = 0; stage < network.stages.size(); ++stage)
+        states.push_back(fuzz.chance(85) ? fuzz.exact_view<float>(state_shape(stage, batch))
+                                         : fuzz.view<float>(state_shape(stage, batch)));
+    if (!states.empty() && fuzz.chance(10)) states.pop_back();
+    bool fits = are_classes(labels) && z.shape() == Shape{size(labels), config.latent_dim} &&
+                (states.empty() || states.size() == network.stages.size());
+    for (std::size_t stage = 0; fits && stage < states.size(); ++stage)
+      fits = states[stage] && states[stage].shape() == state_shape(stage, size(labels));
+    const Pass pass = fuzz.pass();
+    Generator<float>::Cache cache;
+    const auto y = attempt(concat("a generator of ", z.shape()), network, fits,
+                           [&] { return network.forward(z, labels, pass, &cache, states); });
+    if (y) {
+      kept_result = Shape{config.frames, size(labels), 16, 16, 3};
+      check_result("a generator", *y, *kept_result);
+      kept = cache;
+    }
+    const bool filled = kept_result && fuzz.chance(80);
+    const View dy = fuzz.view<float>(kept_result.value_or(Shape{config.frames, batch, 16, 16, 3}));
+    const Gradients gradients = fuzz.gradients();
+    const auto result = attempt(
+        concat("a generator's backward pass of ", dy.shape()), network, filled && dy && dy.shape() == *kept_result,
+        [&] { return network.backward(dy, filled ? kept : Generator<float>::Cache(), gradients); });
+    if (result) check_gradient_of("the gradient of z", result->z, {(*kept_result)[1], config.latent_dim}, true);
+
+    const View condition = fuzz.view<float>({batch, config.condition_dim()});
+    attempt(concat("a generator of conditions ", condition.shape()), network,
+            condition && condition.shape().rank() == 2 && condition.extent(0) > 0 &&
+                condition.extent(1) == config.condition_dim(),
+            [&] { return network.forward_condition(condition, pass); });
+  }
+}
+
+TEST_CASE("networks that continue videos") {
+  Fuzz fuzz("networks");
+  const DvdGanConfig config = small(3);
+  Networks networks(config, random_weights);
+  for (int i = 0; i < tries(50); ++i) {
+    const Labels labels = fuzz.labels(batch, classes);
+    const View z = fuzz.view<float>({batch, config.latent_dim});
+    const View condition = fuzz.view<float>({3, batch, 16, 16, 3});
+    const bool fits = are_classes(labels) && z.shape() == Shape{size(labels), config.latent_dim} && condition &&
+                      condition.shape() == Shape{3, size(labels), 16, 16, 3};
+    const Pass pass = fuzz.pass();
+    Networks::Cache cache;
+    const auto y = attempt(concat("networks of ", z.shape(), " and ", condition.shape()), networks, fits,
+                           [&] { return networks.generate(z, labels, condition, pass, &cache); });
+    const Shape right{config.frames, y ? size(labels) : batch, 16, 16, 3};
+    if (y) check_result("networks", *y, right);
+    const View dy = fuzz.view<float>(right);
+    const Gradients gradients = fuzz.gradients();
+    const auto result =
+        attempt(concat("networks' backward pass of ", dy.shape()), networks, y && dy && dy.shape() == right,
+                [&] { return networks.backward(dy, cache, gradients); });
+    if (result)
+      check_gradient_of("the gradient of the frames", result->condition, condition.shape(), wants_inputs(gradients));
+  }
+}
+
+TEST_CASE("conditioning stack") {
+  Fuzz fuzz("conditioning stack");
+  ConditioningStack<float> stack(small(3), random_weights);
+  for (int i = 0; i < tries(50); ++i) {
+    const View condition = fuzz.view<float>({3, batch, 16, 16, 3});
+    const bool fits = condition && condition.shape().rank() == 5 && condition.extent(1) > 0 &&
+                      condition.shape() == Shape{3, condition.extent(1), 16, 16, 3};
+    const Pass pass = fuzz.pass();
+    ConditioningStack<float>::Cache cache;
+    const auto states = attempt(concat("a conditioning stack of ", condition.shape()), stack, fits,
+                                [&] { return stack.forward(condition, pass, &cache); });
+    std::vector<View> dstates;
+    bool backward_fits = states.has_value();
+    for (const View& state : states.value_or(std::vector<View>())) {
+      dstates.push_back(fuzz.chance(80) ? fuzz.exact_view<float>(state.shape()) : fuzz.view<float>(state.shape()));
+      backward_fits = backward_fits && dstates.back() && dstates.back().shape() == state.shape();
+    }
+    if (!dstates.empty() && fuzz.chance(10)) {
+      dstates.pop_back();
+      backward_fits = false;
+    }
+    const Gradients gradients = fuzz.gradients();
+    const auto dx = attempt("a conditioning stack's backward pass", stack, backward_fits,
+                            [&] { return stack.backward(dstates, cache, gradients); });
+    if (dx) check_gradient_of("the gradient of the frames", *dx, condition.shape(), wants_inputs(gradients));
+  }
+}
+
+// A video that a discriminator can judge, or not.
+bool is_video(const View& video, Index videos) {
+  return video && video.shape().rank() == 5 && video.size() > 0 && video.extent(1) == videos && video.extent(2) == 16 &&
+         video.extent(3) == 16 && video.extent(4) == 3;
+}
+
+template <class Network>
+void fuzz_spatial(const std::string& name) {
+  Fuzz fuzz(name);
+  Network network(small(), random_weights);
+  for (int i = 0; i < tries(60); ++i) {
+    const View video = fuzz.view<float>({2, batch, 16, 16, 3});
+    const Labels labels = fuzz.labels(batch, classes);
+    FrameIndices frames{batch, 2, {0, 1, 1, 1}};
+    if (fuzz.chance(15)) frames.values.pop_back();
+    if (fuzz.chance(15)) frames.values[0] = fuzz.one_of<Index>({-1, 2, INT64_MAX, INT64_MIN});
+    if (fuzz.chance(15)) frames.count = fuzz.one_of<Index>({-1, 0, 1, INT64_MAX});
+    if (fuzz.chance(15)) frames.videos = fuzz.one_of<Index>({-1, 0, 1, 3, INT64_MAX});
+    bool fits = frames.videos == size(labels) && frames.count == 2 && size(frames.values) == 2 * frames.videos &&
+                are_classes(labels) && is_video(video, frames.videos);
+    for (const Index frame : frames.values) fits = fits && frame >= 0 && frame < video.extent(0);
+    const Pass pass = fuzz.pass();
+    typename Network::Cache cache;
+    const auto y = attempt(concat(name, " of ", video.shape()), network, fits,
+                           [&] { return network.forward(video, labels, frames, pass, &cache); });
+    if (y) check_result(name, *y, {batch});
+    const View dy = fuzz.view<float>({batch});
+    const Gradients gradients = fuzz.gradients();
+    const auto dx =
+        attempt(concat(name, "'s backward pass of ", dy.shape()), network, y && dy && dy.shape() == Shape{batch},
+                [&] { return network.backward(dy, cache, gradients); });
+    if (dx) check_gradient_of(name, *dx, video.shape(), wants_inputs(gradients));
+  }
+}
+
+template <class Network>
+void fuzz_temporal(const std::string& name) {
+  Fuzz fuzz(name);
+  Network network(small(), random_weights);
+  for (int i = 0; i < tries(50); ++i) {
+    const View video = fuzz.view<float>({3, batch, 16, 16, 3});
+    const Labels labels = fuzz.labels(batch, classes);
+    const bool fits = are_classes(labels) && is_video(video, size(labels));
+    const Pass pass = fuzz.pass();
+    typename Network::Cache cache;
+    const auto y = attempt(concat(name, " of ", video.shape()), network, fits,
+                           [&] { return network.forward(video, labels, pass, &cache); });
+    const Shape scores{y ? size(labels) : batch};
+    if (y) check_result(name, *y, scores);
+    const View dy = fuzz.view<float>(scores);
+    const Gradients gradients = fuzz.gradients();
+    const auto dx = attempt(concat(name, "'s backward pass of ", dy.shape()), network, y && dy && dy.shape() == scores,
+                            [&] { return network.backward(dy, cache, gradients); });
+    if (dx) check_gradient_of(name, *dx, video.shape(), wants_inputs(gradients));
+  }
+}
+
+TEST_CASE("discriminators") {
+  fuzz_spatial<SpatialDiscriminator<float>>("spatial discriminator");
+  fuzz_spatial<SpatialDiscriminator<float, Cpu, SelfAttention<float>>>("spatial discriminator with attention");
+  fuzz_temporal<TemporalDiscriminator<float>>("temporal discriminator");
+  fuzz_temporal<TemporalDiscriminator<float, Cpu, RandomHalfCrop<float>, SeparableAttention<float>>>(
+      "temporal discriminator of other parts");
+}
+
+TEST_CASE("projection head") {
+  Fuzz fuzz("head");
+  ProjectionHead<float> head(5, classes, random_weights);
+  for (int i = 0; i < tries(80); ++i) {
+    const View x = fuzz.view<float>({2, batch, 2, 3, 5});
+    const Labels labels = fuzz.labels(batch, classes);
+    const bool fits = are_classes(labels) && x && x.shape().rank() == 5 && x.size() > 0 &&
+                      x.extent(1) == size(labels) && x.extent(4) == 5;
+    const Pass pass = fuzz.pass();
+    ProjectionHead<float>::Cache cache;
+    const auto y =
+        attempt(concat("a head of ", x.shape()), head, fits, [&] { return head.forward(x, labels, pass, &cache); });
+    const Shape scores{y ? size(labels) : batch};
+    if (y) check_result("a head", *y, scores);
+    const View dy = fuzz.view<float>(scores);
+    const Gradients gradients = fuzz.gradients();
+    const auto dx = attempt(concat("a head's backward pass of ", dy.shape()), head, y && dy && dy.shape() == scores,
+                            [&] { return head.backward(dy, cache, gradients); });
+    if (dx) check_gradient_of("a head", *dx, x.shape(), wants_inputs(gradients));
+  }
+}
+
+SampleOptions sample_options(Fuzz& fuzz) {
+  constexpr double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  SampleOptions options{.label = fuzz.below(classes), .count = 2};
+  if (fuzz.chance(10)) options.label = fuzz.one_of<Index>({-1, classes, INT64_MAX, INT64_MIN});
+  if (fuzz.chance(10)) options.count = fuzz.one_of<Index>({-1, 0, 1, Index{1} << 60, INT64_MAX, INT64_MIN});
+  if (fuzz.chance(10)) options.truncation = fuzz.one_of({-1.0, 0.0, 0.5, 101.0, infinity, nan});
+  if (fuzz.chance(10)) options.threshold = fuzz.one_of({-1.0, 1e-9, 0.5, infinity, nan});
+  return options;
+}
+
+// Whether the options but for `count` are ones to sample by.
+bool make_sense(const SampleOptions& options) {
+  return options.label >= 0 && options.label < classes && options.truncation >= 0 && options.truncation <= 100 &&
+         (options.threshold == 0 || options.threshold >= 0.01);
+}
+
+TEST_CASE("sampling") {
+  Fuzz fuzz("sampling");
+  DvdGan<float> gan(small());
+  for (int i = 0; i < tries(40); ++i) {
+    const SampleOptions options = sample_options(fuzz);
+    const auto y = attempt("sample", gan, make_sense(options) && options.count >= 1 && options.count <= 2,
+                           [&] { return gan.sample(options); });
+    if (y) check_result("sample", *y, {2, options.count, 16, 16, 3});
+  }
+  attempt("predicting from nothing", gan, false, [&] { return gan.predict({}); });
+  attempt("predicting", gan, false, [&] { return gan.predict(fuzz.exact_view<float>({3, batch, 16, 16, 3})); });
+}
+
+TEST_CASE("predicting") {
+  Fuzz fuzz("predicting");
+  DvdGan<float> gan(small(3));
+  attempt("sampling from nothing", gan, false, [&] { return gan.sample(); });
+  for (int i = 0; i < tries(40); ++i) {
+    const SampleOptions options = sample_options(fuzz);
+    const Labels labels = fuzz.labels(batch, classes);
+    const Index steps = fuzz.chance(80) ? 1 + fuzz.below(5) : fuzz.one_of<Index>({-1, 0, INT64_MAX, Index{1} << 59});
+    const View condition = fuzz.view<float>({3, batch, 16, 16, 3});
+    const bool is_condition = condition && condition.shape().rank() == 5 && condition.extent(1) > 0 &&
+                              condition.shape() == Shape{3, condition.extent(1), 16, 16, 3};
+    const auto y = attempt(concat("predict of ", condition.shape()), gan, is_condition && make_sense(options),
+                           [&] { return gan.predict(condition, options); });
+    if (y) check_result("predict", *y, {2, condition.extent(1), 16, 16, 3});
+    SampleOptions others = options;
+    others.label = 0;
+    const bool fits = is_condition && make_sense(others) && are_classes(labels) &&
+                      size(labels) == condition.extent(1) && steps >= 1 && steps < 100;
+    const auto longer = attempt(concat("continue_videos of ", condition.shape(), " for ", steps), gan, fits,
+                                [&] { return continue_videos(gan.average, condition, labels, steps, others); });
+    if (longer) check_result("continue_videos", longer->frames, {steps, condition.extent(1), 16, 16, 3});
+  }
+}
+
+}  // namespace

@@ -170,7 +170,9 @@ struct Normalization {
         W sum[4] = {};  // four at a time, or the loop would wait for its additions
         Index r = 0;
         for (; r + 4 <= count; r += 4)
-          unroll<4>([&](auto k) { sum[k] += __builtin_convertvector(load<V>(from + (r + k) * x_row + c), W); });
+          unroll<4>([&](int k) __attribute__((always_inline)) {
+            sum[k] += __builtin_convertvector(load<V>(from + (r + k) * x_row + c), W);
+          });
         for (; r < count; ++r) sum[0] += __builtin_convertvector(load<V>(from + r * x_row + c), W);
         store(parts.data() + i * channels + c, (sum[0] + sum[1]) + (sum[2] + sum[3]));
       });

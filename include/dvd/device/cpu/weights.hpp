@@ -99,7 +99,9 @@ struct Weights {
         V sum[4] = {};
         Index c = 0;
         for (; c + 4 * lanes <= columns; c += 4 * lanes)
-          unroll<4>([&](auto i) { sum[i] += load<V>(row + c + i * lanes) * load<V>(v + c + i * lanes); });
+          unroll<4>([&](int i) __attribute__((always_inline)) {
+            sum[i] += load<V>(row + c + i * lanes) * load<V>(v + c + i * lanes);
+          });
         const V all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
         double total = 0;
         for (int lane = 0; lane < lanes; ++lane) total += static_cast<double>(all[lane]);

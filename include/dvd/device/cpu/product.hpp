@@ -61,36 +61,41 @@ template <class T, int Lanes, int Groups, int Vectors>
                                     const RowGroup* groups, Index columns, const T* bias) {
   using V = Vector<T, Lanes>;
   constexpr int rows = Groups * group_rows;
-  V sum[std::size_t(rows)][std::size_t(Vectors)];
-  unroll<rows>([&](auto r) { unroll<Vectors>([&](auto v) { sum[r][v] = V{}; }); });
+  V sum[rows][Vectors];
+  unroll<rows>([&](int r) __attribute__((always_inline)) {
+    unroll<Vectors>([&](int v) __attribute__((always_inline)) { sum[r][v] = V{}; });
+  });
   const Index a_row = strides.a_row, a_depth = strides.a_depth, b_depth = strides.b_depth;
 
   for (Index segment = 0; segment < strides.segments; ++segment) {
-    const T* group[std::size_t(Groups)];
-    unroll<Groups>([&](auto g) { group[g] = a + groups[g].a + segment * strides.a_segment; });
+    const T* group[Groups];
+    unroll<Groups>([&](int g)
+                       __attribute__((always_inline)) { group[g] = a + groups[g].a + segment * strides.a_segment; });
     const T* column = b + segment * strides.b_segment;
     for (Index k = 0; k < strides.depth; ++k) {
-      V values[std::size_t(Vectors)];
-      unroll<Vectors>([&](auto v) { values[v] = load<V>(column + v * Lanes); });
-      unroll<rows>([&](auto r) {
+      V values[Vectors];
+      unroll<Vectors>([&](int v) __attribute__((always_inline)) { values[v] = load<V>(column + v * Lanes); });
+      unroll<rows>([&](int r) __attribute__((always_inline)) {
         const T factor = group[r / group_rows][(r % group_rows) * a_row];
-        unroll<Vectors>([&](auto v) { sum[r][v] += factor * values[v]; });
+        unroll<Vectors>([&](int v) __attribute__((always_inline)) { sum[r][v] += factor * values[v]; });
       });
-      unroll<Groups>([&](auto g) { group[g] += a_depth; });
+      unroll<Groups>([&](int g) __attribute__((always_inline)) { group[g] += a_depth; });
       column += b_depth;
     }
   }
 
   if (bias) {
-    V offset[std::size_t(Vectors)];
-    unroll<Vectors>([&](auto v) { offset[v] = load<V>(bias + v * Lanes); });
-    unroll<rows>([&](auto r) { unroll<Vectors>([&](auto v) { sum[r][v] += offset[v]; }); });
+    V offset[Vectors];
+    unroll<Vectors>([&](int v) __attribute__((always_inline)) { offset[v] = load<V>(bias + v * Lanes); });
+    unroll<rows>([&](int r) __attribute__((always_inline)) {
+      unroll<Vectors>([&](int v) __attribute__((always_inline)) { sum[r][v] += offset[v]; });
+    });
   }
-  unroll<rows>([&](auto r) {
+  unroll<rows>([&](int r) __attribute__((always_inline)) {
     const RowGroup& group = groups[r / group_rows];
     if (r % group_rows >= group.rows) return;
     T* row = c + group.c + (r % group_rows) * c_row;
-    unroll<Vectors>([&](auto v) {
+    unroll<Vectors>([&](int v) __attribute__((always_inline)) {
       T* to = row + v * Lanes;
       const V value = sum[r][v];  // a copy: an address taken of the sums would keep them out of registers
       if (columns >= (v + 1) * Lanes) {

@@ -2,6 +2,8 @@
 // together, which is the same in every locale.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <charconv>
 #include <concepts>
 #include <initializer_list>
@@ -119,3 +121,5 @@ void require(bool condition, const Parts&... message) {
 }
 
 }  // namespace dvd
+
+#include "dvd/core/macros_end.hpp"

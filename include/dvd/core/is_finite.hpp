@@ -2,6 +2,8 @@
 // that includes this library, allows a compiler to leave out.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -38,3 +40,5 @@ constexpr bool is_finite(const T& value) {
 }
 
 }  // namespace dvd
+
+#include "dvd/core/macros_end.hpp"

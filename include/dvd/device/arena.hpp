@@ -7,6 +7,8 @@
 // any more.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
@@ -222,3 +224,5 @@ class Arena {
 };
 
 }  // namespace dvd
+
+#include "dvd/core/macros_end.hpp"

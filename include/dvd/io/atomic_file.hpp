@@ -1,6 +1,8 @@
 // Writing a whole file at once: whoever opens it sees the old content or the new, never a part of either.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -139,3 +141,5 @@ inline void write_file_atomically(const std::filesystem::path& path, std::string
 }
 
 }  // namespace dvd
+
+#include "dvd/core/macros_end.hpp"

@@ -2,6 +2,8 @@
 // kernels treat them as zero.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
@@ -38,3 +40,5 @@ class FlushDenormals {
 };
 
 }  // namespace dvd::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -9,6 +9,8 @@
 // Not part of <dvd/dvdgan.hpp>, because it takes the compiler seconds.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <concepts>
 #include <type_traits>
 #include <utility>
@@ -142,3 +144,5 @@ requires ScalarExpression<E> Tensor<ElementOf<E>> evaluate(const E& expression) 
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

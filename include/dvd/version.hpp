@@ -1,6 +1,8 @@
 // The library's version. CMake reads it from this file, so it is written nowhere else.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/instruction_set.hpp"
 
 #define DVD_VERSION_MAJOR 0
@@ -13,3 +15,5 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 inline constexpr char version[] = "0.1.0";
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

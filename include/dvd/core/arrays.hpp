@@ -1,6 +1,8 @@
 // Lists of arrays that one kernel works on together: what an optimizer does to all parameters of a network.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/core/shape.hpp"
@@ -43,3 +45,5 @@ struct SpectralArrays {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // What an attention kernel is asked to do.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/shape.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -15,3 +17,5 @@ struct AttentionSize {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The 16-bit floating-point number of matrix units: float's exponent, 7 bits of fraction.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <bit>
 #include <concepts>
 #include <cstdint>
@@ -71,3 +73,5 @@ class std::numeric_limits<dvd::bfloat16> {
   static constexpr dvd::bfloat16 infinity() { return dvd::bfloat16::from_bits(0x7F80); }
   static constexpr dvd::bfloat16 quiet_NaN() { return dvd::bfloat16::from_bits(0x7FC0); }
 };
+
+#include "dvd/core/macros_end.hpp"

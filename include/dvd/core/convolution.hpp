@@ -2,6 +2,8 @@
 // its way out, without a pass over memory of its own.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <optional>
 
 #include "dvd/core/bfloat16.hpp"
@@ -54,3 +56,5 @@ struct ConvolutionInput {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -115,6 +115,8 @@
 //   random_uniform(size, random, low, high, y)
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <memory>
@@ -264,3 +266,5 @@ template <class D>
 concept Device = DeviceFor<D, float>;
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

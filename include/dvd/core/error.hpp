@@ -2,6 +2,8 @@
 // together, which is the same in every locale.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <charconv>
 #include <concepts>
 #include <initializer_list>
@@ -121,3 +123,5 @@ void require(bool condition, const Pieces&... message) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Finding values that are NaN or infinite, and where they came from.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -66,3 +68,5 @@ class LayerWatch {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

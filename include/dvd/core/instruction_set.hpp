@@ -9,6 +9,8 @@
 // does dvd::cuda, a library that is compiled apart.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #ifndef DVD_INSTRUCTION_SET
 
 #ifdef __SSE4_2__
@@ -61,7 +63,7 @@
 #else
 #define DVD_HAS_SVE
 #endif
-#ifdef __FAST_MATH__  // other arithmetic under the same name would be as bad
+#if defined(__FAST_MATH__) || __FINITE_MATH_ONLY__ + 0  // other arithmetic under the same name would be as bad
 #define DVD_HAS_FAST_MATH _fast_math
 #else
 #define DVD_HAS_FAST_MATH
@@ -78,3 +80,5 @@
 namespace dvd {
 inline namespace DVD_INSTRUCTION_SET {}
 }  // namespace dvd
+
+#include "dvd/core/macros_end.hpp"

@@ -2,6 +2,8 @@
 // that includes this library, allows a compiler to leave out.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +30,14 @@ struct BitsOf<8> {
 };
 }  // namespace detail
 
+/// Whether the compiler was told (-ffast-math, -ffinite-math-only) that there are no others: then a NaN may get lost on its
+/// way through a kernel.
+#if __FINITE_MATH_ONLY__ + 0
+inline constexpr bool compiled_for_finite_numbers = true;
+#else
+inline constexpr bool compiled_for_finite_numbers = false;
+#endif
+
 /// False for NaN and the infinities. For float, double and bfloat16. Takes the value by its address, so that its bits
 /// are read as they lie there: a value that is handed over as a number may already be taken for a finite one.
 template <class T>
@@ -40,3 +50,5 @@ constexpr bool is_finite(const T& value) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -5,6 +5,8 @@
 // and summaries are written on it.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <string>
 #include <vector>
 
@@ -80,3 +82,5 @@ auto contents(Layer& layer, const std::string& prefix = "") {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // How a network is run, and what a backward pass is asked for.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/random.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -49,3 +51,5 @@ Part* part(Cache* cache, Part Cache::*member) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -3,6 +3,8 @@
 // Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -102,3 +104,5 @@ class Random {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

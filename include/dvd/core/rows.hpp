@@ -1,6 +1,8 @@
 // Row numbers on a device: which rows of a table a kernel picks.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <initializer_list>
 #include <memory>
@@ -53,3 +55,5 @@ class Rows {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The extents of a tensor.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -93,3 +95,5 @@ class Shape {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -7,6 +7,8 @@
 // Video batches are `[T, N, H, W, C]`: frame-major, channels last, so that a frame of the whole batch is contiguous.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <concepts>
 #include <functional>
 #include <memory>
@@ -276,3 +278,5 @@ ConstTensorView<To, typename X::device_type> cast(const X& x) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

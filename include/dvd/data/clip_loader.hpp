@@ -1,6 +1,8 @@
 // Clips decoded ahead of need, on threads of their own.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -151,3 +153,5 @@ class ClipLoader {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

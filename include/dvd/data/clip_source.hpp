@@ -1,6 +1,8 @@
 // Where training clips come from, and batches of them on a device.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <concepts>
 #include <functional>
 #include <string>
@@ -72,3 +74,5 @@ Batch<T, D> draw_batch(Source& source, const Random& random, Index count) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

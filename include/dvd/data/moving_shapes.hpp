@@ -1,6 +1,8 @@
 // The embedded data set: coloured shapes that move.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -155,3 +157,5 @@ class MovingShapes {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

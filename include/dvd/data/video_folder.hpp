@@ -1,6 +1,8 @@
 // Labelled clips from a folder of class folders of video files: UCF-101 as published, or any other.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -302,3 +304,5 @@ class VideoFolder {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Telling the user what goes wrong on the way, a line at a time.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -56,3 +58,5 @@ class WarningQueue {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::detail
+
+#include "dvd/core/macros_end.hpp"

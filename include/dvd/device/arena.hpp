@@ -7,6 +7,8 @@
 // any more.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
@@ -224,3 +226,5 @@ class Arena {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

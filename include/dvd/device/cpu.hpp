@@ -1,6 +1,8 @@
 // The CPU device policy: kernels on Eigen, vector extensions and oneTBB.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/device.hpp"
 #include "dvd/device/cpu/attention.hpp"
 #include "dvd/device/cpu/convolution.hpp"
@@ -43,3 +45,5 @@ static_assert(Device<Cpu>);
 #ifdef DVD_COMPILED  // by dvd::compiled: the kernels for float are compiled in a library
 #include "dvd/device/cpu/instantiations.hpp"
 #endif
+
+#include "dvd/core/macros_end.hpp"

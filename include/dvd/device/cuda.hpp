@@ -2,6 +2,8 @@
 // CUDA.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/device.hpp"
 #include "dvd/device/cuda/attention.hpp"
 #include "dvd/device/cuda/convolution.hpp"
@@ -38,3 +40,5 @@ struct Cuda : cuda::Memory,
 static_assert(Device<Cuda> && DeviceFor<Cuda, bfloat16>);
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // A clip in host memory as files hold it: what readers of video files return and writers of pictures take.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cstdint>
 #include <vector>
 
@@ -44,3 +46,5 @@ struct LabelledClip {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Between clips of 8 bits in host memory and batches of videos on a device.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <array>
 #include <span>
@@ -78,3 +80,5 @@ std::vector<T> to_file_order(const X& videos) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

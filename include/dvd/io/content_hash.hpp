@@ -1,6 +1,8 @@
 // Telling whether content is still what it was.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -47,3 +49,5 @@ class ContentHash {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::detail
+
+#include "dvd/core/macros_end.hpp"

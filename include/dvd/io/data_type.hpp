@@ -1,6 +1,8 @@
 // The element types of tensors in files, and half-precision numbers.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <array>
 #include <bit>
 #include <concepts>
@@ -91,3 +93,5 @@ constexpr std::uint16_t float_to_half(float value) {
 constexpr float bfloat16_to_float(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

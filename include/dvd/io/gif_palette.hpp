@@ -1,6 +1,8 @@
 // The 256 colours of a GIF: a clip's own where they are no more, else a choice.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cstdint>  // first: libavfilter's headers want its macros
 
 extern "C" {
@@ -103,3 +105,5 @@ class PaletteFilter {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::detail
+
+#include "dvd/core/macros_end.hpp"

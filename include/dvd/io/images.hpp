@@ -1,6 +1,8 @@
 // Clips as pictures: film strips, grids of clips playing together, PNG files.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -134,3 +136,5 @@ inline void write_png(const std::filesystem::path& path, const Image& image) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

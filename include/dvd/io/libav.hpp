@@ -1,6 +1,8 @@
 // FFmpeg's libraries as C++ has them: owners of their objects, errors as text, frames of any kind as RGB.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -163,3 +165,5 @@ inline int quarter_turns(const AVStream& stream) {
 }  // namespace detail
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -6,6 +6,8 @@
 //     dvd::load_generator(file, "run.safetensors", networks);
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <filesystem>
 #include <set>
 #include <string>
@@ -130,3 +132,5 @@ void load_generator(const SafetensorsFile& file, const std::filesystem::path& pa
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

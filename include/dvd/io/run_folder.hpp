@@ -1,6 +1,8 @@
 // The folder of a training run: config.json, log.jsonl, warnings.log, report.html, samples/, checkpoints/.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <sys/file.h>
 
 #include <algorithm>
@@ -169,3 +171,5 @@ class RunFolder {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -3,6 +3,8 @@
 // Source: https://github.com/huggingface/safetensors
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -311,3 +313,5 @@ class SafetensorsWriter {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

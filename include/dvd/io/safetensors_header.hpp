@@ -2,6 +2,8 @@
 // checked as a whole before a byte of data is read. Included by io/safetensors.hpp.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -271,3 +273,5 @@ class SafetensorsHeader final : public nlohmann::json_sax<nlohmann::json>, FileC
 }  // namespace detail
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

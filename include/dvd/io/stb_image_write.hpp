@@ -1,6 +1,8 @@
 // stb_image_write's PNG encoder, compiled here for this translation unit alone: no library needs to be linked, and a
 // program may hold an implementation of its own, in another file or in the same one, before this header or after it.
 #pragma once
+
+#include "dvd/core/macros_begin.hpp"
 #pragma GCC system_header  // its warnings are not ours
 
 // What it includes, included before, so that nothing but its own functions ends up in the namespace.
@@ -92,3 +94,5 @@ namespace dvd::inline DVD_INSTRUCTION_SET::detail::stb {
 #pragma pop_macro("STB_IMAGE_WRITE_STATIC")
 #pragma pop_macro("STB_IMAGE_WRITE_IMPLEMENTATION")
 #pragma pop_macro("INCLUDE_STB_IMAGE_WRITE_H")
+
+#include "dvd/core/macros_end.hpp"

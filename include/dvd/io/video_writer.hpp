@@ -1,6 +1,8 @@
 // Writing clips as moving pictures: GIF, which plays everywhere, and MP4, which keeps every colour.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -237,3 +239,5 @@ inline void write_mp4(const std::filesystem::path& path, const Clip& clip, doubl
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

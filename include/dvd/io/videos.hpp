@@ -1,6 +1,8 @@
 // Pictures of videos that are on a device.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <filesystem>
 #include <vector>
 
@@ -18,3 +20,5 @@ void write_png_grid(const std::filesystem::path& path, const X& videos) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

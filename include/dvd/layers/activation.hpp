@@ -1,6 +1,8 @@
 // Pointwise nonlinearities.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/layer.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -95,3 +97,5 @@ using Tanh = Activation<detail::TanhKernels, T, D>;
 static_assert(Layer<ReLU<float>> && Layer<Sigmoid<float>> && Layer<Tanh<float>>);
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

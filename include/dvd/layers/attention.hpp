@@ -1,6 +1,8 @@
 // Attention over the pixels of a frame, and along one axis of a video at a time.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
@@ -261,3 +263,5 @@ static_assert(VideoAttention<NoAttention<float>> && VideoAttention<SelfAttention
               VideoAttention<SeparableAttention<float>>);
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

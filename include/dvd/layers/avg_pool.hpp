@@ -1,6 +1,8 @@
 // Average pooling of images and of videos.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/layer.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -78,3 +80,5 @@ class AvgPool {
 static_assert(Layer<AvgPool<float>>);
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Batch normalisation whose gain and bias come from a latent vector and a class (de Vries et al. 2017; BigGAN).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 
 #include "dvd/layers/convolution.hpp"
@@ -145,3 +147,5 @@ class ClassConditionalBatchNorm {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

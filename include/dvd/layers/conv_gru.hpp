@@ -1,6 +1,8 @@
 // The convolutional gated recurrent unit (Ballas, Yao, Pal, Courville 2016) of DVD-GAN's generator.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/recurrent_unit.hpp"
 #include "dvd/layers/spectral_norm.hpp"
@@ -258,3 +260,5 @@ class ConvGRU {
 static_assert(RecurrentUnit<ConvGRU<float>>);
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Convolutions over images and over videos, stride 1, "same" zero padding.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <optional>
 #include <utility>
 
@@ -183,3 +185,5 @@ using Conv3D = Convolution<3, T, D>;
 static_assert(Layer<Conv2D<float>> && AppliedLayer<Conv2D<float>> && AppliedLayer<Conv3D<float>>);
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

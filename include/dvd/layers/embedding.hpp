@@ -1,6 +1,8 @@
 // A learned vector per class.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/layers/initialize.hpp"
@@ -105,3 +107,5 @@ class Embedding {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Which frames of a video the spatial discriminator looks at.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <numeric>
@@ -158,3 +160,5 @@ Tensor<T, D> select_frames_backward(const X& dselected, const std::type_identity
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The residual block of DVD-GAN's generator (BigGAN, figure 15b).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <optional>
 #include <utility>
 
@@ -93,3 +95,5 @@ class GeneratorBlock {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

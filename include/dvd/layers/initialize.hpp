@@ -1,6 +1,8 @@
 // Orthogonal initialisation (Saxe, McClelland, Ganguli 2013), as BigGAN uses it for every weight.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/core/parameter.hpp"
@@ -37,3 +39,5 @@ void initialize_orthogonal(Parameter<T, D>& weight, const Random& random) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -8,6 +8,8 @@
 // changes the gradient. A layer is a value: a copy has parameters, gradients and buffers of its own.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/finite.hpp"
 #include "dvd/core/parameter.hpp"
 #include "dvd/core/pass.hpp"
@@ -105,3 +107,5 @@ requires std::copy_constructible<L> L clone(const L& layer) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

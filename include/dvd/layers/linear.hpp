@@ -1,6 +1,8 @@
 // Affine maps of vectors.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <utility>
 
 #include "dvd/layers/initialize.hpp"
@@ -98,3 +100,5 @@ class Linear : public Weighted<Linear<T, D>, ConstTensorView<T, D>, T, D> {
 static_assert(Layer<Linear<float>> && AppliedLayer<Linear<float>>);
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // What a recurrent unit is, of which a generator's stages are made.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <concepts>
 
 #include "dvd/layers/layer.hpp"
@@ -23,3 +25,5 @@ concept RecurrentUnit = Visitable<U> && std::copy_constructible<U> &&
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Running a forward pass a second time, to the bit, instead of keeping what it computed.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <utility>
 #include <vector>
 
@@ -65,3 +67,5 @@ class Replay {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

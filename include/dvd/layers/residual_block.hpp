@@ -1,6 +1,8 @@
 // The residual blocks of DVD-GAN's discriminators (BigGAN, figure 15c), over images and over videos.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <optional>
 #include <utility>
 
@@ -91,3 +93,5 @@ using ResBlock3D = ResBlock<3, T, D>;
 static_assert(Layer<ResBlock2D<float>> && Layer<ResBlock3D<float>>);
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

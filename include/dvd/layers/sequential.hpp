@@ -1,6 +1,8 @@
 // Layers one after the other.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <utility>
 
 #include "dvd/layers/layer.hpp"
@@ -117,3 +119,5 @@ requires((std::same_as<typename First::scalar_type, typename Rest::scalar_type> 
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

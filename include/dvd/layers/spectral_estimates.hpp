@@ -1,6 +1,8 @@
 // The largest singular values of weights, estimated for a whole network at once.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -93,3 +95,5 @@ class SpectralEstimates {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Spectral normalisation (Miyato, Kataoka, Koyama, Yoshida, "Spectral Normalization for GANs", ICLR 2018).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 
 #include "dvd/layers/layer.hpp"
@@ -116,3 +118,5 @@ class SpectralNorm {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

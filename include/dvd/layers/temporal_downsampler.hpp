@@ -1,6 +1,8 @@
 // What the temporal discriminator sees of a video: the maps phi that section 4.3 of the paper compares.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/avg_pool.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -147,3 +149,5 @@ static_assert(TemporalDownsampling<TemporalDownsampler<float>> && TemporalDownsa
               TemporalDownsampling<NoDownsampler<float>> && TemporalDownsampling<RandomHalfCrop<float>>);
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -2,6 +2,8 @@
 // Large-Scale Data", arXiv 2003.04035), which can stand in the place of the ConvGRU.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <utility>
 #include <vector>
 
@@ -231,3 +233,5 @@ using TSRUs = TransformationUnit<TsruGate::result, T, D>;
 static_assert(RecurrentUnit<TSRU<float>> && RecurrentUnit<TSRUs<float>>);
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Doubling the resolution of images.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <string>
 
 #include "dvd/layers/layer.hpp"
@@ -71,3 +73,5 @@ class Upsample {
 static_assert(Layer<Upsample<float>>);
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

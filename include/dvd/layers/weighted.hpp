@@ -1,6 +1,8 @@
 // What layers with one weight share: running by that weight as it is.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/layer.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -44,3 +46,5 @@ class Weighted {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

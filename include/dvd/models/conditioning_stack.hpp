@@ -1,6 +1,8 @@
 // The part of DVD-GAN-FP that reads the frames to be continued (section 3.3 and appendix of the paper).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/layers/residual_block.hpp"
@@ -138,3 +140,5 @@ class ConditioningStack {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The sizes of a DVD-GAN, and what follows from them.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <string>
 #include <vector>
 
@@ -83,3 +85,5 @@ struct DvdGanConfig {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The configuration of a model as JSON, the form it has in checkpoints and in config.json.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -56,3 +58,5 @@ inline DvdGanConfig config_from_json(const Json& json) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The whole model: generator, its average, and both discriminators.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/models/generator_networks.hpp"
 #include "dvd/models/sampling.hpp"
 #include "dvd/models/spatial_discriminator.hpp"
@@ -106,3 +108,5 @@ class DvdGan
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // DVD-GAN's generator (section 3.1, figure 4 of the paper).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <utility>
 #include <vector>
 
@@ -206,3 +208,5 @@ class Generator {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

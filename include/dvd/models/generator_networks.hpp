@@ -1,6 +1,8 @@
 // What stands against the discriminators: the generator and, in DVD-GAN-FP, the stack that reads what it continues.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <optional>
 
 #include "dvd/models/conditioning_stack.hpp"
@@ -77,3 +79,5 @@ struct GeneratorNetworks {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // A stage of DVD-GAN's generator: what happens at one resolution (section 3.1, figure 4 of the paper).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <optional>
 #include <utility>
 
@@ -85,3 +87,5 @@ class GeneratorStage {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

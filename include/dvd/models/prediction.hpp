@@ -1,6 +1,8 @@
 // Continuing videos for longer than the model was trained to.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/models/generator_networks.hpp"
 #include "dvd/models/sampling.hpp"
 
@@ -50,3 +52,5 @@ auto continue_videos(GeneratorNetworks<GeneratorType>& networks, const ViewOf<Ge
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

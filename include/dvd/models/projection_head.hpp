@@ -1,6 +1,8 @@
 // How a discriminator turns features into a score (Miyato and Koyama, "cGANs with Projection Discriminator", 2018).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/embedding.hpp"
 #include "dvd/layers/linear.hpp"
 #include "dvd/layers/spectral_norm.hpp"
@@ -112,3 +114,5 @@ class ProjectionHead {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

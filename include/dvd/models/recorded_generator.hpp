@@ -1,6 +1,8 @@
 // Making videos again and again, at the cost of a replay.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/models/generator_networks.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -56,3 +58,5 @@ class RecordedGenerator {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

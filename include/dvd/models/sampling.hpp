@@ -1,6 +1,8 @@
 // Latents to sample from, truncated or not, and standing statistics.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/core/random.hpp"
@@ -66,3 +68,5 @@ void collect_standing_statistics(Generator& generator, Index batches, Index batc
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // D_S of DVD-GAN: judges the content of single frames (section 3.2 of the paper).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/layers/attention.hpp"
@@ -92,3 +94,5 @@ class SpatialDiscriminator {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

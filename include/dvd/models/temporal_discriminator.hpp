@@ -1,6 +1,8 @@
 // D_T of DVD-GAN: judges the movement of the whole video at a lower resolution (section 3.2 of the paper).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/layers/attention.hpp"
@@ -114,3 +116,5 @@ class TemporalDiscriminator {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

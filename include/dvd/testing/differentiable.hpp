@@ -1,6 +1,8 @@
 // A network under test, and what it is given: generic weights, inputs, power iterations that have ended.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <concepts>
@@ -105,3 +107,5 @@ inline void converge(Contents<double>& contents) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+
+#include "dvd/core/macros_end.hpp"

@@ -5,6 +5,8 @@
 //     dvd::testing::check_gradients("my layer", layer, dvd::testing::random_tensor({4, 5}, dvd::Random(2)));
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <concepts>
@@ -233,3 +235,5 @@ void check_gradients(const std::string& name, const L& layer, const ConstTensorV
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+
+#include "dvd/core/macros_end.hpp"

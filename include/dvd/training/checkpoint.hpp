@@ -10,6 +10,8 @@
 // checksum; other keys are the program's.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <filesystem>
 #include <map>
 #include <string>
@@ -137,3 +139,5 @@ void copy_training_state(Trainer<Types...>& from, Trainer<Types...>& to) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

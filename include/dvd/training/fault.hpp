@@ -1,6 +1,8 @@
 // Where an update went wrong.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <array>
 #include <string>
 #include <vector>
@@ -39,3 +41,5 @@ std::string find_fault(
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

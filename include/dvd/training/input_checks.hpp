@@ -1,6 +1,8 @@
 // Whether what an update is made from fits the model: asked before anything changes.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/models/config.hpp"
@@ -87,3 +89,5 @@ void check_inputs(const DvdGanConfig& config, const std::vector<Inputs>& parts) 
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

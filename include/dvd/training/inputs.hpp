@@ -1,6 +1,8 @@
 // What the updates of a training step are made from, whole or in parts.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/core/pass.hpp"
@@ -205,3 +207,5 @@ Pass pass_for(const Batch& part, const std::vector<Batch>& parts) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

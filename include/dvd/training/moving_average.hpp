@@ -1,6 +1,8 @@
 // The average of weights over training, which samples are made from (Karras et al. 2018; BigGAN).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/parameter.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -52,3 +54,5 @@ class MovingAverage {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // What training asks of an optimizer.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <concepts>
 
 #include "dvd/core/parameter.hpp"
@@ -28,3 +30,5 @@ concept OptimizerFor = requires(O& optimizer, const Contents<T, D>& contents, co
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,9 +1,11 @@
 // What a training step has to tell.
 #pragma once
 
-#include <cmath>
+#include "dvd/core/macros_begin.hpp"
+
 #include <string>
 
+#include "dvd/core/is_finite.hpp"
 #include "dvd/core/shape.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -15,7 +17,10 @@ struct DiscriminatorReport {
   double fake_score = 0;  ///< mean score of the generated videos
   double gradient_norm = 0;
 
-  bool is_finite() const { return std::isfinite(loss + real_score + fake_score + gradient_norm); }
+  bool is_finite() const {
+    const double sum = loss + real_score + fake_score + gradient_norm;
+    return dvd::is_finite(sum);
+  }
 };
 
 /// What a training step has to tell. The discriminators' numbers are those of the step's last update of them.
@@ -33,3 +38,5 @@ struct StepReport {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

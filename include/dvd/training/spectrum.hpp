@@ -1,6 +1,8 @@
 // How large the singular values of a network's weights are: a rise foretells collapse (BigGAN, section 4).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <map>
 #include <string>
 
@@ -36,3 +38,5 @@ LargestSigma largest_sigma(const Contents<T, D>& contents) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

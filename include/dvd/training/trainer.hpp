@@ -1,6 +1,8 @@
 // The training of a DVD-GAN (section 3 and appendix of the paper).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <chrono>
 #include <cmath>
 #include <string>
@@ -265,3 +267,5 @@ class Trainer {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The settings of training.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/training/adam.hpp"
 #include "dvd/training/moving_average.hpp"
 
@@ -41,3 +43,5 @@ struct TrainerOptions {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The updates of a training step, queued on the device.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 #include <string>
 #include <utility>
@@ -214,9 +216,13 @@ class Updates {
   /// is not). If they are not, the buffers go back to what they were before the update.
   void judge(const Replay<T, D>& before) {
     std::vector<ArrayView<P>> arrays{{numbers_.size(), numbers_.data()}};
-    for (const Contents<P, D>* network : {&generator_, &spatial_, &temporal_})
+    for (const Contents<P, D>* network : {&generator_, &spatial_, &temporal_}) {
       for (const auto& [name, buffer] : network->buffers)
         arrays.push_back({buffer->value.size(), buffer->value.data()});
+      if constexpr (compiled_for_finite_numbers)  // then a weight that is not finite may show in nothing else
+        for (const auto& [name, parameter] : network->parameters)
+          arrays.push_back({parameter->value.size(), parameter->value.data()});
+    }
     D::check_finite(arrays, sound_.data());
     before.undo(gan_, sound_.data());
   }
@@ -319,3 +325,5 @@ class Updates {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

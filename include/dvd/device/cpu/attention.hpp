@@ -5,6 +5,8 @@
 // ones among threads of its own where a program is compiled for OpenMP, and add in another order.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <Eigen/Core>
 #include <algorithm>
 #include <array>
@@ -140,3 +142,5 @@ struct Attention {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

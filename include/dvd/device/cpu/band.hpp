@@ -5,6 +5,8 @@
 // the way, and no kernel has to care for edges.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -146,3 +148,5 @@ void load_band(const BandSource<T>& source, Index image, Index first, Index rows
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

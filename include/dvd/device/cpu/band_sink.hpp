@@ -2,6 +2,8 @@
 // to what is there. The counterpart of cpu/band.hpp.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/resampling.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
@@ -72,3 +74,5 @@ struct BandSink {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

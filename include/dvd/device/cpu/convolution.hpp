@@ -5,6 +5,8 @@
 // upsampling on the way in, the gradient of an upsampled input a reduction on the way out.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/convolve.hpp"
 #include "dvd/device/cpu/weight_gradient.hpp"
 #include "dvd/device/cpu/weight_gradient_winograd.hpp"
@@ -178,3 +180,5 @@ void Convolution::convolve_backward_weight(const ConvolutionSize& size, const Co
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -6,6 +6,8 @@
 // was loaded for one frame serves its neighbours.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/convolve_direct.hpp"
 #include "dvd/device/cpu/convolve_winograd.hpp"
 
@@ -24,3 +26,5 @@ void convolve_bands(const ConvolutionSize& size, Index pool_frames, const BandSo
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -5,6 +5,8 @@
 // output from 16 outputs on; narrower outputs leave lanes of the vectors empty.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/band.hpp"
 #include "dvd/device/cpu/band_sink.hpp"
 #include "dvd/device/cpu/filter.hpp"
@@ -85,3 +87,5 @@ void convolve_direct(const ConvolutionSize& size, const FrameWindow& window, con
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

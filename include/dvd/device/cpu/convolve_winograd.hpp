@@ -6,6 +6,8 @@
 // the transformed weights, the largest array of all, are read once for every such set of tiles.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/band.hpp"
 #include "dvd/device/cpu/band_sink.hpp"
 #include "dvd/device/cpu/filter.hpp"
@@ -159,3 +161,5 @@ class WinogradConvolution {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

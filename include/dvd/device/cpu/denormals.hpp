@@ -2,6 +2,8 @@
 // kernels treat them as zero.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
@@ -40,3 +42,5 @@ class FlushDenormals {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Contractions of Eigen's Tensor on oneTBB's threads: tiles of the result, each by one task with Eigen's own kernel.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 
 #include "dvd/device/cpu/eigen_device.hpp"
@@ -91,3 +93,5 @@ struct TensorEvaluator<const TensorContractionOp<Indices, Left, Right, OutputKer
 };
 
 }  // namespace Eigen
+
+#include "dvd/core/macros_end.hpp"

@@ -5,6 +5,8 @@
 // the same bits on any number of threads, from within tasks, too.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <unsupported/Eigen/CXX11/Tensor>
@@ -170,3 +172,5 @@ struct FullReducer<Self, Op, dvd::cpu::EigenDevice, Vectorizable> {
 };
 
 }  // namespace Eigen::internal
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Whether the parts of an expression of Eigen's Tensor fit each other, which Eigen itself only asserts.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <functional>
 #include <numeric>
 #include <ostream>
@@ -122,3 +124,5 @@ void check_shapes(const Expression& expression) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -10,6 +10,8 @@
 // A filter is the weight made ready for one of them, which takes time: one that is used for every frame is made once.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/convolution.hpp"
 #include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/parallel.hpp"
@@ -125,3 +127,5 @@ void mirror_weight(Index taps, Index inputs, Index outputs, T factor, const T* w
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

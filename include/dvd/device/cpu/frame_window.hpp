@@ -2,6 +2,8 @@
 // and how outputs are cut into parts.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/band.hpp"
 #include "dvd/device/cpu/product.hpp"
 #include "dvd/device/cpu/winograd.hpp"
@@ -64,3 +66,5 @@ Index part_begin(Index part, Index parts, Index outputs) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

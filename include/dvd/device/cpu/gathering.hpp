@@ -1,6 +1,8 @@
 // Kernels that pick, combine and scatter rows, and the loss of a row of scores.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cstring>
 
 #include "dvd/device/cpu/parallel.hpp"
@@ -78,3 +80,5 @@ void Gathering::scale_rows(Index rows, Index width, const T* factors, const T* x
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

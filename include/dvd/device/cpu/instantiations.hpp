@@ -3,6 +3,8 @@
 // caller's (a loss term) cannot be listed and are compiled by whoever calls them, as is everything for other scalars.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/attention.hpp"
 #include "dvd/device/cpu/convolution.hpp"
 #include "dvd/device/cpu/gathering.hpp"
@@ -103,3 +105,5 @@ DVD_KERNEL void orthonormalize_rows(Index, Index, float*);
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
 
 #undef DVD_KERNEL
+
+#include "dvd/core/macros_end.hpp"

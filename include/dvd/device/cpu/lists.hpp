@@ -1,6 +1,8 @@
 // Kernels over lists of arrays: what an optimizer does to all parameters, and looking for what is not finite.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <type_traits>
 #include <vector>
@@ -63,3 +65,5 @@ struct Lists {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

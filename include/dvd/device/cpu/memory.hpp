@@ -1,6 +1,8 @@
 // Memory of the CPU device.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -158,3 +160,5 @@ class Workspace {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -5,6 +5,8 @@
 // chunks in double and in order, so they are exact enough for float and independent of the number of threads.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 #include <vector>
 
@@ -241,3 +243,5 @@ void Normalization::dot(Index size, const T* x, const T* y, T* result) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -2,6 +2,8 @@
 // the arithmetic's speed, so that even the widest layers of the paper start within seconds.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <Eigen/Core>
 
 #include "dvd/device/cpu/convolution.hpp"
@@ -53,3 +55,5 @@ void orthonormalize_rows(Index count, Index length, T* matrix) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

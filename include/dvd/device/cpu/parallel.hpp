@@ -4,6 +4,8 @@
 // in a fixed order: a program prints the same bits on one thread and on many.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
@@ -88,3 +90,5 @@ inline constexpr Index pointwise_grain = 16384;
 
 }  // namespace cpu
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -2,6 +2,8 @@
 // array expressions vectorise them, exponentials included.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <Eigen/Core>
 #include <cstring>
 
@@ -253,3 +255,5 @@ void Pointwise::moving_average(Index size, T decay, const T* x, T* average) {
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -12,6 +12,8 @@
 // 24 fused multiply-adds, so the loop is bound by arithmetic, at 0.95 of the peak and more from L1.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <type_traits>
@@ -164,3 +166,5 @@ void product(const ProductStrides<T>& strides, const T* a, const T* b, T* c, Ind
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

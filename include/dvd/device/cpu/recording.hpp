@@ -1,6 +1,8 @@
 // Work that is done many times.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/instruction_set.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
@@ -17,3 +19,5 @@ struct Recording {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

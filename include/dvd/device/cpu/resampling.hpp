@@ -1,6 +1,8 @@
 // Upsampling by two, pooling and their gradients, on channels-last images. Bound by memory.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
@@ -219,3 +221,5 @@ void Resampling::max_pool_backward(Index images, Index height, Index width, Inde
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -2,6 +2,8 @@
 // AVX-512 and NEON.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cstring>
 #include <utility>
 
@@ -78,3 +80,5 @@ template <class V>
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Bilinear sampling of images at places of one's own, and its gradients. Bound by memory.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -103,3 +105,5 @@ void Warping::warp_backward(Index images, Index height, Index width, Index chann
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

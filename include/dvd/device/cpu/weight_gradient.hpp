@@ -5,6 +5,8 @@
 // added in order: their number depends on sizes alone, so the bits do not depend on threads.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/band.hpp"
 #include "dvd/device/cpu/filter.hpp"
 #include "dvd/device/cpu/frame_window.hpp"
@@ -123,3 +125,5 @@ void weight_gradient_rows(Index rows, Index inputs, Index outputs, const T* x, c
 }  // namespace detail
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

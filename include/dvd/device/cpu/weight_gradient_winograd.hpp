@@ -7,6 +7,8 @@
 // the batch is cut into pieces too, which are added in order afterwards.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <array>
 #include <utility>
 
@@ -170,3 +172,5 @@ class WinogradWeightGradient {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -2,6 +2,8 @@
 // `[taps, inputs, outputs]`, and back for gradients; with the power iteration of spectral normalisation.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 
 #include "dvd/core/arrays.hpp"
@@ -152,3 +154,5 @@ void Weights::random_uniform(Index size, const Random& random, T low, T high, T*
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -10,6 +10,8 @@
 // constants below but those of G are exact in binary. Even and odd parts are shared between a point and its negative.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/shape.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
@@ -186,3 +188,5 @@ void transform_weight_gradient(Index count, const Get& get, T factor, T* w, Inde
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu::winograd
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Attention: its products by cuBLASLt, the softmax between them a kernel of its own.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/attention.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
@@ -16,3 +18,5 @@ struct Attention {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

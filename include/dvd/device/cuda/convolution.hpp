@@ -5,6 +5,8 @@
 // and what it wants done on the way out (bias, pooling, adding, ReLU's mask, the gradient of an upsampling) another.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <memory>
 #include <type_traits>
 
@@ -41,3 +43,5 @@ struct Convolution {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Kernels that pick, combine and scatter rows, and the loss of a row of scores.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/scalar.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -24,3 +26,5 @@ struct Gathering {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

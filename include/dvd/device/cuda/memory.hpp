@@ -2,6 +2,8 @@
 // knows of its GPU.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -49,3 +51,5 @@ struct Memory {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Batch statistics, the affine map of a class-conditional batch norm, sums over rows. All are bound by memory.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/scalar.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -28,3 +30,5 @@ struct Normalization {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

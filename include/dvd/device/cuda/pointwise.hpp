@@ -1,6 +1,8 @@
 // Kernels that treat every element alone, copies, and the gates of the ConvGRU. All are bound by memory.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/core/arrays.hpp"
@@ -64,3 +66,5 @@ struct Lists {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

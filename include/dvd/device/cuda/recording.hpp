@@ -1,6 +1,8 @@
 // Work that is recorded once, as a CUDA graph, and then repeated at the cost of a single launch.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <functional>
 #include <memory>
 
@@ -28,3 +30,5 @@ class Recording {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

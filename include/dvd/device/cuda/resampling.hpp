@@ -1,6 +1,8 @@
 // Upsampling by two, pooling, warping and their gradients, on channels-last images. Bound by memory.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/scalar.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -34,3 +36,5 @@ struct Resampling {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

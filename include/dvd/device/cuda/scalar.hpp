@@ -1,6 +1,8 @@
 // Which numbers the GPU kernels know.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <concepts>
 
 #include "dvd/core/bfloat16.hpp"
@@ -13,3 +15,5 @@ template <class T>
 concept CudaScalar = std::same_as<T, float> || std::same_as<T, bfloat16>;
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

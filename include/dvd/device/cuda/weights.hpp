@@ -1,6 +1,8 @@
 // Weights made ready for kernels, the power iteration of spectral normalisation, transposition, random numbers.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <type_traits>
 #include <vector>
 
@@ -27,3 +29,5 @@ struct Weights {
 };
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

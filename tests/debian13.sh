@@ -7,7 +7,7 @@ source cmake/packages.sh
 
 usage="usage: bash tests/debian13.sh [--folder DIR] [--mirror URL] [OPTION FOR tests/run.sh]...
   --folder DIR   where Debian 13 is, or is made, and stays with what was built in it; without it a temporary folder
-                 that is removed afterwards (7 GB)
+                 that is removed afterwards (2 GB)
   --mirror URL   Debian's archive; without it the one that apt uses here
 As root, on Debian 12 or newer."
 folder=""

@@ -39,10 +39,10 @@ double peak_gflops() {
     const double seconds = best_seconds([&] {
       dvd::cpu::parallel_for(tasks, [](Index task) {
         V sum[chains];  // different at first, or the compiler would see one chain
-        dvd::cpu::unroll<chains>([&](auto i) { sum[i] = V{} + static_cast<float>(i); });
+        dvd::cpu::unroll<chains>([&](int i) __attribute__((always_inline)) { sum[i] = V{} + static_cast<float>(i); });
         const V factor = V{} + (1 - 1e-6f * static_cast<float>(task)), value = V{} + 1e-3f;
         for (int round = 0; round < rounds; ++round)
-          dvd::cpu::unroll<chains>([&](auto i) { sum[i] = sum[i] * factor + value; });
+          dvd::cpu::unroll<chains>([&](int i) __attribute__((always_inline)) { sum[i] = sum[i] * factor + value; });
         V total{};
         for (const V& chain : sum) total += chain;
         benchmark::DoNotOptimize(total);

@@ -1,13 +1,11 @@
-# Finds stb_image_write: the header <stb/stb_image_write.h> and the library that implements it. Defines Stb::Stb.
-find_path(Stb_INCLUDE_DIR stb/stb_image_write.h)
-find_library(Stb_LIBRARY stb)
-mark_as_advanced(Stb_INCLUDE_DIR Stb_LIBRARY)
+# Finds the header stb_image_write.h, in a folder stb or without one, as packages differ. Defines Stb::Stb.
+find_path(Stb_INCLUDE_DIR NAMES stb/stb_image_write.h stb_image_write.h)
+mark_as_advanced(Stb_INCLUDE_DIR)
 
 include(FindPackageHandleStandardArgs)
-find_package_handle_standard_args(Stb REQUIRED_VARS Stb_LIBRARY Stb_INCLUDE_DIR)
+find_package_handle_standard_args(Stb REQUIRED_VARS Stb_INCLUDE_DIR)
 
 if(Stb_FOUND AND NOT TARGET Stb::Stb)
-  add_library(Stb::Stb UNKNOWN IMPORTED)
-  set_target_properties(Stb::Stb PROPERTIES IMPORTED_LOCATION "${Stb_LIBRARY}"
-                                            INTERFACE_INCLUDE_DIRECTORIES "${Stb_INCLUDE_DIR}")
+  add_library(Stb::Stb INTERFACE IMPORTED)
+  set_target_properties(Stb::Stb PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${Stb_INCLUDE_DIR}")
 endif()

@@ -7,12 +7,8 @@ if(NOT CMAKE_CUDA_COMPILER)
 endif()
 dvd_find_cuda_dependencies(missing)
 if(missing)
-  list(JOIN missing "\n  " lines)
-  if(DVD_WITH_CUDA STREQUAL "AUTO")
-    message(STATUS "dvd::cuda is left out, because something is missing:\n  ${lines}")
-    return()
-  endif()
-  message(FATAL_ERROR "DVD_WITH_CUDA is ${DVD_WITH_CUDA}, but something is missing:\n  ${lines}")
+  dvd_leave_out(cuda ${DVD_WITH_CUDA} "${missing}")
+  return()
 endif()
 
 # Ampere, Hopper, and code that newer ones translate for themselves.
@@ -36,11 +32,13 @@ target_include_directories(dvd_cuda PRIVATE "${PROJECT_SOURCE_DIR}/src")
 # The standard as a flag: CMake before 3.25.2 knows of no C++20 in CUDA. constexpr functions of the library, such as
 # Philox, run on the GPU as they are.
 target_compile_options(dvd_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr>)
-target_compile_definitions(dvd_cuda INTERFACE DVD_WITH_CUDA)
+# A library that is compiled apart does not know what its users compile for: names without an instruction set.
+target_compile_definitions(dvd_cuda INTERFACE DVD_WITH_CUDA PUBLIC DVD_INSTRUCTION_SET=compiled_apart)
 target_link_libraries(dvd_cuda PUBLIC dvd PRIVATE CUDA::cudart CUDA::cublasLt cuDNN::cudnn)
 if(PROJECT_IS_TOP_LEVEL)
   include(cmake/warnings.cmake)
   target_compile_options(
     dvd_cuda PRIVATE $<$<COMPILE_LANGUAGE:CXX>:$<TARGET_PROPERTY:dvd_warnings,INTERFACE_COMPILE_OPTIONS>>
-                     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra -Werror=all-warnings>)
+                     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>
+                     $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${DVD_WARNINGS_AS_ERRORS}>>:-Werror=all-warnings>)
 endif()

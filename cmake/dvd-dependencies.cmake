@@ -1,33 +1,39 @@
 # What the library needs from elsewhere, found alike by the build and by the installed package.
 #
-# Both functions look for packages without a word and append what is missing to the list variable `missing`, a line each
+# The functions look for packages without a word and append what is missing to the list variable `missing`, a line each
 # for a person: the package, what it is for, where Debian and Ubuntu have it.
 
-function(dvd_find missing package purpose debian)
+# (The list's own name must not be that of a parameter, which would hide it.)
+function(dvd_find dvd_list package purpose debian)
   list(APPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_FUNCTION_LIST_DIR}")
   find_package(${package} QUIET ${ARGN})
   if(NOT ${package}_FOUND)
-    list(APPEND ${missing} "${package}: ${purpose} (Debian, Ubuntu: apt-get install ${debian})")
-    set(${missing} "${${missing}}" PARENT_SCOPE)
+    list(APPEND ${dvd_list} "${package}: ${purpose} (Debian, Ubuntu: apt-get install ${debian})")
+    set(${dvd_list} "${${dvd_list}}" PARENT_SCOPE)
   endif()
 endfunction()
 
 # The needs of dvd::dvd.
 macro(dvd_find_library_dependencies missing)
-  dvd_find(${missing} Eigen3 "matrix products" libeigen3-dev 3.4 CONFIG)
+  dvd_find(${missing} Eigen3 "array expressions of the kernels, initialisation" libeigen3-dev 3.4 CONFIG)
   dvd_find(${missing} TBB "threads" libtbb-dev CONFIG)
-  dvd_find(${missing} nlohmann_json "headers of checkpoints" nlohmann-json3-dev 3.9 CONFIG)
   dvd_find(${missing} Stb "PNG files" libstb-dev MODULE)
 endmacro()
 
-# The needs of dvd::cuda beyond those of dvd::dvd. NVIDIA's own packages are newer than those of Debian and Ubuntu.
-macro(dvd_find_cuda_dependencies missing)
-  dvd_find(${missing} CUDAToolkit "the GPU" "cuda-toolkit, from NVIDIA's repository" 12)
-  dvd_find(${missing} cuDNN "the GPU's convolutions" "cudnn9-cuda-13, from NVIDIA's repository" 9 MODULE)
+# What the components need beyond that.
+set(dvd_components checkpoint video cuda)
+
+macro(dvd_find_checkpoint_dependencies missing)
+  dvd_find(${missing} nlohmann_json "headers of checkpoints and safetensors files" nlohmann-json3-dev 3.9 CONFIG)
 endmacro()
 
-# The needs of dvd::video beyond those of dvd::dvd.
 macro(dvd_find_video_dependencies missing)
   dvd_find(${missing} FFmpeg "video files"
            "libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libavfilter-dev" MODULE)
+endmacro()
+
+# NVIDIA's own packages are newer than those of Debian and Ubuntu.
+macro(dvd_find_cuda_dependencies missing)
+  dvd_find(${missing} CUDAToolkit "the GPU" "cuda-toolkit, from NVIDIA's repository" 12)
+  dvd_find(${missing} cuDNN "the GPU's convolutions" "cudnn9-cuda-13, from NVIDIA's repository" 9 MODULE)
 endmacro()

@@ -8,15 +8,12 @@ install(DIRECTORY include/dvd DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MA
 
 install(TARGETS dvd EXPORT dvd-targets INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(EXPORT dvd-targets NAMESPACE dvd:: DESTINATION "${package_dir}")
-if(TARGET dvd_video)
-  install(TARGETS dvd_video EXPORT dvd-video-targets)
-  install(EXPORT dvd-video-targets NAMESPACE dvd:: DESTINATION "${package_dir}")
-endif()
-
-if(TARGET dvd_cuda)
-  install(TARGETS dvd_cuda EXPORT dvd-cuda-targets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
-  install(EXPORT dvd-cuda-targets NAMESPACE dvd:: DESTINATION "${package_dir}")
-endif()
+foreach(component IN LISTS dvd_components)
+  if(TARGET dvd_${component})
+    install(TARGETS dvd_${component} EXPORT dvd-${component}-targets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+    install(EXPORT dvd-${component}-targets NAMESPACE dvd:: DESTINATION "${package_dir}")
+  endif()
+endforeach()
 
 configure_package_config_file(cmake/dvd-config.cmake.in dvd-config.cmake INSTALL_DESTINATION "${package_dir}"
                               NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
@@ -24,7 +21,8 @@ set(architectures ARCH_INDEPENDENT)
 if(TARGET dvd_cuda)
   set(architectures "") # there is a compiled library
 endif()
-write_basic_package_version_file(dvd-config-version.cmake COMPATIBILITY SameMajorVersion ${architectures})
+# Below 1.0 any minor version may break what used the one before.
+write_basic_package_version_file(dvd-config-version.cmake COMPATIBILITY SameMinorVersion ${architectures})
 install(FILES "${PROJECT_BINARY_DIR}/dvd-config.cmake" "${PROJECT_BINARY_DIR}/dvd-config-version.cmake"
               cmake/dvd-dependencies.cmake cmake/FindStb.cmake cmake/FindFFmpeg.cmake
               cmake/FindcuDNN.cmake DESTINATION "${package_dir}")

@@ -2,12 +2,12 @@
 
 library_packages=(
   g++ cmake ninja-build                       # compiler and build
-  libeigen3-dev                               # matrix products
+  libeigen3-dev                               # array expressions, initialisation
   libtbb-dev                                  # threads
-  nlohmann-json3-dev                          # headers of checkpoints, configurations, logs
   libstb-dev                                  # PNG files
 )
 program_packages=(
+  nlohmann-json3-dev                          # headers of checkpoints, configurations, logs
   libcli11-dev libfmt-dev                     # command lines, text
   libavformat-dev libavcodec-dev              # video files: containers, codecs,
   libavutil-dev libswscale-dev                # pixel formats, resizing,
@@ -68,13 +68,20 @@ build_jobs() {
   echo $((cores < gigabytes ? cores : gigabytes))
 }
 
-# configure_and_build PRESET [TARGET...]: in build/PRESET, with Ninja where it is, quietly as long as all goes well.
+# configure_and_build PRESET [PROGRAM...]: in build/PRESET, with Ninja where it is and the CMake arguments in the array
+# configure_options, quietly as long as all goes well. Whoever wants everything (no PROGRAM) is told what CMake leaves out.
+configure_options=()
 configure_and_build() {
-  local preset=$1 generator=()
+  local preset=$1 generator=() left_out programs
   shift
   if [ ! -e "build/$preset/CMakeCache.txt" ] && command -v ninja >/dev/null; then
     generator=(-G Ninja)
   fi
-  cmake --preset "$preset" "${generator[@]}" >/dev/null || fail "CMake could not configure build/$preset"
+  left_out=$(cmake --preset "$preset" "${generator[@]}" "${configure_options[@]}") ||
+    fail "CMake could not configure build/$preset"
+  left_out=$(sed -n 's/^-- \(.* left out.*\)/\1/p' <<<"$left_out")
+  programs=$(sed -n '/^The programs/p' <<<"$left_out")
+  [ $# -eq 0 ] || [ -z "$programs" ] || fail "$programs"
+  [ $# -gt 0 ] || [ -z "$left_out" ] || echo "$left_out"
   cmake --build "build/$preset" --parallel "$(build_jobs)" ${1:+--target "$@"} || fail "the build failed"
 }

@@ -29,12 +29,13 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 
-# Sets the variable `complete` to whether nothing is missing; warns that `what` is left out if something is.
+# Sets the variable `complete` to whether nothing is missing; says that `what` is left out if something is. It is one
+# quiet line: whoever builds one part need not hear of the others.
 function(dvd_check_missing complete what missing)
   set(${complete} TRUE PARENT_SCOPE)
   if(missing)
-    list(JOIN missing "\n  " lines)
-    message(WARNING "${what} left out, because something is missing:\n  ${lines}")
+    list(JOIN missing "; " missing)
+    message(STATUS "${what} left out; missing: ${missing}")
     set(${complete} FALSE PARENT_SCOPE)
   endif()
 endfunction()

@@ -20,13 +20,14 @@ configure_and_build release train_ucf101 sample_videos
 
 # Less than half of the preset's 4400 steps: motion is right by then, shapes begin to differ.
 build/release/bin/train_ucf101 --preset demo --steps 1800 --lr-decay-from 900 --out $run --resume
-build/release/bin/sample_videos --checkpoint $run --out $run/videos --format gif
+build/release/bin/sample_videos --checkpoint $run --out $run/videos
 # The same model after the whole preset, ten minutes on two cores.
-build/release/bin/sample_videos --out $run/trained-longer --format gif
+build/release/bin/sample_videos --out $run/trained-longer
 
 picture=$(find $run/samples -name 'step-*.png' | sort | tail -n 1)
 echo
 echo "Done in $SECONDS s. Look at"
-for file in "$picture" "${picture%.png}.gif" $run/videos/all.gif $run/report.html $run/trained-longer/all.gif; do
+for file in "$picture" "${picture%.png}.gif" $run/videos/all.gif $run/videos/videos.png $run/report.html \
+  $run/trained-longer/all.gif $run/trained-longer/videos.png; do
   [ ! -e "$file" ] || echo "  $PWD/$file"
 done

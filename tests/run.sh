@@ -3,14 +3,20 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-usage="usage: bash tests/run.sh [--asan] [--no-install]
-  --asan         under the address and undefined-behaviour sanitizers
-  --no-install   do not install missing packages"
+usage="usage: bash tests/run.sh [--asan] [--long] [--warnings-as-errors] [--no-install]
+  --asan                 under the address and undefined-behaviour sanitizers
+  --long                 also the tests that take longer, which ctest labels long
+  --warnings-as-errors   a compiler's warning fails the build
+  --no-install           do not install missing packages"
 preset=release
 install=yes
+selection=(--label-exclude '^long$')
+warnings_as_errors=OFF
 for option in "$@"; do
   case $option in
     --asan) preset=asan ;;
+    --long) selection=() ;;
+    --warnings-as-errors) warnings_as_errors=ON ;;
     --no-install) install=no ;;
     --help | -h) echo "$usage" && exit 0 ;;
     *) echo "run.sh: unknown option $option" >&2 && echo "$usage" >&2 && exit 2 ;;
@@ -28,6 +34,7 @@ if [ $install = yes ]; then
   install_packages "${library_packages[@]}" "${program_packages[@]}" "${test_packages[@]}"
   install_browser
 fi
+configure_options=(-DDVD_WARNINGS_AS_ERRORS=$warnings_as_errors)
 configure_and_build $preset
 
 # TBB's threads outlive main, so what they hold is no leak.
@@ -36,7 +43,7 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 results=$PWD/build/$preset/test-results.xml
 rm -f "$results"
 ctest --test-dir "build/$preset" --parallel "$(build_jobs)" --output-on-failure --no-tests=error \
-  --output-junit "$results"
+  "${selection[@]}" --output-junit "$results"
 status=$?
 
 # <testsuite name="..." tests="12" failures="1" disabled="0" skipped="0" ...>

@@ -11,7 +11,7 @@
 #include <dvd/device/cuda.hpp>
 #endif
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 struct Cpu;
 }
 

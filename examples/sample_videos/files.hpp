@@ -5,9 +5,9 @@
 #include <deque>
 #include <dvd/io/images.hpp>
 #include <dvd/io/safetensors.hpp>
-#include <dvd/io/video_writer.hpp>
 #include <map>
 
+#include "../common/video_files.hpp"
 #include "request.hpp"
 
 namespace examples {
@@ -37,9 +37,9 @@ inline std::vector<std::filesystem::path> write(const SampleProgramOptions& opti
   const auto write_clip = [&](const std::string& name, const dvd::Clip& clip) {
     files.push_back(folder / (name + "." + options.format));
     if (options.format == "gif")
-      dvd::write_gif(files.back(), clip, options.fps);
+      write_gif(files.back(), clip, options.fps);
     else
-      dvd::write_mp4(files.back(), clip, options.fps);
+      write_mp4(files.back(), clip, options.fps);
   };
   for (dvd::Index i = 0; i < count; ++i) {
     std::string name = names[static_cast<std::size_t>(request.labels[static_cast<std::size_t>(i)])];

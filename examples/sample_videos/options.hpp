@@ -4,6 +4,7 @@
 #include <dvd/core/shape.hpp>
 
 #include "../common/program.hpp"
+#include "../common/video_files.hpp"
 
 namespace examples {
 
@@ -12,7 +13,7 @@ struct SampleProgramOptions {
   std::string checkpoint = DVD_DEMO_CHECKPOINT, class_name, latents, interpolate, save_generator;
   dvd::Index count = 0, batch = 8, standing = 0;
   double truncation = 1, threshold = 0, fps = 8;
-  std::string format = "gif";
+  std::string format = with_video_files ? "gif" : "png";
   bool live = false;
 };
 
@@ -30,7 +31,7 @@ inline void add_options(CLI::App& app, SampleProgramOptions& options) {
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
   app.add_option("--threshold", options.threshold, "redraw latents beyond this; 0 means never")->capture_default_str();
-  app.add_option("--format", options.format, "gif, mp4, png or safetensors")
+  app.add_option("--format", options.format, "gif, mp4 (these two in a build with FFmpeg), png or safetensors")
       ->check(CLI::IsMember({"gif", "mp4", "png", "safetensors"}))
       ->capture_default_str();
   auto* latents = app.add_option("--latents", options.latents, "safetensors file with z [N, latent_dim] and labels [N]")

@@ -93,6 +93,7 @@ int sample_from(const SampleProgramOptions& options, const std::filesystem::path
 template <class T, class D>
 int sample(const SampleProgramOptions& options) {
   dvd::require(options.fps >= 0.1 && options.fps <= 240, "--fps must be between 0.1 and 240, not ", options.fps);
+  if (options.format == "gif" || options.format == "mp4") require_video_files("--format " + options.format);
   const dvd::ThreadLimit threads(options.common.threads);
   const std::filesystem::path path = find_checkpoint(options.checkpoint);
   std::optional<dvd::SafetensorsFile> file(path);

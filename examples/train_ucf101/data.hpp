@@ -4,10 +4,10 @@
 #include <fmt/core.h>
 
 #include <dvd/data/moving_shapes.hpp>
-#include <dvd/data/video_folder.hpp>
 #include <functional>
 #include <memory>
 
+#include "../common/video_files.hpp"
 #include "options.hpp"
 
 namespace examples {
@@ -26,27 +26,23 @@ struct DataSet {
   dvd::Index skipped_files() const { return count_skipped(); }
 };
 
+/// Opens the videos that `--data` names (in data_video.cpp).
+std::unique_ptr<DataSet> open_video_folder(const TrainOptions& options, std::function<void(const std::string&)> warn);
+
 /// Opens what `--data` names, or moving shapes. `warn` is told of files that cannot be used, once of each, now and
-/// later, by any thread.
+/// later, by any thread. Throws ArgumentError where there is no such folder, and in a build without video files.
 inline std::unique_ptr<DataSet> open_data(const TrainOptions& options, std::function<void(const std::string&)> warn) {
   if (options.data.empty()) {
     const dvd::MovingShapes shapes({.frames = options.model.video_frames(), .resolution = options.model.resolution});
     return std::make_unique<DataSet>(DataSet{[shapes](const dvd::Random& random) { return shapes.draw(random); },
                                              [] { return dvd::Index{0}; }, shapes.class_names(), ""});
   }
+  require_video_files("--data");
   dvd::require(std::filesystem::is_directory(options.data), "--data ", options.data,
                std::filesystem::exists(options.data) ? " is not a folder" : ": no such folder",
                "; expected UCF-101, or a folder of class folders of videos");
-  const auto folder =
-      std::make_shared<dvd::VideoFolder>(options.data, dvd::VideoFolderOptions{.frames = options.model.video_frames(),
-                                                                               .resolution = options.model.resolution,
-                                                                               .stride = options.stride,
-                                                                               .random_crop = !options.center_crop,
-                                                                               .split = options.split,
-                                                                               .warn = std::move(warn)});
-  return std::make_unique<DataSet>(DataSet{[folder](const dvd::Random& random) { return folder->draw(random); },
-                                           [folder] { return folder->skipped(); }, folder->class_names(),
-                                           fmt::format(", {} videos, {} skipped", folder->size(), folder->skipped())});
+  if constexpr (with_video_files) return open_video_folder(options, std::move(warn));
+  return nullptr;
 }
 
 }  // namespace examples

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <dvd/data/clip_source.hpp>
-#include <dvd/io/video_writer.hpp>
 #include <dvd/io/videos.hpp>
 #include <dvd/models/dvd_gan.hpp>
 #include <set>
 
 #include "../common/given_frames.hpp"
+#include "../common/video_files.hpp"
 
 namespace examples {
 
@@ -17,7 +17,7 @@ class Pictures {
  public:
   Pictures(Gan& gan, std::uint64_t seed, double truncation) : gan_(gan), seed_(seed), truncation_(truncation) {}
 
-  /// Writes a PNG, in which a row shows the frames of a video, and a GIF.
+  /// Writes a PNG, in which a row shows the frames of a video, and, in a build with video files, a GIF.
   ///
   /// The PNG has a row a class (at most twelve) and the GIF four samples a class. Of a model that predicts, rows come
   /// in pairs: a clip of `data`, and under it what the model makes of its first frames, which have a border; as far as
@@ -45,7 +45,7 @@ class Pictures {
       }
     }
     dvd::write_png(png, dvd::film_strips(rows, 1, 2));
-    dvd::write_gif(gif, dvd::tile_clips(grid, 4, 1, 2), 8);
+    if (with_video_files) write_gif(gif, dvd::tile_clips(grid, 4, 1, 2), 8);
   }
 
  private:
@@ -67,7 +67,7 @@ class Pictures {
     }
     const int scale = dvd::legible_scale(config.resolution);
     dvd::write_png(png, dvd::film_strips(strips, scale, 2));
-    dvd::write_gif(gif, dvd::tile_clips(grid, columns, std::max(1, scale / 2), 2), 8);
+    if (with_video_files) write_gif(gif, dvd::tile_clips(grid, columns, std::max(1, scale / 2), 2), 8);
   }
 
   template <class Data>

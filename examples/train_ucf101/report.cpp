@@ -1,6 +1,14 @@
 #include "report.hpp"
 
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC
+#define STBI_ONLY_PNG
+#define STBI_NO_STDIO
+#if __has_include(<stb/stb_image.h>)
 #include <stb/stb_image.h>
+#else
+#include <stb_image.h>
+#endif
 
 #include <algorithm>
 #include <dvd/io/images.hpp>

@@ -179,9 +179,10 @@ class Run {
     else
       progress_->say(fmt::format("stopped    after step {} of {}, as asked", step, options_.steps));
     if (trainer_.skipped_steps() > 0) progress_->say(fmt::format("left out   {} steps", trainer_.skipped_steps()));
-    if (done)
-      progress_->say(fmt::format("samples    {}\n           {}", folder_.sample(step, ".png").string(),
-                                 folder_.sample(step, ".gif").string()));
+    if (done) {
+      progress_->say(fmt::format("samples    {}", folder_.sample(step, ".png").string()));
+      if (with_video_files) progress_->say(fmt::format("           {}", folder_.sample(step, ".gif").string()));
+    }
     if (last_saved_ > 0) progress_->say(fmt::format("checkpoint {}", folder_.checkpoint(last_saved_).string()));
     progress_->say(fmt::format("report     {}", (folder_.root() / "report.html").string()));
     if (!done) progress_->say(fmt::format("go on with train_ucf101 --resume --out {}", options_.common.out));

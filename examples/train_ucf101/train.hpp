@@ -31,6 +31,7 @@ void describe(Gan& gan, const TrainOptions& options, const DataSet& data) {
       static_cast<double>(dvd::contents(gan.temporal).size()) * 1e-6);
   fmt::print("training   {} steps of batch {}, seed {}\n", options.steps, options.trainer.batch, options.common.seed);
   fmt::print("device     {}, {}\n", describe_device<typename Gan::device_type>(), options.common.precision);
+  if (!with_video_files) fmt::print("pictures   as PNG; GIFs are left out, because this build has no FFmpeg\n");
 }
 
 template <class Gan>

@@ -12,6 +12,8 @@
 //     }
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/data/moving_shapes.hpp"
 #include "dvd/device/cpu.hpp"
 #include "dvd/io/videos.hpp"
@@ -22,3 +24,5 @@
 #include "dvd/models/recorded_generator.hpp"
 #include "dvd/training/trainer.hpp"
 #include "dvd/version.hpp"
+
+#include "dvd/core/macros_end.hpp"

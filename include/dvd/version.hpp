@@ -1,13 +1,19 @@
 // The library's version. CMake reads it from this file, so it is written nowhere else.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
+#include "dvd/core/instruction_set.hpp"
+
 #define DVD_VERSION_MAJOR 0
 #define DVD_VERSION_MINOR 1
 #define DVD_VERSION_PATCH 0
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// "major.minor.patch"; stored in every checkpoint and run folder.
 inline constexpr char version[] = "0.1.0";
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

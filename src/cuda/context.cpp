@@ -7,7 +7,7 @@
 #include "cuda/pool.hpp"
 #include "dvd/device/cuda/memory.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace {
 
@@ -119,4 +119,4 @@ bool Memory::tf32_allowed() { return tf32; }
 
 void Memory::synchronize() { check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize"); }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

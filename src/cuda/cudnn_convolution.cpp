@@ -1,7 +1,7 @@
 // The operation graphs of convolutions.
 #include "cuda/cudnn_convolution.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace {
 
@@ -102,4 +102,4 @@ ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, Convolutio
   operations.push_back(&add(std::move(biased)));
 }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

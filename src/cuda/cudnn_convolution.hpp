@@ -6,7 +6,7 @@
 #include "cuda/cudnn_graph.hpp"
 #include "cuda/libraries.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 enum class ConvolutionDirection { forward, backward_input, backward_weight };
 
@@ -23,4 +23,4 @@ struct ConvolutionGraph {
   std::vector<const Descriptor*> operations;
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

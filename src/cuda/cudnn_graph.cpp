@@ -8,7 +8,7 @@
 #include "dvd/device/cuda/context.cuh"
 #include "dvd/device/cuda/memory.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 void check(cudnnStatus_t status, const char* call, const std::string& what) {
   if (status == CUDNN_STATUS_SUCCESS) return;
@@ -152,4 +152,4 @@ void execute(cudnnHandle_t handle, const GraphPlan& plan, const std::vector<std:
   check(cudnnBackendExecute(handle, plan.plan->get(), pack.get()), "cudnnBackendExecute", what);
 }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -10,7 +10,7 @@
 
 #include "dvd/core/shape.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Throws Error, saying which `call` failed for what and why, unless `status` is success.
 void check(cudnnStatus_t status, const char* call, const std::string& what);
@@ -97,4 +97,4 @@ GraphPlan best_plan(const PlanTarget& target, const std::vector<const Descriptor
 void execute(cudnnHandle_t handle, const GraphPlan& plan, const std::vector<std::int64_t>& names,
              const std::vector<void*>& arrays, const std::string& what);
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

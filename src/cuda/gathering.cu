@@ -4,7 +4,7 @@
 #include "dvd/device/cuda/parallel.cuh"
 #include "dvd/training/losses.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace detail {
 
@@ -140,4 +140,4 @@ DVD_INSTANTIATE(LeastSquaresLoss)
 DVD_INSTANTIATE(WassersteinLoss)
 #undef DVD_INSTANTIATE
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -3,7 +3,7 @@
 
 #include <cuda_runtime_api.h>
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 // 4 KiB before CUDA 12.1, nearly 32 from then on.
 #if defined(CUDART_VERSION) && CUDART_VERSION < 12010
@@ -12,4 +12,4 @@ constexpr int launch_bytes = 4096;
 constexpr int launch_bytes = 32764;
 #endif
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -17,7 +17,7 @@
 #include "dvd/device/cuda/context.cuh"
 #include "dvd/device/cuda/memory.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace {
 
@@ -198,4 +198,4 @@ void library_multiply(const ProductProblem& problem, const ProductSide& a, const
   Products::instance().multiply(problem, a, b, result, result_row, result_batch, bias);
 }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

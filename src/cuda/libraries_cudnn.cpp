@@ -9,7 +9,7 @@
 #include "dvd/device/cuda/context.cuh"
 #include "dvd/device/cuda/memory.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace {
 
@@ -96,4 +96,4 @@ void library_convolve_backward_weight(const ConvolutionProblem& problem, const v
   Convolutions::instance().run(problem, ConvolutionDirection::backward_weight, x, dweight, nullptr, dy);
 }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -12,7 +12,7 @@
 #include "cuda/pool.hpp"
 #include "dvd/device/cuda/context.cuh"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace {
 
@@ -184,4 +184,4 @@ void Memory::download(const void* device, void* host, std::size_t bytes) {
 
 std::size_t Memory::peak_memory() { return pool().peak(); }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

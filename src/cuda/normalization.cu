@@ -4,7 +4,7 @@
 
 #include "dvd/device/cuda/reduce_rows.cuh"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace detail {
 
@@ -320,4 +320,4 @@ DVD_INSTANTIATE(float)
 DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -5,7 +5,7 @@
 
 #include "dvd/device/arena.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 Arena& pool();
 
@@ -16,4 +16,4 @@ cudaStream_t copy_stream();
 bool is_recording();
 void set_recording(bool recording);
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

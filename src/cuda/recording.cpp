@@ -6,7 +6,7 @@
 #include "cuda/pool.hpp"
 #include "dvd/device/cuda/context.cuh"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace {
 
@@ -94,4 +94,4 @@ void Recording::reset() {
   runs_ = 0;
 }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -8,7 +8,7 @@
 #include "dvd/device/cuda/parallel.cuh"
 #include "dvd/device/cuda/weights.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace detail {
 
@@ -208,4 +208,4 @@ void Weights::power_iterations(const std::vector<SpectralArrays<float>>& weights
   }
 }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

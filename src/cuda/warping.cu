@@ -2,7 +2,7 @@
 #include "dvd/device/cuda/pointwise.hpp"
 #include "dvd/device/cuda/resampling.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace detail {
 
@@ -180,4 +180,4 @@ DVD_INSTANTIATE(float)
 DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -10,6 +10,8 @@ set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX)
 add_library(dvd_cuda_emulated STATIC ${emulated} cuda/emulation/libraries.cpp)
 target_include_directories(dvd_cuda_emulated BEFORE PRIVATE cuda/emulation "${PROJECT_SOURCE_DIR}/src")
 target_link_libraries(dvd_cuda_emulated PRIVATE dvd_test)
+# What is tested is linked with this one or with dvd::cuda, whose names have no instruction set.
+target_compile_definitions(dvd_cuda_emulated PRIVATE DVD_INSTRUCTION_SET=compiled_apart)
 
 # What it leaves out on the other side, cuDNN, is asked for plans for GPUs that are only described.
 if(TARGET dvd::cuda)
@@ -38,7 +40,7 @@ foreach(source IN LISTS for_cuda)
   endif()
   string(REPLACE "." "_" objects "${name}_objects")
   add_library(${objects} OBJECT "${source}")
-  target_compile_definitions(${objects} PRIVATE DVD_TEST_CUDA)
+  target_compile_definitions(${objects} PRIVATE DVD_TEST_CUDA DVD_INSTRUCTION_SET=compiled_apart)
   target_link_libraries(${objects} PRIVATE dvd_test)
   if(source MATCHES "/emulated_")
     target_include_directories(${objects} BEFORE PRIVATE cuda/emulation) # it looks behind the emulated GPU

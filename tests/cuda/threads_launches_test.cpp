@@ -11,12 +11,12 @@
 #include "dvd/device/cuda/reduce_rows.cuh"
 
 // Of the library around them, what the launches need.
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 cudaStream_t stream() { return nullptr; }
 std::shared_ptr<void> Memory::allocate(std::size_t bytes) {
   return {std::aligned_alloc(64, (bytes + 63) / 64 * 64), [](void* memory) { std::free(memory); }};
 }
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
 
 namespace {
 

@@ -280,3 +280,21 @@ TEST_CASE("a video that breaks later is named once and others are drawn; with no
   CHECK_THROWS_AS(videos.draw(Random(4)), dvd::FileError);
   CHECK(videos.skipped() == 3);
 }
+
+TEST_CASE("whoever is warned may ask the folder, and draw from it") {
+  const TemporaryFolder folder;
+  make_shade(folder / "a/a.avi", 40);
+  make_shade(folder / "a/b.avi", 80);
+  const VideoFolder* asked = nullptr;
+  std::vector<std::int64_t> skipped;
+  VideoFolderOptions options{.frames = 4, .resolution = 16};
+  options.warn = [&](const std::string&) {
+    skipped.push_back(asked->skipped());
+    asked->draw(Random(5));
+  };
+  const VideoFolder videos(folder.path(), options);
+  asked = &videos;
+  std::filesystem::remove(folder / "a/a.avi");
+  for (std::uint64_t i = 0; i < 20; ++i) videos.draw(Random(4).stream(i));
+  CHECK(skipped == std::vector<std::int64_t>{1});
+}

@@ -15,7 +15,7 @@ namespace {
 
 using namespace dvd;
 
-std::size_t mapped = 0, limit = 0;
+std::size_t mapped = 0, limit = 0, discarded = 0;
 
 Arena small_arena() {
   return Arena({.step = 64,
@@ -32,7 +32,8 @@ Arena small_arena() {
                       std::free(region);
                     },
                 .forbid = [](void*, std::size_t, bool) {},
-                .out_of_memory = [](std::size_t, std::size_t, std::size_t) { throw std::bad_alloc(); }});
+                .out_of_memory = [](std::size_t, std::size_t, std::size_t) { throw std::bad_alloc(); },
+                .discard = [](void*, std::size_t bytes) { discarded += bytes; }});
 }
 
 using Arrays = std::vector<std::pair<std::byte*, std::size_t>>;
@@ -112,6 +113,28 @@ TEST_CASE("what a recording has taken is nobody else's until the next recording"
     auto* const array = static_cast<std::byte*>(arena.take(64));
     REQUIRE(array != left);
   }
+}
+
+TEST_CASE("what is free is released: regions whole, and the free memory of others") {
+  mapped = discarded = 0;
+  limit = 1 << 20;
+  Arena arena = small_arena();
+  void* const first = arena.take(1024);
+  void* const second = arena.take(4096);  // a region of its own
+  arena.give(second, 4096);
+  CHECK(arena.reserved() == 8192);
+  arena.begin_recording();
+  arena.release();
+  CHECK(arena.reserved() == 8192);
+  CHECK(arena.end_recording() == 0);
+  arena.release();
+  CHECK(arena.reserved() == 4096);
+  CHECK(mapped == 4096);
+  CHECK(discarded == 3072);
+  arena.give(first, 1024);
+  arena.release();
+  CHECK(arena.reserved() == 0);
+  CHECK(arena.take(64) != nullptr);
 }
 
 }  // namespace

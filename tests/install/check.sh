@@ -1,17 +1,26 @@
 #!/bin/bash
 # Builds the outside project in this folder against dvd, and runs its programs.
 #   check.sh WAY SOURCE BUILD CMAKE COMPILER
-# WAY is how it gets dvd: "package" and "package-video" install it from the build folder BUILD and find it there,
-# "subdirectory" adds the folder SOURCE, and "messages" tries what must not work and reads why.
+# WAY is how it gets dvd. "package" installs it from the build folder BUILD and finds it there, where nothing is that
+# only components need; "package-checkpoint" and "package-video" ask for these components; "subdirectory" adds the folder
+# SOURCE; "plain-stb" has stb's header in no folder of its own; "messages" tries what must not work and reads why.
 set -eu
 way=$1 source=$2 build=$3 cmake=$4 compiler=$5
 
 here=$(mktemp -d "${TMPDIR:-/tmp}/dvd-install-test-XXXXXX")
 trap 'rm -rf "$here"' EXIT
+version=$(sed -n 's/.*constexpr char version.*"\(.*\)".*/\1/p' "$source/include/dvd/version.hpp")
+IFS=. read -r major minor _ <<<"$version"
 
+without() { printf -- "-DCMAKE_DISABLE_FIND_PACKAGE_%s=ON\n" "$@"; }
 configure() {
-  "$cmake" -S "$source/tests/install" -B "$here/build" -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_FLAGS="-O1 -Wall" \
-    -DCMAKE_PREFIX_PATH="$here/moved" "$@"
+  "$cmake" -S "$source/tests/install" -B "$here/build" -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_FLAGS="-O1 -Wall" "$@"
+}
+configure_package() { configure -DCMAKE_PREFIX_PATH="$here/moved" -DDVD_VERSION="$major.$minor" "$@"; }
+# As a subdirectory, without a word on the error output.
+configure_subdirectory() {
+  configure -DDVD_SOURCE="$source" "$@" 2>"$here/warnings"
+  [ ! -s "$here/warnings" ] || { echo "CMake warns:"; cat "$here/warnings"; exit 1; }
 }
 # Installs, then moves what was installed: nothing in it may depend on where it is.
 install() {
@@ -21,33 +30,71 @@ install() {
     echo "These installed files name the folder they were made in."
     exit 1
   fi
+  diff <(cd "$source/include" && find . -name '*.hpp' -o -name '*.cuh' | sort) \
+    <(cd "$here/moved/include" && find . -type f | sort) || { echo "Not every header is installed."; exit 1; }
 }
 # Configuring with these arguments must fail and say this.
 refused() {
   local text=$1 message
   shift
   rm -rf "$here/build"  # and what an earlier configuration has told it
-  message=$(configure "$@" 2>&1) && { echo "Configured, but should not have been: $*"; exit 1; }
+  message=$(configure_package "$@" 2>&1) && { echo "Configured, but should not have been: $*"; exit 1; }
   grep -qF -- "$text" <<<"$message" || { echo "The message does not say '$text':"; echo "$message"; exit 1; }
+}
+# The component must be refused without the package, by this message, and where dvd was installed without it.
+refused_component() {
+  local component=$1 package=$2 text=$3 needed=$4 targets=$here/moved/share/cmake/dvd/dvd-$1-targets.cmake
+  [ ! -e "$targets" ] || refused "$component: $package: $text" -DCOMPONENTS="$component" "$(without "$package")"
+  rm -f "$targets"
+  refused "$component: this dvd was installed without $needed (install dvd again where $needed is)" \
+    -DCOMPONENTS="$component"
 }
 
 program=program
 case $way in
-  package) install && configure ;;
-  package-video) install && configure -DCOMPONENTS=video && program=video_program ;;
-  subdirectory) configure -DDVD_SOURCE="$source" ;;
+  package) install && configure_package $(without nlohmann_json FFmpeg CUDAToolkit cuDNN) ;;
+  package-checkpoint) install && configure_package -DCOMPONENTS=checkpoint && program=checkpoint_program ;;
+  package-video) install && configure_package -DCOMPONENTS=video && program=video_program ;;
+  subdirectory)
+    configure_subdirectory $(without nlohmann_json FFmpeg) -DDVD_WITH_CUDA=OFF -DABSENT="checkpoint;video;cuda"
+    rm -rf "$here/build"
+    configure_subdirectory
+    ;;
+  plain-stb)
+    # The system's headers as they are, but for stb's.
+    mkdir "$here/include" "$here/folder"
+    ln -s /usr/include/* "$here/include"
+    [ ! -e "$here/include/stb" ] || mv "$here/include/stb" "$here/folder"
+    [ -e "$here/include/stb_image_write.h" ] || cp "$here/folder/stb/stb_image_write.h" "$here/include"
+    folders=$(LC_ALL=C "$compiler" -x c++ -E -v /dev/null 2>&1 | sed -n '/^#include <.*/,/^End/s|^ /|/|p')
+    echo '#include <dvd/io/images.hpp>' |
+      "$compiler" -std=c++20 -fsyntax-only -I "$source/include" -nostdinc -nostdinc++ \
+        $(sed "s|^/usr/include\$|$here/include|; s|^|-isystem |" <<<"$folders") -x c++ -
+    configure_subdirectory -DDVD_WITH_CUDA=OFF -DCMAKE_IGNORE_PATH=/usr/include -DCMAKE_INCLUDE_PATH="$here/include"
+    grep "^Stb_INCLUDE_DIR:PATH=$here/include" "$here/build/CMakeCache.txt"
+    exit 0
+    ;;
   messages)
     install
-    refused "sound: this version of dvd has no such component, only: video, cuda" -DCOMPONENTS=sound
-    refused "apt-get install libeigen3-dev" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON
-    rm -f "$here/moved/share/cmake/dvd/dvd-video-targets.cmake"
-    refused "video: this dvd was installed without FFmpeg" -DCOMPONENTS=video
-    rm -f "$here/moved/share/cmake/dvd/dvd-cuda-targets.cmake"
-    refused "cuda: this dvd was installed without CUDA (install dvd again where CUDA is)" -DCOMPONENTS=cuda
+    refused "sound: this version of dvd has no such component, only: checkpoint, video, cuda" -DCOMPONENTS=sound
+    refused "Eigen3: array expressions of the kernels, initialisation (Debian, Ubuntu: apt-get install libeigen3-dev)" \
+      $(without Eigen3 TBB)
+    refused "TBB: threads (Debian, Ubuntu: apt-get install libtbb-dev)" $(without Eigen3 TBB)
+    refused "Stb: PNG files (Debian, Ubuntu: apt-get install libstb-dev)" $(without Stb)
+    refused_component checkpoint nlohmann_json "headers of checkpoints and safetensors files (Debian, Ubuntu: apt-get \
+install nlohmann-json3-dev)" nlohmann-json
+    refused_component video FFmpeg "video files (Debian, Ubuntu: apt-get install libavformat-dev" FFmpeg
+    refused_component cuda CUDAToolkit "the GPU (Debian, Ubuntu: apt-get install cuda-toolkit" CUDA
+    # Below 1.0 a minor version may break what used the one before.
+    for other in "$major.$((minor + 1))" "$((major + 1))" $([ "$minor" -eq 0 ] || echo "$major.$((minor - 1))"); do
+      refused "requested version \"$other\"" -DDVD_VERSION="$other"
+    done
+    rm -rf "$here/build"
+    configure_package -DDVD_VERSION="$version"
     exit 0
     ;;
 esac
 "$cmake" --build "$here/build" --target $program
 cd "$here"
 build/$program
-[ -s samples.png ] || [ -s shape.gif ]
+[ -s samples.png ] || [ -s shape.gif ] || [ -s run.safetensors ]

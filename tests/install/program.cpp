@@ -1,6 +1,10 @@
 // The smallest program, on sizes that take no time.
 #include <dvd/dvdgan.hpp>
 
+#if defined(INCLUDE_NLOHMANN_JSON_HPP_) || defined(AVFORMAT_AVFORMAT_H)
+#error "the library alone includes headers of nlohmann-json or FFmpeg"
+#endif
+
 int main() {
   dvd::DvdGan<float, dvd::Cpu> gan({.frames = 2, .resolution = 16, .channels = 1, .classes = 12});
   dvd::Trainer trainer(gan, {.batch = 2, .seed = 1});

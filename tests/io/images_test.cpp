@@ -3,13 +3,13 @@
 #include "dvd/io/images.hpp"
 
 #include <doctest/doctest.h>
-#include <stb/stb_image.h>
 
 #include <algorithm>
 #include <string>
 #include <vector>
 
 #include "dvd/core/random.hpp"
+#include "support/stb_image.hpp"
 
 namespace {
 

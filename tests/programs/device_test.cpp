@@ -10,7 +10,9 @@
 
 namespace {
 
-const std::string programs[] = {"train_ucf101", "sample_videos", "predict_frames"};
+const std::vector<std::string> programs =
+    with_video_files ? std::vector<std::string>{"train_ucf101", "sample_videos", "predict_frames"}
+                     : std::vector<std::string>{"train_ucf101", "sample_videos"};
 
 /// Runs one of them, with what it cannot do without.
 ProgramResult run_in(const TemporaryFolder& folder, const std::string& program, const std::string& arguments) {

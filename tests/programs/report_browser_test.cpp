@@ -1,12 +1,12 @@
 // A browser draws report.html: on a wide screen and on a narrow one, without a complaint.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
-#include <stb/stb_image.h>
 
 #include <memory>
 #include <set>
 
 #include "support/report_run.hpp"
+#include "support/stb_image.hpp"
 
 namespace {
 

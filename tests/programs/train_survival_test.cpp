@@ -179,7 +179,7 @@ TEST_CASE("a poison without sense is an error") {
     CHECK(failed_with(train_poisoned(folder, poison, tiny + "--steps 1 --out run"), 2, "DVD_TEST_POISON"));
 }
 
-TEST_CASE("a video that vanishes is named, skipped and counted") {
+TEST_CASE("a video that vanishes is named, skipped and counted" * doctest::skip(!with_video_files)) {
   const TemporaryFolder folder;
   for (const char* name : {"one", "two", "three"}) {
     std::filesystem::create_directories(folder.path() / "data/kind");

@@ -11,7 +11,7 @@
 
 #include "support/gradient_check.hpp"
 
-namespace dvd::testing {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
 template <class L>
 using TensorsOf = std::vector<TensorOf<L>>;
@@ -223,4 +223,4 @@ void check_against_double(const std::string& name, const std::vector<Shape>& inp
   comparison.check(train);
 }
 
-}  // namespace dvd::testing
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing

@@ -14,7 +14,7 @@
 #include "support/devices.hpp"
 #include "support/plain_kernels.hpp"
 
-namespace dvd::testing {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
 // Unit roundoff of the scalar. Errors are measured in it.
 template <class T>
@@ -93,4 +93,4 @@ void check_close(const std::string& what, const Array<O>& actual, const plain::V
   CHECK_MESSAGE(difference <= limit, what, ": off by ", difference, ", more than ", limit);
 }
 
-}  // namespace dvd::testing
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing

@@ -12,7 +12,7 @@
 #include "dvd/device/cuda.hpp"
 #endif
 
-namespace dvd::testing {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
 // A device policy and a scalar, for typed test cases.
 template <class Device, class Scalar>
@@ -21,7 +21,7 @@ struct On {
   using T = Scalar;
 };
 
-}  // namespace dvd::testing
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
 
 #ifdef DVD_TEST_CUDA
 #define DVD_DEVICES dvd::testing::On<dvd::Cuda, float>, dvd::testing::On<dvd::Cuda, dvd::bfloat16>

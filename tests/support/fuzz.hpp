@@ -18,7 +18,7 @@
 #include "dvd/core/random.hpp"
 #include "dvd/device/cpu.hpp"
 
-namespace dvd::testing {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
 // How often to try: `usual` times, or DVD_FUZZ times as often.
 inline int tries(int usual) {
@@ -160,4 +160,4 @@ void check_gradient_of(const std::string& name, const X& dx, const Shape& shape,
   if (wanted || dx) check_result(name, dx, shape);
 }
 
-}  // namespace dvd::testing
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing

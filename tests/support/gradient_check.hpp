@@ -6,7 +6,7 @@
 
 #include "dvd/testing/gradient_check.hpp"
 
-namespace dvd::testing {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
 using Doubles = Tensor<double>;
 using DoublesView = ConstTensorView<double>;
@@ -16,4 +16,4 @@ inline void check_pass(const std::string& name, const Differentiable& network, P
   for (const std::string& finding : GradientCheck(name, network, pass).findings()) FAIL_CHECK(finding);
 }
 
-}  // namespace dvd::testing
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing

@@ -5,7 +5,7 @@
 
 #include "support/device_arrays.hpp"
 
-namespace dvd::testing {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
 using plain::Vector;
 
@@ -45,4 +45,4 @@ inline Vector added(const Vector& x, const Vector& y) {
   return map(x, y, [](double a, double b) { return a + b; });
 }
 
-}  // namespace dvd::testing
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing

@@ -6,7 +6,7 @@
 
 #include "dvd/core/tensor.hpp"
 
-namespace dvd::testing {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
 // The axes of a tensor as a file stores it and as the library holds it, a letter an axis. Empty: no difference.
 struct Layout {
@@ -46,4 +46,4 @@ std::vector<V> reordered(const std::vector<V>& values, Shape& shape, std::string
   return result;
 }
 
-}  // namespace dvd::testing
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing

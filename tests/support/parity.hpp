@@ -25,7 +25,7 @@
 #include "dvd/models/config.hpp"
 #include "support/layouts.hpp"
 
-namespace dvd::testing {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
 inline std::filesystem::path parity_file(const std::string& name) {
   if (const char* folder = std::getenv("DVD_PARITY_DIR"))
@@ -278,4 +278,4 @@ class Reference {
   std::string worst_name_;
 };
 
-}  // namespace dvd::testing
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing

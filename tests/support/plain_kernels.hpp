@@ -8,7 +8,7 @@
 
 #include "dvd/core/convolution.hpp"
 
-namespace dvd::testing::plain {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing::plain {
 
 using Vector = std::vector<double>;
 
@@ -300,4 +300,4 @@ inline PowerIteration power_iteration(Index rows, Index columns, const Vector& w
   return result;
 }
 
-}  // namespace dvd::testing::plain
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing::plain

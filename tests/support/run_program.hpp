@@ -14,6 +14,13 @@
 
 #include "support/temporary_folder.hpp"
 
+/// Whether the programs of this build know video files.
+#ifdef DVD_WITH_VIDEO
+inline constexpr bool with_video_files = true;
+#else
+inline constexpr bool with_video_files = false;
+#endif
+
 /// What a program did: its exit status (128 + n for signal n) and what it printed.
 struct ProgramResult {
   int status = 0;

@@ -15,7 +15,7 @@
 
 #include "dvd/io/clip.hpp"
 
-namespace dvd::testing {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
 // A folder of the test's own, gone at the end of the scope.
 class TemporaryFolder {
@@ -109,4 +109,4 @@ inline void encode_clip(const std::filesystem::path& path, const Clip& clip, con
   std::filesystem::remove(raw);
 }
 
-}  // namespace dvd::testing
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing

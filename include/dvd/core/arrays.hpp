@@ -1,11 +1,13 @@
 // Lists of arrays that one kernel works on together: what an optimizer does to all parameters of a network.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/core/shape.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// An array to look at.
 template <class T>
@@ -42,4 +44,6 @@ struct SpectralArrays {
   T* sigma;         ///< one number
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

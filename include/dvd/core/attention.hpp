@@ -1,9 +1,11 @@
 // What an attention kernel is asked to do.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/shape.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Sizes of an attention within each of `groups * inner` sets of tokens. Token t of set (g, i) has its query at
 /// `[g, t, i]` of `[groups, queries, inner, width]`, its key at `[g, t, i]` of `[groups, keys, inner, width]`, its
@@ -14,4 +16,6 @@ struct AttentionSize {
   Index groups, queries, keys, inner, width, value_width;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

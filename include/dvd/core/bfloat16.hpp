@@ -1,12 +1,16 @@
 // The 16-bit floating-point number of matrix units: float's exponent, 7 bits of fraction.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <bit>
 #include <concepts>
 #include <cstdint>
 #include <limits>
 
-namespace dvd {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A float without the lower half of its bits. Arithmetic is float's: a bfloat16 becomes a float by itself, and a float
 /// becomes a bfloat16 where that is written, rounded to the nearest (to even, if two are as near).
@@ -53,7 +57,7 @@ struct FullPrecisionOf<bfloat16> {
 template <class T>
 using FullPrecision = typename detail::FullPrecisionOf<T>::type;
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
 
 /// Those limits that this library asks for.
 template <>
@@ -69,3 +73,5 @@ class std::numeric_limits<dvd::bfloat16> {
   static constexpr dvd::bfloat16 infinity() { return dvd::bfloat16::from_bits(0x7F80); }
   static constexpr dvd::bfloat16 quiet_NaN() { return dvd::bfloat16::from_bits(0x7FC0); }
 };
+
+#include "dvd/core/macros_end.hpp"

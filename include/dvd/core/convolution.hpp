@@ -2,12 +2,14 @@
 // its way out, without a pass over memory of its own.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <optional>
 
 #include "dvd/core/bfloat16.hpp"
 #include "dvd/core/shape.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// How an image is enlarged to twice its height and width.
 enum class Upsampling {
@@ -53,4 +55,6 @@ struct ConvolutionInput {
   bool rectify = false;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

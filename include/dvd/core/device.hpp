@@ -115,6 +115,8 @@
 //   random_uniform(size, random, low, high, y)
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <memory>
@@ -128,7 +130,7 @@
 #include "dvd/core/rows.hpp"
 #include "dvd/core/tensor.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Memory and copies of the contract above.
 template <class D, class T>
@@ -263,4 +265,6 @@ concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceConvers
 template <class D>
 concept Device = DeviceFor<D, float>;
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

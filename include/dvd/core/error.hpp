@@ -1,12 +1,21 @@
-// What the library throws: one family of exceptions, each message a single line for a person.
+// What the library throws: one family of exceptions, each message a single line for a person; and how texts are put
+// together, which is the same in every locale.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
+#include <charconv>
+#include <concepts>
 #include <initializer_list>
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
-namespace dvd {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Base of everything the library throws. `what()` is one line: what was wrong, what was expected, what to do.
 class Error : public std::runtime_error {
@@ -25,48 +34,94 @@ class FileError : public Error {
 
 namespace detail {
 
-/// One part of a message, not yet formatted: what it is and how to stream it. Messages are built from a list of these
+template <class Value, class... Choices>
+concept AnyOf = (std::same_as<Value, Choices> || ...);
+
+template <class Value>
+concept Number = std::integral<Value> || std::floating_point<Value>;
+
+/// A value that has a function `append_to(text, value)` beside its type, which appends it to a std::string.
+template <class Value>
+concept Appendable = requires(std::string& text, const Value& value) {
+  append_to(text, value);
+};
+
+/// Numbers as streams write them by default, floating ones with six digits, but never in the user's locale: a program
+/// that has set one that groups digits must not find "2,000" in its files.
+template <Number Value>
+void append_number(std::string& text, Value value) {
+  char digits[64];
+  char* const end = digits + sizeof digits;
+  if constexpr (std::integral<Value>)
+    text.append(digits, std::to_chars(digits, end, value).ptr);
+  else
+    text.append(digits, std::to_chars(digits, end, value, std::chars_format::general, 6).ptr);
+}
+
+template <class Value>
+void append_value(std::string& text, const Value& value) {
+  if constexpr (Appendable<Value>) {
+    append_to(text, value);
+  } else if constexpr (std::convertible_to<const Value&, std::string_view>) {
+    text += std::string_view(value);
+  } else if constexpr (AnyOf<Value, char, signed char, unsigned char>) {
+    text += static_cast<char>(value);
+  } else if constexpr (std::same_as<Value, bool>) {
+    text += value ? '1' : '0';
+  } else if constexpr (Number<Value>) {
+    append_number(text, value);
+  } else {
+    std::ostringstream stream;
+    stream.imbue(std::locale::classic());
+    stream << value;
+    text += stream.str();
+  }
+}
+
+/// One piece of a message, not yet formatted: what it is and how to write it. Messages are built from a list of these
 /// by one function, so that a check costs the compiler next to nothing.
-class MessagePart {
+class MessagePiece {
  public:
   template <class Value>
-  explicit MessagePart(const Value& value)
+  explicit MessagePiece(const Value& value)
       : value_(&value),
-        print_([](std::ostream& out, const void* erased) { out << *static_cast<const Value*>(erased); }) {}
-
-  friend std::ostream& operator<<(std::ostream& out, const MessagePart& part) {
-    part.print_(out, part.value_);
-    return out;
+        append_([](std::string& text, const void* erased) { append_value(text, *static_cast<const Value*>(erased)); }) {
   }
+
+  void append_to(std::string& text) const { append_(text, value_); }
 
  private:
   const void* value_;
-  void (*print_)(std::ostream&, const void*);
+  void (*append_)(std::string&, const void*);
 };
 
-inline std::string join(std::initializer_list<MessagePart> parts) {
-  std::ostringstream text;
-  for (const MessagePart& part : parts) text << part;
-  return text.str();
+inline std::string join(std::initializer_list<MessagePiece> pieces) {
+  std::string text;
+  for (const MessagePiece& piece : pieces) piece.append_to(text);
+  return text;
 }
 
-[[noreturn, gnu::cold]] inline void throw_argument_error(std::initializer_list<MessagePart> parts) {
-  throw ArgumentError(join(parts));
+[[noreturn, gnu::cold]] inline void throw_argument_error(std::initializer_list<MessagePiece> pieces) {
+  throw ArgumentError(join(pieces));
 }
 
 }  // namespace detail
 
-/// Its arguments streamed one after the other: `concat("expected ", 3, " channels")`.
-template <class... Parts>
-std::string concat(const Parts&... parts) {
-  return detail::join({detail::MessagePart(parts)...});
+/// Its arguments written one after the other, the same in every locale: `concat("expected ", 3, " channels")`. They are
+/// texts, characters, numbers (floating ones with six digits), and values of types that have a function
+/// `append_to(std::string&, value)` beside them or, for want of that, can be streamed.
+template <class... Pieces>
+std::string concat(const Pieces&... pieces) {
+  return detail::join({detail::MessagePiece(pieces)...});
 }
 
-/// Throws ArgumentError with the streamed message unless `condition` holds.
-template <class... Parts>
-void require(bool condition, const Parts&... message) {
+/// Throws ArgumentError with the message, put together as `concat` does, unless `condition` holds.
+template <class... Pieces>
+void require(bool condition, const Pieces&... message) {
   if (!condition) [[unlikely]]
-    detail::throw_argument_error({detail::MessagePart(message)...});
+    detail::throw_argument_error({detail::MessagePiece(message)...});
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,20 +1,22 @@
 // Finding values that are NaN or infinite, and where they came from.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-#include <string>
+#include "dvd/core/macros_begin.hpp"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "dvd/core/is_finite.hpp"
 #include "dvd/core/parameter.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Whether every element is a number. Brings the tensor to the host: for small tensors, or for looking for a fault.
 template <Scalar T, DeviceMemory D>
 bool all_finite(const Tensor<T, D>& tensor) {
   const std::vector<T> values = tensor.to_vector();
-  return std::all_of(values.begin(), values.end(),
-                     [](T value) { return std::isfinite(static_cast<FullPrecision<T>>(value)); });
+  return std::all_of(values.begin(), values.end(), is_finite<T>);
 }
 
 /// The name of the first buffer that holds a NaN or an infinity; empty if all are finite.
@@ -65,4 +67,6 @@ class LayerWatch {
   const void* first_ = nullptr;  // the address of its weight: layers do not know their names
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

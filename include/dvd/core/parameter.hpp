@@ -5,13 +5,15 @@
 // and summaries are written on it.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <string>
 #include <vector>
 
 #include "dvd/core/device.hpp"
 #include "dvd/core/tensor.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Something that is learned: a value and, once a backward pass has run, the gradient of the loss. Layers of T hold
 /// parameters and buffers of FullPrecision<T>: what changes a little at a time, over a long time, needs its digits.
@@ -79,4 +81,6 @@ auto contents(Layer& layer, const std::string& prefix = "") {
   return result;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

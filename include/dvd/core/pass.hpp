@@ -1,9 +1,11 @@
 // How a network is run, and what a backward pass is asked for.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/random.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Remembers the first layer of a pass whose result is not finite, by the address of its weight.
 class LayerWatch;
@@ -48,4 +50,6 @@ Part* part(Cache* cache, Part Cache::*member) {
   return cache ? &(cache->*member) : nullptr;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Row numbers on a device: which rows of a table a kernel picks.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <initializer_list>
 #include <memory>
@@ -9,7 +11,7 @@
 
 #include "dvd/core/tensor.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Row numbers on a device, and the same on the host, where they are checked. A handle: copies share their rows.
 template <DeviceMemory D>
@@ -52,4 +54,6 @@ class Rows {
   std::shared_ptr<void> device_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

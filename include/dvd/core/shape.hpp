@@ -1,6 +1,8 @@
 // The extents of a tensor.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -9,7 +11,7 @@
 
 #include "dvd/core/error.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Sizes, counts and positions.
 using Index = std::int64_t;
@@ -92,4 +94,6 @@ class Shape {
   int rank_ = 0;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -7,6 +7,8 @@
 // Video batches are `[T, N, H, W, C]`: frame-major, channels last, so that a frame of the whole batch is contiguous.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <concepts>
 #include <functional>
 #include <memory>
@@ -18,7 +20,7 @@
 #include "dvd/core/bfloat16.hpp"
 #include "dvd/core/shape.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Element types that layers and models can be instantiated with.
 template <class T>
@@ -275,4 +277,6 @@ ConstTensorView<To, typename X::device_type> cast(const X& x) {
   }
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,17 +1,20 @@
 // Clips decoded ahead of need, on threads of their own.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "dvd/data/clip_source.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// How a ClipLoader works.
 struct ClipLoaderOptions {
@@ -27,7 +30,8 @@ struct ClipLoaderOptions {
 ///     dvd::ClipLoader loader(folder, trainer.batch_schedule(), {.batch = 8});
 ///     while (...) trainer.step(loader);
 ///
-/// Batches are asked for by one thread.
+/// Batches are asked for by one thread. The loader's threads are the only ones that the library starts itself; the
+/// source draws, and `schedule` is asked, on them, with nothing locked.
 template <ClipSource Source>
 class ClipLoader {
  public:
@@ -40,7 +44,7 @@ class ClipLoader {
     restart(first);
     try {
       for (Index i = 0; i < options.threads; ++i) threads_.emplace_back([this] { work(); });
-    } catch (const std::system_error&) {  // no more threads to be had: those that there are do
+    } catch (...) {  // no more threads to be had, or no memory for them: those that there are do
       if (threads_.empty()) throw;
     }
   }
@@ -60,17 +64,16 @@ class ClipLoader {
   /// Batch number `number`; waits until it is ready. Quick if numbers are asked for in turn; any other number drops
   /// what was made ahead. Throws what the source threw while drawing one of its clips.
   std::vector<LabelledClip> batch(Index number) {
-    std::unique_lock lock(mutex_);
-    if (number != first_) {
-      restart(number);
-      work_to_do_.notify_all();
+    if (number != first_) restart(number);  // first_ is changed by this thread alone
+    Pending next(options_.batch), done(0);
+    {
+      std::unique_lock lock(mutex_);
+      batch_done_.wait(lock, [&] { return batches_.front().left == 0; });
+      batches_.push_back(std::move(next));  // first, because there may be no memory for it
+      done = std::move(batches_.front());
+      batches_.pop_front();
+      ++first_;
     }
-    batch_done_.wait(lock, [&] { return batches_.front().left == 0; });
-    Pending done = std::move(batches_.front());
-    batches_.pop_front();
-    batches_.emplace_back(options_.batch);
-    ++first_;
-    lock.unlock();
     work_to_do_.notify_all();
     if (done.error) std::rethrow_exception(done.error);
     return std::move(done.clips);
@@ -88,10 +91,15 @@ class ClipLoader {
   };
 
   void restart(Index number) {
-    ++epoch_;
-    first_ = number;
-    batches_.clear();
-    for (Index i = 0; i <= options_.ahead; ++i) batches_.emplace_back(options_.batch);
+    std::deque<Pending> batches;  // then those that were made ahead, which go when nothing is locked any more
+    for (Index i = 0; i <= options_.ahead; ++i) batches.emplace_back(options_.batch);
+    {
+      const std::lock_guard lock(mutex_);
+      ++epoch_;
+      first_ = number;
+      batches_.swap(batches);
+    }
+    work_to_do_.notify_all();
   }
 
   // The place in batches_ of the first one with a clip that no thread has begun; their number if there is none.
@@ -102,14 +110,18 @@ class ClipLoader {
   }
 
   void work() {
-    std::unique_lock lock(mutex_);
     for (;;) {
-      work_to_do_.wait(lock, [&] { return stopping_ || next_to_do() < batches_.size(); });
-      if (stopping_) return;
-      const std::size_t next = next_to_do();
-      const Index number = first_ + static_cast<Index>(next), clip = batches_[next].begun++;
-      const std::uint64_t epoch = epoch_;
-      lock.unlock();
+      Index number, clip;
+      std::uint64_t epoch;
+      {
+        std::unique_lock lock(mutex_);
+        work_to_do_.wait(lock, [&] { return stopping_ || next_to_do() < batches_.size(); });
+        if (stopping_) return;
+        const std::size_t next = next_to_do();
+        number = first_ + static_cast<Index>(next);
+        clip = batches_[next].begun++;
+        epoch = epoch_;
+      }
       LabelledClip drawn;
       std::exception_ptr error;
       try {
@@ -117,7 +129,7 @@ class ClipLoader {
       } catch (...) {
         error = std::current_exception();
       }
-      lock.lock();
+      const std::lock_guard lock(mutex_);
       if (epoch != epoch_) continue;  // nobody wants it any more
       Pending& batch = batches_[static_cast<std::size_t>(number - first_)];
       batch.clips[static_cast<std::size_t>(clip)] = std::move(drawn);
@@ -140,4 +152,6 @@ class ClipLoader {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Where training clips come from, and batches of them on a device.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <concepts>
 #include <functional>
 #include <string>
@@ -12,7 +14,7 @@
 #include "dvd/io/clip_tensor.hpp"
 #include "dvd/layers/embedding.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A set of labelled clips of equal size. `draw(random)` returns one, a function of `random` alone, and may be called
 /// by several threads at once.
@@ -40,11 +42,12 @@ struct Batch {
   Labels labels;
 };
 
-/// `count` clips, drawn on all cores; clip number n comes from `random.stream(n)`.
+/// `count` clips, drawn on all cores; clip number n comes from `random.stream(n)`. The source draws in the caller's
+/// floating-point mode, as it would if it were called here.
 template <ClipSource Source>
 std::vector<LabelledClip> draw_clips(Source& source, const Random& random, Index count) {
   std::vector<LabelledClip> clips(static_cast<std::size_t>(count));
-  cpu::parallel_for(count, [&](Index n) {
+  cpu::parallel_calls(count, [&](Index n) {
     clips[static_cast<std::size_t>(n)] = source.draw(random.stream(static_cast<std::uint64_t>(n)));
   });
   return clips;
@@ -70,4 +73,6 @@ Batch<T, D> draw_batch(Source& source, const Random& random, Index count) {
   return to_batch<T, D>(draw_clips(source, random, count), 0, count);
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The embedded data set: coloured shapes that move.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -12,7 +14,7 @@
 #include "dvd/core/random.hpp"
 #include "dvd/io/clip.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Sizes of the clips.
 struct MovingShapesOptions {
@@ -154,4 +156,6 @@ class MovingShapes {
   MovingShapesOptions options_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

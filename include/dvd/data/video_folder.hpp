@@ -1,7 +1,7 @@
 // Labelled clips from a folder of class folders of video files: UCF-101 as published, or any other.
 #pragma once
 
-#include <tbb/parallel_for.h>
+#include "dvd/core/macros_begin.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -20,10 +20,12 @@
 
 #include "dvd/core/error.hpp"
 #include "dvd/core/random.hpp"
+#include "dvd/data/warning_queue.hpp"
+#include "dvd/device/cpu/parallel.hpp"
 #include "dvd/io/clip.hpp"
 #include "dvd/io/video_file.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What a VideoFolder draws.
 struct VideoFolderOptions {
@@ -34,7 +36,8 @@ struct VideoFolderOptions {
   /// A list of the videos to use, "Class/video.avi" a line, a number behind it ignored: a path, or the name of a file
   /// in UCF-101's `ucfTrainTestlist`, such as trainlist01.txt. Empty: all videos.
   std::filesystem::path split = {};
-  /// Told once, in one line, of each file that is skipped and each class without videos; by one thread at a time.
+  /// Told once, in one line, of each file that is skipped and each class without videos; by one thread at a time, on
+  /// whichever drew. It may ask the folder, and draw from it.
   std::function<void(const std::string&)> warn = {};
 };
 
@@ -95,7 +98,7 @@ class VideoFolder {
   /// Throws FileError where the folder or the split is missing or holds no usable video, and ArgumentError for
   /// frames, resolution or stride below one (resolution: or beyond 8192).
   explicit VideoFolder(const std::filesystem::path& root, VideoFolderOptions options = {})
-      : options_(std::move(options)) {
+      : options_(std::move(options)), warnings_(std::exchange(options_.warn, nullptr)) {
     require(options_.frames >= 1 && options_.frames <= most_frames, "VideoFolder: ", options_.frames,
             " frames are outside 1 to ", most_frames);
     require(options_.stride >= 1 && options_.stride <= most_frames, "VideoFolder: stride ", options_.stride,
@@ -152,9 +155,10 @@ class VideoFolder {
   // Frames of a video that a clip reaches over.
   std::int64_t span() const { return (options_.frames - 1) * options_.stride + 1; }
 
-  void skip(const std::string& why) const {
+  // While the folder is being opened.
+  void skip(const std::string& why) {
     ++skipped_;
-    if (options_.warn) options_.warn(why + "; skipped");
+    warnings_.add(why + "; skipped");
   }
 
   void find_folders(const std::filesystem::path& root) {
@@ -209,7 +213,7 @@ class VideoFolder {
     return files;
   }
 
-  std::vector<Candidate> listed_files() const {
+  std::vector<Candidate> listed_files() {
     std::error_code error;
     const bool is_named = !lists_folder_.empty() && std::filesystem::exists(lists_folder_ / options_.split, error);
     const std::filesystem::path list = is_named ? lists_folder_ / options_.split : options_.split;
@@ -237,7 +241,8 @@ class VideoFolder {
     // By index, and reported in order afterwards: the outcome does not depend on the threads.
     std::vector<std::optional<VideoFile>> opened(files.size());
     std::vector<std::string> failures(files.size());
-    tbb::parallel_for(std::size_t{0}, files.size(), [&](std::size_t i) {
+    cpu::parallel_calls(static_cast<Index>(files.size()), [&](Index number) {
+      const auto i = static_cast<std::size_t>(number);
       try {
         VideoFile file(files[i].path);
         if (file.info().frames >= span())
@@ -257,38 +262,47 @@ class VideoFolder {
       videos_.push_back({std::move(*opened[i]), files[i].label});
       ++videos_of_class[static_cast<std::size_t>(files[i].label)];
     }
+    failed_.resize(videos_.size());
     if (videos_.empty())
       throw FileError(concat(videos_folder_.string(), ": no usable video in ", classes(), " class folders, ", skipped_,
                              " files skipped; expected videos of at least ", span(), " frames"));
     for (std::size_t label = 0; label < class_names_.size(); ++label)
-      if (videos_of_class[label] == 0 && options_.warn)
-        options_.warn(concat(videos_folder_.string(), ": class ", class_names_[label], " has no usable video"));
-    failed_.resize(videos_.size());
+      if (videos_of_class[label] == 0)
+        warnings_.add(concat(videos_folder_.string(), ": class ", class_names_[label], " has no usable video"));
   }
 
   // The memory of failures serves the reports alone: were it to steer the choice, draws would depend on earlier ones.
   void report_failure(std::size_t index, const std::string& why) const {
-    const std::lock_guard lock(mutex_);
-    if (!failed_[index]) {
-      failed_[index] = true;
-      ++failures_;
-      skip(why);
+    bool first, all;
+    {
+      const std::lock_guard lock(mutex_);
+      first = !failed_[index];
+      if (first) {
+        failed_[index] = true;
+        ++failures_;
+        ++skipped_;
+      }
+      all = failures_ == videos_.size();
     }
-    if (failures_ == videos_.size())
+    if (first) warnings_.add(why + "; skipped");
+    if (all)
       throw FileError(concat(videos_folder_.string(), ": none of its ", videos_.size(),
                              " videos can be decoded any more; the last one: ", why));
   }
 
   static constexpr const char* lists_name = "ucfTrainTestlist";
 
-  VideoFolderOptions options_;
+  VideoFolderOptions options_;  // without `warn`
+  mutable detail::WarningQueue warnings_;
   std::filesystem::path videos_folder_, lists_folder_;
   std::vector<std::string> class_names_;
   std::vector<Video> videos_;
-  mutable std::mutex mutex_;  // guards what follows, and warn, once the constructor is done
+  mutable std::mutex mutex_;  // guards what follows, once the constructor is done
   mutable std::int64_t skipped_ = 0;
   mutable std::vector<bool> failed_;
   mutable std::size_t failures_ = 0;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

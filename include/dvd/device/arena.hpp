@@ -7,13 +7,17 @@
 // any more.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
 #include <map>
 #include <mutex>
 
-namespace dvd {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Where an arena's memory comes from, and its measures in bytes.
 struct ArenaSource {
@@ -26,6 +30,8 @@ struct ArenaSource {
   void (*forbid)(void* begin, std::size_t bytes, bool forbidden);
   /// Throws: `bytes` more were needed than there are, with `in_use` bytes of arrays and `reserved` in all regions.
   void (*out_of_memory)(std::size_t bytes, std::size_t in_use, std::size_t reserved);
+  /// Lets the system have what lies behind free memory, which stays mapped; null where there is no such thing.
+  void (*discard)(void* begin, std::size_t bytes) = nullptr;
 };
 
 /// First-fit allocation from large regions, in order of addresses. Thread-safe.
@@ -64,6 +70,16 @@ class Arena {
       add_free(begin, size);
     } catch (...) {  // no memory for the note that there is memory: the array is lost to the arena
     }
+  }
+
+  /// Gives the system back what no array takes: regions that are free as a whole, and what lies behind the free memory
+  /// of the others. The next arrays cost as much as the first ones did. Does nothing while there is a recording.
+  void release() {
+    const std::lock_guard lock(mutex_);
+    if (recording_) return;
+    trim();
+    if (!source_.discard) return;
+    for (const auto& [begin, size] : free_) source_.discard(begin, size);
   }
 
   /// From here to `end_recording`, notes what is taken. Memory held for earlier recordings is free meanwhile:
@@ -209,4 +225,6 @@ class Arena {
   std::size_t in_use_ = 0, peak_ = 0, reserved_ = 0;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

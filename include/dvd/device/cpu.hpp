@@ -1,6 +1,8 @@
 // The CPU device policy: kernels on Eigen, vector extensions and oneTBB.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/device.hpp"
 #include "dvd/device/cpu/attention.hpp"
 #include "dvd/device/cpu/convolution.hpp"
@@ -14,7 +16,7 @@
 #include "dvd/device/cpu/warping.hpp"
 #include "dvd/device/cpu/weights.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Computes on the cores of this machine, as many as `ThreadLimit` allows. The same bits on any number of threads.
 struct Cpu : cpu::Memory,
@@ -38,4 +40,10 @@ struct Cpu : cpu::Memory,
 
 static_assert(Device<Cpu>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#ifdef DVD_COMPILED  // by dvd::compiled: the kernels for float are compiled in a library
+#include "dvd/device/cpu/instantiations.hpp"
+#endif
+
+#include "dvd/core/macros_end.hpp"

@@ -2,6 +2,8 @@
 // CUDA.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/device.hpp"
 #include "dvd/device/cuda/attention.hpp"
 #include "dvd/device/cuda/convolution.hpp"
@@ -13,7 +15,7 @@
 #include "dvd/device/cuda/resampling.hpp"
 #include "dvd/device/cuda/weights.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Computes on an NVIDIA GPU, with elements of type float or bfloat16. One GPU a process, the first unless `use`
 /// chooses another. The same bits every time on one kind of GPU. Link dvd::cuda.
@@ -37,4 +39,6 @@ struct Cuda : cuda::Memory,
 
 static_assert(Device<Cuda> && DeviceFor<Cuda, bfloat16>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

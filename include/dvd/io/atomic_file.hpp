@@ -1,6 +1,8 @@
 // Writing a whole file at once: whoever opens it sees the old content or the new, never a part of either.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -17,7 +19,7 @@
 
 #include "dvd/core/error.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -105,14 +107,14 @@ inline bool write_all(int descriptor, std::span<const std::byte> bytes) {
 inline void write_file_atomically(const std::filesystem::path& path,
                                   std::span<const std::span<const std::byte>> pieces) {
   const std::string target = path.string();
-  const auto check = [&](bool condition, const char* action) {
+  const auto ensure = [&](bool condition, const char* action) {
     const int error = errno;
     if (!condition) throw FileError(concat(target, ": cannot ", action, " (", detail::error_text(error), ")"));
   };
 
   detail::Descriptor folder;
-  check(folder.open(path.has_parent_path() ? path.parent_path().string() : ".", O_RDONLY | O_DIRECTORY),
-        "open the folder of the file");
+  ensure(folder.open(path.has_parent_path() ? path.parent_path().string() : ".", O_RDONLY | O_DIRECTORY),
+         "open the folder of the file");
 
   // A file left behind by a killed process may bear our process's number: count on to a name that is free.
   detail::Descriptor file;
@@ -120,16 +122,16 @@ inline void write_file_atomically(const std::filesystem::path& path,
   int attempt = 0;
   while (!file.open(name, O_WRONLY | O_CREAT | O_EXCL, 0666) && errno == EEXIST)
     name = concat(target, ".partial-", ::getpid(), "-", ++attempt);
-  check(file.number() >= 0, "create a temporary file beside it");
+  ensure(file.number() >= 0, "create a temporary file beside it");
   detail::TemporaryFile temporary(name);
 
-  for (const std::span<const std::byte> piece : pieces) check(detail::write_all(file.number(), piece), "write");
-  check(::fsync(file.number()) == 0, "flush to the disk");
-  check(file.close(), "close");
-  check(std::rename(name.c_str(), target.c_str()) == 0, "replace");
+  for (const std::span<const std::byte> piece : pieces) ensure(detail::write_all(file.number(), piece), "write");
+  ensure(::fsync(file.number()) == 0, "flush to the disk");
+  ensure(file.close(), "close");
+  ensure(std::rename(name.c_str(), target.c_str()) == 0, "replace");
   temporary.keep = true;
   // EINVAL: a file system that has no need, or no way, to flush a folder.
-  check(::fsync(folder.number()) == 0 || errno == EINVAL, "flush the folder of the file");
+  ensure(::fsync(folder.number()) == 0 || errno == EINVAL, "flush the folder of the file");
 }
 
 /// As above, for a text.
@@ -138,4 +140,6 @@ inline void write_file_atomically(const std::filesystem::path& path, std::string
   write_file_atomically(path, std::span(&bytes, 1));
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,12 +1,14 @@
 // A clip in host memory as files hold it: what readers of video files return and writers of pictures take.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cstdint>
 #include <vector>
 
 #include "dvd/core/error.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// RGB frames of equal size, 8 bits a channel, row-major `[frames, height, width, 3]`.
 struct Clip {
@@ -43,4 +45,6 @@ struct LabelledClip {
   std::int64_t label = 0;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

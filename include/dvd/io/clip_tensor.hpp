@@ -1,6 +1,8 @@
 // Between clips of 8 bits in host memory and batches of videos on a device.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <array>
 #include <span>
@@ -11,7 +13,7 @@
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/io/clip.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Clips of equal size as one batch `[T, N, H, W, 3]` in [-1, 1]. Throws ArgumentError if their sizes differ.
 template <Scalar T, Device D = Cpu>
@@ -77,4 +79,6 @@ std::vector<T> to_file_order(const X& videos) {
   return to;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

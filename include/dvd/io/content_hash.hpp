@@ -1,6 +1,8 @@
 // Telling whether content is still what it was.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +12,9 @@
 #include <string>
 #include <string_view>
 
-namespace dvd::detail {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET::detail {
 
 /// A hash of bytes, 64 bits, taken 8 bytes at a time: against damage, not against forgery.
 class ContentHash {
@@ -44,4 +48,6 @@ class ContentHash {
   std::uint64_t state_ = 0xCBF29CE484222325;
 };
 
-}  // namespace dvd::detail
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::detail
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The element types of tensors in files, and half-precision numbers.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <array>
 #include <bit>
 #include <concepts>
@@ -9,7 +11,9 @@
 #include <string_view>
 #include <type_traits>
 
-namespace dvd {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 static_assert(std::endian::native == std::endian::little,
               "safetensors files are read and written as they lie in memory");
@@ -88,4 +92,6 @@ constexpr std::uint16_t float_to_half(float value) {
 /// The value of a bfloat16 number given by its bits: the upper half of a float. Exact.
 constexpr float bfloat16_to_float(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,7 +1,7 @@
 // Clips as pictures: film strips, grids of clips playing together, PNG files.
 #pragma once
 
-#include <stb/stb_image_write.h>
+#include "dvd/core/macros_begin.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -14,8 +14,9 @@
 #include "dvd/core/error.hpp"
 #include "dvd/io/atomic_file.hpp"
 #include "dvd/io/clip.hpp"
+#include "dvd/io/stb_image_write.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// An RGB picture, 8 bits a channel, row-major `[height, width, 3]`.
 struct Image {
@@ -122,7 +123,8 @@ inline std::string encode_png(const Image& image) {
   };
   const int height = static_cast<int>(image.height);
   const int width = static_cast<int>(image.width);
-  const int encoded = stbi_write_png_to_func(append, &file, width, height, 3, image.pixels.data(), width * 3);
+  const int encoded =
+      detail::stb::stbi_write_png_to_func(append, &file, width, height, 3, image.pixels.data(), width * 3);
   if (encoded == 0) throw Error("a picture cannot be encoded as PNG (out of memory?)");
   return file;
 }
@@ -133,4 +135,6 @@ inline void write_png(const std::filesystem::path& path, const Image& image) {
   write_file_atomically(path, encode_png(image));
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

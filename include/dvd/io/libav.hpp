@@ -1,6 +1,8 @@
 // FFmpeg's libraries as C++ has them: owners of their objects, errors as text, frames of any kind as RGB.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -24,9 +26,10 @@ extern "C" {
 #include <vector>
 
 #include "dvd/core/error.hpp"
+#include "dvd/core/is_finite.hpp"
 #include "dvd/io/clip.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -156,9 +159,11 @@ inline int quarter_turns(const AVStream& stream) {
 #endif
   if (!matrix) return 0;
   const double degrees = -av_display_rotation_get(reinterpret_cast<const std::int32_t*>(matrix));  // clockwise
-  return std::isfinite(degrees) ? static_cast<int>(std::lround(degrees / 90) + 4) % 4 : 0;
+  return is_finite(degrees) ? static_cast<int>(std::lround(degrees / 90) + 4) % 4 : 0;
 }
 
 }  // namespace detail
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -6,6 +6,8 @@
 //     dvd::load_generator(file, "run.safetensors", networks);
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <filesystem>
 #include <set>
 #include <string>
@@ -16,7 +18,7 @@
 #include "dvd/models/config_json.hpp"
 #include "dvd/models/generator_networks.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Throws FileError if the file has a checksum that does not fit its content.
 inline void check_checksum(const SafetensorsFile& file, const std::filesystem::path& path) {
@@ -129,4 +131,6 @@ void load_generator(const SafetensorsFile& file, const std::filesystem::path& pa
     to.buffers[i].buffer->value.copy_from(from.buffers[i].buffer->value);
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The folder of a training run: config.json, log.jsonl, warnings.log, report.html, samples/, checkpoints/.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <sys/file.h>
 
 #include <algorithm>
@@ -14,7 +16,7 @@
 
 #include "dvd/io/atomic_file.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A checkpoint of a run and the step it was made after.
 struct CheckpointEntry {
@@ -168,4 +170,6 @@ class RunFolder {
   detail::Descriptor lock_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -3,6 +3,8 @@
 // Source: https://github.com/huggingface/safetensors
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -20,7 +22,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,7 +35,7 @@
 #include "dvd/io/data_type.hpp"
 #include "dvd/io/safetensors_header.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A safetensors file, read into memory and checked as a whole when constructed.
 ///
@@ -163,7 +164,7 @@ class SafetensorsFile : detail::FileChecks {
       Stored value;
       std::memcpy(&value, source, sizeof(value));
       source += sizeof(value);
-      result = conversion(value);
+      result = static_cast<T>(conversion(value));
     }
   }
 
@@ -311,4 +312,6 @@ class SafetensorsWriter {
   std::map<std::string, std::string> metadata_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -2,8 +2,11 @@
 // checked as a whole before a byte of data is read. Included by io/safetensors.hpp.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -18,7 +21,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,7 +31,7 @@
 #include "dvd/core/error.hpp"
 #include "dvd/io/data_type.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -53,15 +55,16 @@ constexpr char hex_digit(unsigned value) { return "0123456789abcdef"[value & 15]
 struct Printable {
   std::string_view text;
 
-  friend std::ostream& operator<<(std::ostream& stream, Printable name) {
-    stream << '\'';
-    for (const unsigned char letter : name.text.substr(0, 60)) {
-      if (letter >= 0x20 && letter < 0x7F)
-        stream << letter;
+  friend void append_to(std::string& message, Printable name) {
+    message += '\'';
+    for (const char letter : name.text.substr(0, 60)) {
+      const auto code = static_cast<unsigned char>(letter);
+      if (code >= 0x20 && code < 0x7F)
+        message += letter;
       else
-        stream << "\\x" << hex_digit(letter >> 4u) << hex_digit(letter);
+        message.append("\\x").append({hex_digit(code >> 4u), hex_digit(code)});
     }
-    return stream << (name.text.size() > 60 ? "...'" : "'");
+    message += name.text.size() > 60 ? "...'" : "'";
   }
 };
 
@@ -269,4 +272,6 @@ class SafetensorsHeader final : public nlohmann::json_sax<nlohmann::json>, FileC
 
 }  // namespace detail
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

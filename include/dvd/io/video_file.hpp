@@ -1,6 +1,8 @@
 // Reading frames out of video files of any container and codec that FFmpeg's libav* libraries know.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -24,10 +26,11 @@ extern "C" {
 #include <vector>
 
 #include "dvd/core/error.hpp"
+#include "dvd/core/is_finite.hpp"
 #include "dvd/io/clip.hpp"
 #include "dvd/io/libav.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What a video file holds.
 struct VideoInfo {
@@ -152,7 +155,7 @@ class VideoFile {
     if (avcodec_parameters_copy(parameters_.get(), stream->codecpar) < 0) throw std::bad_alloc();
     quarter_turns_ = detail::quarter_turns(*stream);
     const double rate = av_q2d(av_guess_frame_rate(&input, stream, nullptr));
-    info_.frames_per_second = std::isfinite(rate) && rate > 0 ? rate : 25;
+    info_.frames_per_second = is_finite(rate) && rate > 0 ? rate : 25;
   }
 
   // Calls visit(packet) for the track's packets in the file's order until it answers false.
@@ -313,4 +316,6 @@ class VideoFile {
   bool order_known_ = false;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,11 +1,10 @@
 // Writing clips as moving pictures: GIF, which plays everywhere, and MP4, which keeps every colour.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 extern "C" {
 #include <libavcodec/avcodec.h>
-#include <libavfilter/avfilter.h>
-#include <libavfilter/buffersink.h>
-#include <libavfilter/buffersrc.h>
 #include <libavformat/avformat.h>
 #include <libavutil/dict.h>
 #include <libswscale/swscale.h>
@@ -24,13 +23,12 @@ extern "C" {
 #include "dvd/core/error.hpp"
 #include "dvd/io/atomic_file.hpp"
 #include "dvd/io/clip.hpp"
+#include "dvd/io/gif_palette.hpp"
 #include "dvd/io/video_file.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
-
-using LibavGraph = std::unique_ptr<AVFilterGraph, LibavDeleter<avfilter_graph_free>>;
 
 struct LibavOutputDeleter {
   void operator()(AVFormatContext* output) const { avformat_free_context(output); }
@@ -150,18 +148,6 @@ inline LibavFrame rgb_frame(const Clip& clip, std::int64_t t, std::int64_t width
   return frame;
 }
 
-// Whether the clip has at most 256 different colours.
-inline bool fits_one_palette(const Clip& clip) {
-  std::vector<bool> seen(std::size_t{1} << 24);
-  int colours = 0;
-  for (std::size_t i = 0; i + 2 < clip.pixels.size() && colours <= 256; i += 3) {
-    auto colour = seen[static_cast<std::size_t>(clip.pixels[i]) << 16 | clip.pixels[i + 1] << 8 | clip.pixels[i + 2]];
-    colours += !colour;
-    colour = true;
-  }
-  return colours <= 256;
-}
-
 inline void check_clip(const char* function, const Clip& clip, double frames_per_second) {
   require(clip.frames >= 1 && clip.height >= 1 && clip.width >= 1, function, ": the clip is empty (", clip.frames,
           " frames of ", clip.width, " x ", clip.height, " pixels)");
@@ -187,36 +173,28 @@ inline void write_gif(const std::filesystem::path& path, const Clip& clip, doubl
   detail::LibavCodec encoder =
       detail::make_encoder(avcodec_find_encoder(AV_CODEC_ID_GIF), AV_PIX_FMT_PAL8, clip.width, clip.height);
   encoder->time_base = {1, 100};
-  detail::VideoEncoder file(path, "gif", std::move(encoder), "", "loop=0");
-
-  const auto check = [&](int status) {
-    if (status < 0)
-      throw FileError(concat(path.string(), ": no palette can be made (", detail::libav_error_text(status), ")"));
-  };
-  // Where colours must be merged, a weak ordered dither hides the bands in gradients without flicker between frames.
-  const char* const dither = detail::fits_one_palette(clip) ? "none" : "bayer:bayer_scale=5";
-  const std::string filters = concat(
-      "buffer@in=video_size=", clip.width, "x", clip.height, ":pix_fmt=rgb24:time_base=1/100,split[a][b];",
-      "[a]palettegen=reserve_transparent=0[palette];", "[b][palette]paletteuse=dither=", dither, ",buffersink@out");
-  const detail::LibavGraph graph(detail::libav_allocated(avfilter_graph_alloc()));
-  graph->nb_threads = 1;
-  check(avfilter_graph_parse_ptr(graph.get(), filters.c_str(), nullptr, nullptr, nullptr));
-  check(avfilter_graph_config(graph.get(), nullptr));
-  AVFilterContext* const source = avfilter_graph_get_filter(graph.get(), "buffer@in");
-  AVFilterContext* const sink = avfilter_graph_get_filter(graph.get(), "buffersink@out");
-
   const double hundredths = std::max(100 / frames_per_second, 2.0);
-  for (std::int64_t t = 0; t < clip.frames; ++t) {
-    const detail::LibavFrame frame = detail::rgb_frame(clip, t, clip.width, clip.height);
-    frame->pts = std::llround(static_cast<double>(t) * hundredths);
-    check(av_buffersrc_add_frame(source, frame.get()));
-  }
-  check(av_buffersrc_add_frame(source, nullptr));
-  const detail::LibavFrame frame = detail::make_frame();
-  for (int status; (status = av_buffersink_get_frame(sink, frame.get())) != AVERROR_EOF;) {
-    check(status);
-    file.encode(frame.get());
-    av_frame_unref(frame.get());
+  const auto start = [&](std::int64_t t) { return std::llround(static_cast<double>(t) * hundredths); };
+  // How long the last frame lasts, libav would guess, each version in its own way.
+  const std::string last = "final_delay=" + std::to_string(start(clip.frames) - start(clip.frames - 1));
+  detail::VideoEncoder file(path, "gif", std::move(encoder), "", "loop=0:" + last);
+
+  // libav's palette filters are for clips of more colours: since FFmpeg 6 they round those that would fit, too.
+  if (const std::vector<std::uint32_t> palette = detail::palette_of(clip); !palette.empty()) {
+    for (std::int64_t t = 0; t < clip.frames; ++t) {
+      const detail::LibavFrame frame = detail::indexed_frame(clip, t, palette);
+      frame->pts = start(t);
+      file.encode(frame.get());
+    }
+  } else {
+    detail::PaletteFilter filter(path, clip);
+    for (std::int64_t t = 0; t < clip.frames; ++t) {
+      const detail::LibavFrame frame = detail::rgb_frame(clip, t, clip.width, clip.height);
+      frame->pts = start(t);
+      filter.add(frame.get());
+    }
+    filter.add(nullptr);
+    while (const AVFrame* const frame = filter.next()) file.encode(frame);
   }
   file.finish();
 }
@@ -242,7 +220,7 @@ inline void write_mp4(const std::filesystem::path& path, const Clip& clip, doubl
     encoder->global_quality = 2 * FF_QP2LAMBDA;  // of 1 (best) to 31
   }
   // Room for the file's table of contents before the frames, so that a player need not load them all to find it.
-  const std::string room = concat("moov_size=", 4096 + 40 * clip.frames);
+  const std::string room = "moov_size=" + std::to_string(4096 + 40 * clip.frames);
   detail::VideoEncoder file(path, "mp4", std::move(encoder), x264 ? "crf=16:preset=medium" : "", room);
 
   const detail::LibavScaler scaler(sws_getContext(static_cast<int>(width), static_cast<int>(height), AV_PIX_FMT_RGB24,
@@ -260,4 +238,6 @@ inline void write_mp4(const std::filesystem::path& path, const Clip& clip, doubl
   file.finish();
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,13 +1,15 @@
 // Pictures of videos that are on a device.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <filesystem>
 #include <vector>
 
 #include "dvd/io/clip_tensor.hpp"
 #include "dvd/io/images.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Writes videos `[T, N, H, W, 3]` in [-1, 1] as a PNG: a row a video, its frames from left to right, scaled up so that
 /// small ones are legible. Throws ArgumentError for another shape and FileError if the file cannot be written.
@@ -17,4 +19,6 @@ void write_png_grid(const std::filesystem::path& path, const X& videos) {
   write_png(path, film_strips(clips, legible_scale(videos.extent(2)), 2));
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

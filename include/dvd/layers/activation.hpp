@@ -1,9 +1,11 @@
 // Pointwise nonlinearities.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/layer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A function of every element on its own, for any shape, whose derivative can be told from its result. `Function`
 /// names the device's kernels; see the aliases ReLU, Sigmoid and Tanh. Throws ArgumentError for an empty x.
@@ -94,4 +96,6 @@ using Tanh = Activation<detail::TanhKernels, T, D>;
 
 static_assert(Layer<ReLU<float>> && Layer<Sigmoid<float>> && Layer<Tanh<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,10 +1,12 @@
 // Attention over the pixels of a frame, and along one axis of a video at a time.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A layer between features `[T, N, H, W, C]` of one shape. `A(channels, random)` constructs one.
 template <class A>
@@ -260,4 +262,6 @@ class SeparableAttention {
 static_assert(VideoAttention<NoAttention<float>> && VideoAttention<SelfAttention<float>> &&
               VideoAttention<SeparableAttention<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

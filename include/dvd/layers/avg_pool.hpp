@@ -1,9 +1,11 @@
 // Average pooling of images and of videos.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/layer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Averages windows of 2x2 pixels or, over videos, of 2x2x2 while there is more than one frame: maps `[..., H, W, C]`
 /// to
@@ -77,4 +79,6 @@ class AvgPool {
 
 static_assert(Layer<AvgPool<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,13 +1,15 @@
 // Batch normalisation whose gain and bias come from a latent vector and a class (de Vries et al. 2017; BigGAN).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/linear.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// y = (1 + G c) * (x - mean) / sqrt(variance + 1e-5) + B c, for videos x `[T, N, H, W, C]` and a condition c `[N, D]`;
 /// then, if asked for, ReLU in the same pass over memory. `scaled` leaves both to the convolution that follows.
@@ -144,4 +146,6 @@ class ClassConditionalBatchNorm {
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

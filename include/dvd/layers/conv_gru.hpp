@@ -1,11 +1,13 @@
 // The convolutional gated recurrent unit (Ballas, Yao, Pal, Courville 2016) of DVD-GAN's generator.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/recurrent_unit.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Unrolls over the frames of x `[T, N, H, W, C]`; all convolutions 3x3 and spectrally normalised:
 ///
@@ -257,4 +259,6 @@ class ConvGRU {
 
 static_assert(RecurrentUnit<ConvGRU<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

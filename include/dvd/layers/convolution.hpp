@@ -1,13 +1,15 @@
 // Convolutions over images and over videos, stride 1, "same" zero padding.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <optional>
 #include <utility>
 
 #include "dvd/layers/initialize.hpp"
 #include "dvd/layers/weighted.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Images and, where there is one, an affine map per image and channel that has not been carried out yet: what stands
 /// for scale * x + shift. A convolution does that on the way in.
@@ -185,4 +187,6 @@ using Conv3D = Convolution<3, T, D>;
 
 static_assert(Layer<Conv2D<float>> && AppliedLayer<Conv2D<float>> && AppliedLayer<Conv3D<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

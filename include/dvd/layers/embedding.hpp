@@ -1,12 +1,14 @@
 // A learned vector per class.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/layers/initialize.hpp"
 #include "dvd/layers/layer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Class labels on the host, each in 0 .. classes - 1. Networks take them as Rows, which labels become by themselves.
 using Labels = std::vector<Index>;
@@ -104,4 +106,6 @@ class Embedding {
   Index classes_, width_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Which frames of a video the spatial discriminator looks at.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <numeric>
@@ -9,7 +11,7 @@
 
 #include "dvd/layers/layer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Frame indices `[N, k]`, row-major, ascending in every row.
 struct FrameIndices {
@@ -157,4 +159,6 @@ Tensor<T, D> select_frames_backward(const X& dselected, const std::type_identity
   return dvideo;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

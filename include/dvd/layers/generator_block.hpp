@@ -1,6 +1,8 @@
 // The residual block of DVD-GAN's generator (BigGAN, figure 15b).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <optional>
 #include <utility>
 
@@ -8,7 +10,7 @@
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/upsample.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Batch norm, ReLU, (upsample), 3x3 convolution, batch norm, ReLU, 3x3 convolution, added to a shortcut: (upsample)
 /// and 1x1 convolution, or the identity where nothing is resampled and the width stays. Maps videos `[T, N, H, W, in]`
@@ -92,4 +94,6 @@ class GeneratorBlock {
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

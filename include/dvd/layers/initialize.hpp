@@ -1,13 +1,15 @@
 // Orthogonal initialisation (Saxe, McClelland, Ganguli 2013), as BigGAN uses it for every weight.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/core/parameter.hpp"
 #include "dvd/core/random.hpp"
 #include "dvd/device/cpu/orthogonal.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A matrix `[rows, columns]`, row-major, whose shorter side is orthonormal; uniform among such matrices, as
 /// orthonormal directions of Gaussian ones are.
@@ -36,4 +38,6 @@ void initialize_orthogonal(Parameter<T, D>& weight, const Random& random) {
   weight.value.assign(std::vector<T>(matrix.begin(), matrix.end()));
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

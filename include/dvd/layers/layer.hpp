@@ -8,13 +8,15 @@
 // changes the gradient. A layer is a value: a copy has parameters, gradients and buffers of its own.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/finite.hpp"
 #include "dvd/core/parameter.hpp"
 #include "dvd/core/pass.hpp"
 #include "dvd/core/tensor.hpp"
 #include "dvd/device/cpu.hpp"  // the default device
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Something with parameters that can be visited; see core/parameter.hpp.
 template <class L>
@@ -112,4 +114,6 @@ requires std::copy_constructible<L> L clone(const L& layer) {
   return copy;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

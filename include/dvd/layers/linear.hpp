@@ -1,12 +1,14 @@
 // Affine maps of vectors.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <utility>
 
 #include "dvd/layers/initialize.hpp"
 #include "dvd/layers/weighted.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// y = W x + b: maps `[N, in]` to `[N, out]`, with weight `[out, in]` and bias `[out]`. Starts orthogonal, with bias 0.
 /// Throws ArgumentError for sizes below 1.
@@ -98,4 +100,6 @@ class Linear : public Weighted<Linear<T, D>, ConstTensorView<T, D>, T, D> {
 
 static_assert(Layer<Linear<float>> && AppliedLayer<Linear<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,11 +1,13 @@
 // What a recurrent unit is, of which a generator's stages are made.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <concepts>
 
 #include "dvd/layers/layer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A unit that carries a state from frame to frame. `U(width, random)` constructs one for C = `width` channels;
 /// `forward(x, frames, state, pass, cache)` maps x `[T or 1, N, H, W, C]` (one frame standing for T = `frames` equal
@@ -22,4 +24,6 @@ concept RecurrentUnit = Visitable<U> && std::copy_constructible<U> &&
   { unit.backward(x, cache, gradients).state } -> std::convertible_to<TensorOf<U>>;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

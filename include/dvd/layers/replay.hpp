@@ -1,12 +1,14 @@
 // Running a forward pass a second time, to the bit, instead of keeping what it computed.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <utility>
 #include <vector>
 
 #include "dvd/core/parameter.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// The buffers of a layer (power iterations' u, running statistics) as they were before a forward pass: with the same
 /// parameters and input, the pass that `again` runs computes the same bits, and leaves the buffers as it found them.
@@ -64,4 +66,6 @@ class Replay {
   std::vector<Tensor<P, D>> before_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

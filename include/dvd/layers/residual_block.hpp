@@ -1,6 +1,8 @@
 // The residual blocks of DVD-GAN's discriminators (BigGAN, figure 15c), over images and over videos.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <optional>
 #include <utility>
 
@@ -8,7 +10,7 @@
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// ReLU, 3x3 convolution to `outputs`, ReLU, 3x3 convolution, average pool, added to a shortcut: 1x1 convolution and
 /// average pool, or the identity where resolution and width stay. The shortcut takes the input as it is, before any
@@ -90,4 +92,6 @@ using ResBlock3D = ResBlock<3, T, D>;
 
 static_assert(Layer<ResBlock2D<float>> && Layer<ResBlock3D<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,12 +1,14 @@
 // Layers one after the other.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <utility>
 
 #include "dvd/layers/layer.hpp"
 #include "dvd/layers/replay.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -116,4 +118,6 @@ requires((std::same_as<typename First::scalar_type, typename Rest::scalar_type> 
   detail::PackOf<First, Rest...> layers_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The largest singular values of weights, estimated for a whole network at once.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -10,7 +12,7 @@
 #include "dvd/core/parameter.hpp"
 #include "dvd/core/pass.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What a pass knows of a weight W `[out, rest]`: sigma `[1]`, close to its largest singular value, and the vectors
 /// u `[out]` and v `[rest]` of sigma = u^T W v.
@@ -92,4 +94,6 @@ class SpectralEstimates {
   std::unordered_map<const void*, std::shared_ptr<const void>> estimates_;  // by the address of the weight
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

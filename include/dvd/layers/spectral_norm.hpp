@@ -1,12 +1,14 @@
 // Spectral normalisation (Miyato, Kataoka, Koyama, Yoshida, "Spectral Normalization for GANs", ICLR 2018).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 
 #include "dvd/layers/layer.hpp"
 #include "dvd/layers/spectral_estimates.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -115,4 +117,6 @@ class SpectralNorm {
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

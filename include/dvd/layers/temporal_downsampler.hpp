@@ -1,9 +1,11 @@
 // What the temporal discriminator sees of a video: the maps phi that section 4.3 of the paper compares.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/avg_pool.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A map phi from videos `[T, N, R, R, 3]` to smaller ones, a layer that says by what it divides the resolution.
 template <class L>
@@ -146,4 +148,6 @@ class RandomHalfCrop {
 static_assert(TemporalDownsampling<TemporalDownsampler<float>> && TemporalDownsampling<QuarterDownsampler<float>> &&
               TemporalDownsampling<NoDownsampler<float>> && TemporalDownsampling<RandomHalfCrop<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -2,6 +2,8 @@
 // Large-Scale Data", arXiv 2003.04035), which can stand in the place of the ConvGRU.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <utility>
 #include <vector>
 
@@ -9,7 +11,7 @@
 #include "dvd/layers/recurrent_unit.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What the update gate of a TSRU looks at.
 enum class TsruGate {
@@ -230,4 +232,6 @@ using TSRUs = TransformationUnit<TsruGate::result, T, D>;
 
 static_assert(RecurrentUnit<TSRU<float>> && RecurrentUnit<TSRUs<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

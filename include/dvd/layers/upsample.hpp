@@ -1,11 +1,13 @@
 // Doubling the resolution of images.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <string>
 
 #include "dvd/layers/layer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Maps images `[..., H, W, C]` to `[..., 2H, 2W, C]`.
 template <Scalar T, Device D = Cpu>
@@ -70,4 +72,6 @@ class Upsample {
 
 static_assert(Layer<Upsample<float>>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

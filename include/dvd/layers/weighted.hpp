@@ -1,9 +1,11 @@
 // What layers with one weight share: running by that weight as it is.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/layer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Gives `Derived`, an AppliedLayer over T on D with inputs of type `Input`, its forward and backward passes.
 template <class Derived, class InputType, Scalar T, Device D>
@@ -43,4 +45,6 @@ class Weighted {
   const Derived& own() const { return static_cast<const Derived&>(*this); }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,13 +1,15 @@
 // The part of DVD-GAN-FP that reads the frames to be continued (section 3.3 and appendix of the paper).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/layers/residual_block.hpp"
 #include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/models/config.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Maps C conditioning frames `[C, N, R, R, 3]` to the initial states of a generator's recurrent units, from the
 /// coarsest: `[N, 4, 4, ...]`, `[N, 8, 8, ...]`, ...
@@ -137,4 +139,6 @@ class ConditioningStack {
   std::size_t stages_ = 0;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,12 +1,14 @@
 // The sizes of a DVD-GAN, and what follows from them.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <string>
 #include <vector>
 
 #include "dvd/layers/upsample.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Sizes of a DVD-GAN. The widths of its networks are `channels` times lists that depend on the resolution.
 struct DvdGanConfig {
@@ -82,4 +84,6 @@ struct DvdGanConfig {
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

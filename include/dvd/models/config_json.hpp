@@ -1,12 +1,15 @@
 // The configuration of a model as JSON, the form it has in checkpoints and in config.json.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "dvd/models/config.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 using Json = nlohmann::ordered_json;
 
@@ -29,10 +32,11 @@ inline DvdGanConfig config_from_json(const Json& json) {
   const auto number = [&](const char* name) {
     const auto field = json.find(name);
     require(field != json.end() && field->is_number_integer(), "the configuration has no integer \"", name, "\"");
-    const bool small = field->is_number_unsigned() ? field->get<std::uint64_t>() <= 1'000'000'000
-                                                   : std::abs(field->get<std::int64_t>()) <= 1'000'000'000;
-    require(small, "the configuration's \"", name, "\" is too large");
-    return field->get<Index>();
+    constexpr Index most = 1'000'000'000;
+    const bool beyond = field->is_number_unsigned() && field->get<std::uint64_t>() > std::uint64_t{most};
+    const Index value = field->get<Index>();
+    require(!beyond && value >= -most && value <= most, "the configuration's \"", name, "\" is too large");
+    return value;
   };
   DvdGanConfig config;
   config.frames = number("frames");
@@ -53,4 +57,6 @@ inline DvdGanConfig config_from_json(const Json& json) {
   return config;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,12 +1,14 @@
 // The whole model: generator, its average, and both discriminators.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/models/generator_networks.hpp"
 #include "dvd/models/sampling.hpp"
 #include "dvd/models/spatial_discriminator.hpp"
 #include "dvd/models/temporal_discriminator.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// The parts of a DVD-GAN that can be exchanged. To exchange one, derive and name another type:
 ///
@@ -106,4 +108,6 @@ class DvdGan
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // DVD-GAN's generator (section 3.1, figure 4 of the paper).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <utility>
 #include <vector>
 
@@ -13,7 +15,7 @@
 #include "dvd/models/config.hpp"
 #include "dvd/models/generator_stage.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Makes videos `[T, N, R, R, 3]` in [-1, 1] from latents z `[N, latent_dim]` and class labels:
 ///
@@ -205,4 +207,6 @@ class Generator {
   Index width_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

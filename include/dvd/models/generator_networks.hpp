@@ -1,12 +1,14 @@
 // What stands against the discriminators: the generator and, in DVD-GAN-FP, the stack that reads what it continues.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <optional>
 
 #include "dvd/models/conditioning_stack.hpp"
 #include "dvd/models/generator.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// The networks that the generator's optimizer trains, and whose moving average samples are made from.
 template <class GeneratorType>
@@ -76,4 +78,6 @@ struct GeneratorNetworks {
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // A stage of DVD-GAN's generator: what happens at one resolution (section 3.1, figure 4 of the paper).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <optional>
 #include <utility>
 
@@ -8,7 +10,7 @@
 #include "dvd/layers/recurrent_unit.hpp"
 #include "dvd/models/config.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// One resolution of the generator: a recurrent unit, a residual block, and a residual block that doubles the
 /// resolution.
@@ -84,4 +86,6 @@ class GeneratorStage {
   Index frames_, width_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,10 +1,12 @@
 // Continuing videos for longer than the model was trained to.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/models/generator_networks.hpp"
 #include "dvd/models/sampling.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Videos and what they were made from.
 template <Scalar T, Device D = Cpu>
@@ -49,4 +51,6 @@ auto continue_videos(GeneratorNetworks<GeneratorType>& networks, const ViewOf<Ge
   return result;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

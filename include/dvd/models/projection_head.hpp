@@ -1,11 +1,13 @@
 // How a discriminator turns features into a score (Miyato and Koyama, "cGANs with Projection Discriminator", 2018).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/layers/embedding.hpp"
 #include "dvd/layers/linear.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Scores `[N]` of features x `[T, N, H, W, C]` under class labels: with phi the sum of relu(x) over H and W,
 ///
@@ -111,4 +113,6 @@ class ProjectionHead {
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,9 +1,11 @@
 // Making videos again and again, at the cost of a replay.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/models/generator_networks.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What generates videos by running statistics, batch after batch of one size. A recurrent generator is thousands of
 /// small kernels; a device that records work replays them all at once, from the third batch on. The bits are those of
@@ -55,4 +57,6 @@ class RecordedGenerator {
   typename D::Recording recording_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

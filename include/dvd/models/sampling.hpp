@@ -1,12 +1,14 @@
 // Latents to sample from, truncated or not, and standing statistics.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/core/random.hpp"
 #include "dvd/layers/embedding.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What to sample.
 struct SampleOptions {
@@ -65,4 +67,6 @@ void collect_standing_statistics(Generator& generator, Index batches, Index batc
   }
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

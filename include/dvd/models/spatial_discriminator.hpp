@@ -1,6 +1,8 @@
 // D_S of DVD-GAN: judges the content of single frames (section 3.2 of the paper).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/layers/attention.hpp"
@@ -10,7 +12,7 @@
 #include "dvd/models/config.hpp"
 #include "dvd/models/projection_head.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Scores `[N]` of videos `[T, N, R, R, 3]` by k of their frames at full resolution, each judged on its own.
 /// An attention, if there is one, takes the features at half the resolution, after the first block.
@@ -91,4 +93,6 @@ class SpatialDiscriminator {
   Index resolution_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

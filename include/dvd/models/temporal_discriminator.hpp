@@ -1,6 +1,8 @@
 // D_T of DVD-GAN: judges the movement of the whole video at a lower resolution (section 3.2 of the paper).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/layers/attention.hpp"
@@ -10,7 +12,7 @@
 #include "dvd/models/config.hpp"
 #include "dvd/models/projection_head.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Scores `[N]` of videos `[T, N, R, R, 3]` after a TemporalDownsampler. The first two blocks are three-dimensional and
 /// halve time while they can; the frames that remain are judged by the other blocks one by one.
@@ -113,4 +115,6 @@ class TemporalDiscriminator {
   Index resolution_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

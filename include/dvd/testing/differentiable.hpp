@@ -1,6 +1,8 @@
 // A network under test, and what it is given: generic weights, inputs, power iterations that have ended.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <concepts>
@@ -16,7 +18,7 @@
 #include "dvd/device/cpu.hpp"
 #include "dvd/layers/layer.hpp"
 
-namespace dvd::testing {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
 /// A network under test, of any number of inputs. Its parameters and buffers are changed in place.
 struct Differentiable {
@@ -104,4 +106,6 @@ inline void converge(Contents<double>& contents) {
   }
 }
 
-}  // namespace dvd::testing
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+
+#include "dvd/core/macros_end.hpp"

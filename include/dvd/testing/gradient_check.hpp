@@ -5,6 +5,8 @@
 //     dvd::testing::check_gradients("my layer", layer, dvd::testing::random_tensor({4, 5}, dvd::Random(2)));
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <concepts>
@@ -16,7 +18,7 @@
 #include "dvd/core/error.hpp"
 #include "dvd/testing/differentiable.hpp"
 
-namespace dvd::testing {
+namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
 /// What is wrong with the gradients of a network as it is, in passes of one kind: a line for each finding.
 ///
@@ -232,4 +234,6 @@ void check_gradients(const std::string& name, const L& layer, const ConstTensorV
   throw Error(name + ": a backward pass with a cache that no forward pass has filled is not refused");
 }
 
-}  // namespace dvd::testing
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+
+#include "dvd/core/macros_end.hpp"

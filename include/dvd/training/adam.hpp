@@ -1,12 +1,15 @@
 // The optimizer.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 #include <vector>
 
+#include "dvd/core/is_finite.hpp"
 #include "dvd/core/parameter.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Settings of Adam; the defaults are DVD-GAN's for the generator.
 struct AdamOptions {
@@ -32,7 +35,7 @@ class Adam {
 
   /// An optimizer of these parameters, which must stay where they are.
   Adam(const Contents<T, D>& contents, const Options& options) : options_(options), parameters_(contents.parameters) {
-    require(options.learning_rate >= 0 && std::isfinite(options.learning_rate),
+    require(options.learning_rate >= 0 && is_finite(options.learning_rate),
             "a learning rate must not be negative, as ", options.learning_rate, " is");
     require(options.beta1 >= 0 && options.beta1 < 1 && options.beta2 >= 0 && options.beta2 < 1,
             "Adam's betas must be at least 0 and below 1, not ", options.beta1, " and ", options.beta2);
@@ -89,4 +92,6 @@ class Adam {
   Index steps_ = 0;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

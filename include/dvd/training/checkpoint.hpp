@@ -10,6 +10,8 @@
 // checksum; other keys are the program's.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <filesystem>
 #include <map>
 #include <string>
@@ -18,7 +20,7 @@
 #include "dvd/io/network_file.hpp"
 #include "dvd/training/trainer.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -136,4 +138,6 @@ void copy_training_state(Trainer<Types...>& from, Trainer<Types...>& to) {
   to.set_redraws(from.redraws());
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

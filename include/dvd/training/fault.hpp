@@ -1,6 +1,8 @@
 // Where an update went wrong.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <array>
 #include <string>
 #include <vector>
@@ -8,7 +10,7 @@
 #include "dvd/core/finite.hpp"
 #include "dvd/training/inputs.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Names where the first value arose that is not finite, in an update whose gradients are not: a weight that was so
 /// before; else a layer's result, for which the forward passes run again (and move buffers); else a gradient.
@@ -38,4 +40,6 @@ std::string find_fault(
   return "scores, or norms of gradients, too large for a number";
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,12 +1,14 @@
 // Whether what an update is made from fits the model: asked before anything changes.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/models/config.hpp"
 #include "dvd/training/inputs.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -86,4 +88,6 @@ void check_inputs(const DvdGanConfig& config, const std::vector<Inputs>& parts) 
   for (const Inputs& part : parts) check_inputs(config, part);
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,13 +1,15 @@
 // What the updates of a training step are made from, whole or in parts.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/core/pass.hpp"
 #include "dvd/layers/embedding.hpp"
 #include "dvd/layers/frame_sampler.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What an update of the discriminators is made from.
 template <Scalar T, Device D = Cpu>
@@ -204,4 +206,6 @@ Pass pass_for(const Batch& part, const std::vector<Batch>& parts) {
   return pass;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

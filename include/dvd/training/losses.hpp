@@ -1,12 +1,15 @@
 // GAN losses. Each is a function of one score, averaged over a batch; with its derivative.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 #include <utility>
 
+#include "dvd/core/is_finite.hpp"
 #include "dvd/core/tensor.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A GAN loss: what discriminator and generator minimise, per score. Each function returns (value, derivative).
 /// `real` and `fake` are the discriminator's terms for scores of real and generated videos, `generator` is the
@@ -22,12 +25,12 @@ concept GanLoss = requires(float score) {
 struct HingeLoss {
   template <Scalar T>
   static constexpr std::pair<T, T> real(T score) {
-    // Not `score < 1`: a NaN must not look like a perfect score.
-    return score >= 1 ? std::pair<T, T>(0, 0) : std::pair<T, T>(1 - score, -1);
+    // A NaN must not look like a perfect score, whatever the compiler makes of comparisons with it.
+    return is_finite(score) && score >= 1 ? std::pair<T, T>(0, 0) : std::pair<T, T>(1 - score, -1);
   }
   template <Scalar T>
   static constexpr std::pair<T, T> fake(T score) {
-    return score <= -1 ? std::pair<T, T>(0, 0) : std::pair<T, T>(1 + score, 1);
+    return is_finite(score) && score <= -1 ? std::pair<T, T>(0, 0) : std::pair<T, T>(1 + score, 1);
   }
   template <Scalar T>
   static constexpr std::pair<T, T> generator(T score) {
@@ -118,4 +121,6 @@ struct GeneratorTerm {
 static_assert(GanLoss<HingeLoss> && GanLoss<NonSaturatingLoss> && GanLoss<LeastSquaresLoss> &&
               GanLoss<WassersteinLoss>);
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,9 +1,11 @@
 // The average of weights over training, which samples are made from (Karras et al. 2018; BigGAN).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/parameter.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Settings of the moving average; the defaults are the paper's.
 struct MovingAverageOptions {
@@ -51,4 +53,6 @@ class MovingAverage {
   Tensor<T, D> decays_{Shape{2}};  ///< of parameters and of buffers
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

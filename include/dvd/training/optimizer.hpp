@@ -1,11 +1,13 @@
 // What training asks of an optimizer.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <concepts>
 
 #include "dvd/core/parameter.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// An optimizer of the parameters of a network: `O(contents, options)` constructs one. An update is `advance()`, which
 /// counts it on the host, then `step(apply)`, which asks the device to update the parameters from their gradients
@@ -27,4 +29,6 @@ concept OptimizerFor = requires(O& optimizer, const Contents<T, D>& contents, co
   { optimizer.moments()[0].average_square } -> std::same_as<Tensor<T, D>&>;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

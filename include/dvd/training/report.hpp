@@ -1,12 +1,14 @@
 // What a training step has to tell.
 #pragma once
 
-#include <cmath>
+#include "dvd/core/macros_begin.hpp"
+
 #include <string>
 
+#include "dvd/core/is_finite.hpp"
 #include "dvd/core/shape.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// One discriminator's part in an update.
 struct DiscriminatorReport {
@@ -15,7 +17,10 @@ struct DiscriminatorReport {
   double fake_score = 0;  ///< mean score of the generated videos
   double gradient_norm = 0;
 
-  bool is_finite() const { return std::isfinite(loss + real_score + fake_score + gradient_norm); }
+  bool is_finite() const {
+    const double sum = loss + real_score + fake_score + gradient_norm;
+    return dvd::is_finite(sum);
+  }
 };
 
 /// What a training step has to tell. The discriminators' numbers are those of the step's last update of them.
@@ -32,4 +37,6 @@ struct StepReport {
   std::string fault;  ///< where the first value that is not finite arose, such as "spatial.blocks.0.conv1: its result"
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

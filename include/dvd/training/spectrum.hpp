@@ -1,12 +1,14 @@
 // How large the singular values of a network's weights are: a rise foretells collapse (BigGAN, section 4).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <map>
 #include <string>
 
 #include "dvd/core/parameter.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// A weight and the estimate of its largest singular value.
 struct LargestSigma {
@@ -35,4 +37,6 @@ LargestSigma largest_sigma(const Contents<T, D>& contents) {
   return result;
 }
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The training of a DVD-GAN (section 3 and appendix of the paper).
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <chrono>
 #include <cmath>
 #include <string>
@@ -10,7 +12,7 @@
 #include "dvd/models/dvd_gan.hpp"
 #include "dvd/training/updates.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Trains a DVD-GAN: two updates of the discriminators on fresh data and latents, then one of the generator. A run is a
 /// function of the model's seed, the trainer's seed and the data; the number of threads changes no bit.
@@ -264,4 +266,6 @@ class Trainer {
   Index steps_ = 0, skipped_steps_ = 0, redraws_ = 0;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

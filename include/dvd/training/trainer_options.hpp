@@ -1,10 +1,12 @@
 // The settings of training.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/training/adam.hpp"
 #include "dvd/training/moving_average.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Settings of training; the defaults are the paper's but for the batch, which is 512 there.
 struct TrainerOptions {
@@ -40,4 +42,6 @@ struct TrainerOptions {
   }
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // The updates of a training step, queued on the device.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 #include <string>
 #include <utility>
@@ -14,7 +16,7 @@
 #include "dvd/training/report.hpp"
 #include "dvd/training/trainer_options.hpp"
 
-namespace dvd {
+namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What a Trainer's steps are made of. An update is queued: nothing in it waits for the device or depends on what only
 /// the device knows, so a device may record it once and replay it. Whether all has been finite so far is a number on
@@ -214,9 +216,13 @@ class Updates {
   /// is not). If they are not, the buffers go back to what they were before the update.
   void judge(const Replay<T, D>& before) {
     std::vector<ArrayView<P>> arrays{{numbers_.size(), numbers_.data()}};
-    for (const Contents<P, D>* network : {&generator_, &spatial_, &temporal_})
+    for (const Contents<P, D>* network : {&generator_, &spatial_, &temporal_}) {
       for (const auto& [name, buffer] : network->buffers)
         arrays.push_back({buffer->value.size(), buffer->value.data()});
+      if constexpr (compiled_for_finite_numbers)  // then a weight that is not finite may show in nothing else
+        for (const auto& [name, parameter] : network->parameters)
+          arrays.push_back({parameter->value.size(), parameter->value.data()});
+    }
     D::check_finite(arrays, sound_.data());
     before.undo(gan_, sound_.data());
   }
@@ -318,4 +324,6 @@ class Updates {
   } steps_before_;
 };
 
-}  // namespace dvd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET
+
+#include "dvd/core/macros_end.hpp"

@@ -8,7 +8,7 @@
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cuda/context.cuh"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace {
 
@@ -147,4 +147,4 @@ void library_multiply(const ProductProblem& p, const ProductSide& a, const Produ
   });
 }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -5,6 +5,8 @@
 // the way, and no kernel has to care for edges.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -12,7 +14,7 @@
 #include "dvd/core/convolution.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Images as they lie in memory, and what is to be done to them.
 template <class T>
@@ -145,4 +147,6 @@ void load_band(const BandSource<T>& source, Index image, Index first, Index rows
   }
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -2,9 +2,11 @@
 // to what is there. The counterpart of cpu/band.hpp.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/resampling.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Images that a convolution writes, and what is done to its outputs before.
 template <class T>
@@ -71,4 +73,6 @@ struct BandSink {
   }
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

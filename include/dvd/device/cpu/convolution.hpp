@@ -5,11 +5,13 @@
 // upsampling on the way in, the gradient of an upsampled input a reduction on the way out.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/convolve.hpp"
 #include "dvd/device/cpu/weight_gradient.hpp"
 #include "dvd/device/cpu/weight_gradient_winograd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 namespace detail {
 
@@ -76,81 +78,20 @@ T pool_factor(const ConvolutionSize& size) {
 /// Convolution kernels of the contract; see core/device.hpp.
 struct Convolution {
   template <class T>
-  static Filter<T> filter(const ConvolutionSize& size, const T* weight) {
-    const Method method = method_for(size);
-    if (size.pool_frames == 1) return {method, size.kernel_frames, size.inputs, size.outputs, weight};
-    // The sum of two neighbouring frames' outputs is one convolution by a kernel one frame longer.
-    const Index frame = 9 * size.inputs * size.outputs, taps = size.kernel_frames + 1;
-    const Scratch<T> both(taps * frame);
-    parallel_chunks(frame, 4096, [&](Index begin, Index end) {
-      for (Index tap = 0; tap < taps; ++tap)
-        for (Index i = begin; i < end; ++i)
-          both.data()[tap * frame + i] = (tap < size.kernel_frames ? weight[tap * frame + i] : T{0}) +
-                                         (tap > 0 ? weight[(tap - 1) * frame + i] : T{0});
-    });
-    return {method, taps, size.inputs, size.outputs, both.data()};
-  }
-
+  static Filter<T> filter(const ConvolutionSize& size, const T* weight);
   template <class T>
-  static Filter<T> backward_filter(const ConvolutionSize& size, const T* weight) {
-    const Scratch<T> mirrored(size.taps() * size.inputs * size.outputs);
-    mirror_weight(size.taps(), size.inputs, size.outputs, detail::pool_factor<T>(size), weight, mirrored.data());
-    return {method_for(reversed(size)), size.kernel_frames, size.outputs, size.inputs, mirrored.data()};
-  }
-
+  static Filter<T> backward_filter(const ConvolutionSize& size, const T* weight);
   template <class T>
   static void convolve(const ConvolutionSize& size, const ConvolutionInput<T>& input, const Filter<T>& filter,
-                       const std::type_identity_t<T>* bias, std::type_identity_t<T>* y, Index y_pixel,
-                       bool accumulate) {
-    if (filter.method() == Method::rows) {
-      detail::multiply_rows(size.positions(), size.inputs, size.outputs, input.x, size.inputs, filter, bias, y, y_pixel,
-                            accumulate);
-      return;
-    }
-    BandSink<T> sink{y, y_pixel, size.height, size.width};
-    if (size.pool) sink.reduction = BandSink<T>::Reduction::sum;
-    sink.factor = detail::pool_factor<T>(size);
-    sink.bias = bias;
-    sink.accumulate = accumulate;
-    convolve_bands(size, size.pool_frames, detail::input_source(size, input), filter, sink);
-  }
-
+                       const std::type_identity_t<T>* bias, std::type_identity_t<T>* y, Index y_pixel, bool accumulate);
   template <class T>
   static void convolve_backward_input(const ConvolutionSize& size, const ConvolutionInput<T>& input,
                                       const std::type_identity_t<T>* dy, Index dy_pixel, const Filter<T>& filter,
-                                      std::type_identity_t<T>* dx, bool accumulate) {
-    if (filter.method() == Method::rows) {
-      detail::multiply_rows<T>(size.positions(), size.outputs, size.inputs, dy, dy_pixel, filter, nullptr, dx,
-                               size.inputs, accumulate);
-      return;
-    }
-    BandSink<T> sink{dx, size.inputs, size.height, size.width};
-    if (size.upsample)
-      sink.reduction =
-          *size.upsample == Upsampling::nearest ? BandSink<T>::Reduction::sum : BandSink<T>::Reduction::bilinear;
-    sink.accumulate = accumulate;
-    if (input.rectify && !input.scale) {
-      sink.mask = input.x;
-      sink.mask_pixel = size.inputs;
-    }
-    convolve_bands(reversed(size), 1, detail::gradient_source(size, dy, dy_pixel), filter, sink);
-  }
-
+                                      std::type_identity_t<T>* dx, bool accumulate);
   template <class T>
   static void convolve_backward_weight(const ConvolutionSize& size, const ConvolutionInput<T>& input,
                                        const std::type_identity_t<T>* dy, Index dy_pixel,
-                                       std::type_identity_t<T>* dweight) {
-    if (size.kernel == 1) {
-      detail::weight_gradient_rows(size.positions(), size.inputs, size.outputs, input.x, dy, dy_pixel, dweight);
-      return;
-    }
-    const auto x = detail::input_source(size, input);
-    const auto upstream = detail::gradient_source<T>(size, dy, dy_pixel);
-    if (method_for(size) == Method::winograd)
-      WinogradWeightGradient<T>(size, x, upstream, detail::pool_factor<T>(size), dweight).run();
-    else
-      detail::weight_gradient_direct(size, x, upstream, detail::pool_factor<T>(size), dweight);
-  }
+                                       std::type_identity_t<T>* dweight);
 
  private:
   /// The convolution by which the gradient of the input is computed, as far as frames and channels go.
@@ -161,4 +102,83 @@ struct Convolution {
   }
 };
 
-}  // namespace dvd::cpu
+template <class T>
+Filter<T> Convolution::filter(const ConvolutionSize& size, const T* weight) {
+  const Method method = method_for(size);
+  if (size.pool_frames == 1) return {method, size.kernel_frames, size.inputs, size.outputs, weight};
+  // The sum of two neighbouring frames' outputs is one convolution by a kernel one frame longer.
+  const Index frame = 9 * size.inputs * size.outputs, taps = size.kernel_frames + 1;
+  const Scratch<T> both(taps * frame);
+  parallel_chunks(frame, 4096, [&](Index begin, Index end) {
+    for (Index tap = 0; tap < taps; ++tap)
+      for (Index i = begin; i < end; ++i)
+        both.data()[tap * frame + i] = (tap < size.kernel_frames ? weight[tap * frame + i] : T{0}) +
+                                       (tap > 0 ? weight[(tap - 1) * frame + i] : T{0});
+  });
+  return {method, taps, size.inputs, size.outputs, both.data()};
+}
+
+template <class T>
+Filter<T> Convolution::backward_filter(const ConvolutionSize& size, const T* weight) {
+  const Scratch<T> mirrored(size.taps() * size.inputs * size.outputs);
+  mirror_weight(size.taps(), size.inputs, size.outputs, detail::pool_factor<T>(size), weight, mirrored.data());
+  return {method_for(reversed(size)), size.kernel_frames, size.outputs, size.inputs, mirrored.data()};
+}
+
+template <class T>
+void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T>& input, const Filter<T>& filter,
+                           const std::type_identity_t<T>* bias, std::type_identity_t<T>* y, Index y_pixel,
+                           bool accumulate) {
+  if (filter.method() == Method::rows) {
+    detail::multiply_rows(size.positions(), size.inputs, size.outputs, input.x, size.inputs, filter, bias, y, y_pixel,
+                          accumulate);
+    return;
+  }
+  BandSink<T> sink{y, y_pixel, size.height, size.width};
+  if (size.pool) sink.reduction = BandSink<T>::Reduction::sum;
+  sink.factor = detail::pool_factor<T>(size);
+  sink.bias = bias;
+  sink.accumulate = accumulate;
+  convolve_bands(size, size.pool_frames, detail::input_source(size, input), filter, sink);
+}
+
+template <class T>
+void Convolution::convolve_backward_input(const ConvolutionSize& size, const ConvolutionInput<T>& input,
+                                          const std::type_identity_t<T>* dy, Index dy_pixel, const Filter<T>& filter,
+                                          std::type_identity_t<T>* dx, bool accumulate) {
+  if (filter.method() == Method::rows) {
+    detail::multiply_rows<T>(size.positions(), size.outputs, size.inputs, dy, dy_pixel, filter, nullptr, dx,
+                             size.inputs, accumulate);
+    return;
+  }
+  BandSink<T> sink{dx, size.inputs, size.height, size.width};
+  if (size.upsample)
+    sink.reduction =
+        *size.upsample == Upsampling::nearest ? BandSink<T>::Reduction::sum : BandSink<T>::Reduction::bilinear;
+  sink.accumulate = accumulate;
+  if (input.rectify && !input.scale) {
+    sink.mask = input.x;
+    sink.mask_pixel = size.inputs;
+  }
+  convolve_bands(reversed(size), 1, detail::gradient_source(size, dy, dy_pixel), filter, sink);
+}
+
+template <class T>
+void Convolution::convolve_backward_weight(const ConvolutionSize& size, const ConvolutionInput<T>& input,
+                                           const std::type_identity_t<T>* dy, Index dy_pixel,
+                                           std::type_identity_t<T>* dweight) {
+  if (size.kernel == 1) {
+    detail::weight_gradient_rows(size.positions(), size.inputs, size.outputs, input.x, dy, dy_pixel, dweight);
+    return;
+  }
+  const auto x = detail::input_source(size, input);
+  const auto upstream = detail::gradient_source<T>(size, dy, dy_pixel);
+  if (method_for(size) == Method::winograd)
+    WinogradWeightGradient<T>(size, x, upstream, detail::pool_factor<T>(size), dweight).run();
+  else
+    detail::weight_gradient_direct(size, x, upstream, detail::pool_factor<T>(size), dweight);
+}
+
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -6,10 +6,12 @@
 // was loaded for one frame serves its neighbours.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/convolve_direct.hpp"
 #include "dvd/device/cpu/convolve_winograd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// sink = convolution of source with filter. `pool_frames` is 2 where pairs of frames are summed, for which the filter
 /// has one tap more.
@@ -23,4 +25,6 @@ void convolve_bands(const ConvolutionSize& size, Index pool_frames, const BandSo
     convolve_direct(size, window, source, filter, sink);
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

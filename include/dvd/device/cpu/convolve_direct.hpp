@@ -5,12 +5,14 @@
 // output from 16 outputs on; narrower outputs leave lanes of the vectors empty.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/band.hpp"
 #include "dvd/device/cpu/band_sink.hpp"
 #include "dvd/device/cpu/filter.hpp"
 #include "dvd/device/cpu/frame_window.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 template <class T>
 void convolve_direct(const ConvolutionSize& size, const FrameWindow& window, const BandSource<T>& source,
@@ -84,4 +86,6 @@ void convolve_direct(const ConvolutionSize& size, const FrameWindow& window, con
   });
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

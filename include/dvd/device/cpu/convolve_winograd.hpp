@@ -6,12 +6,14 @@
 // the transformed weights, the largest array of all, are read once for every such set of tiles.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/band.hpp"
 #include "dvd/device/cpu/band_sink.hpp"
 #include "dvd/device/cpu/filter.hpp"
 #include "dvd/device/cpu/frame_window.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// sink = convolution of source with a filter of the method `winograd`.
 template <class T>
@@ -158,4 +160,6 @@ class WinogradConvolution {
   Index v_point_, m_point_;   ///< elements of a point
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -2,13 +2,17 @@
 // kernels treat them as zero.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
 
 #include <cstdint>
 
-namespace dvd::cpu {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// While it lives, denormal operands and results on this thread are zero. The mode is the thread's own, so every task
 /// sets it, and puts back what it found: the caller's arithmetic is not touched.
@@ -37,4 +41,6 @@ class FlushDenormals {
 #endif
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -10,13 +10,15 @@
 // A filter is the weight made ready for one of them, which takes time: one that is used for every frame is made once.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/convolution.hpp"
 #include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cpu/product.hpp"
 #include "dvd/device/cpu/winograd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 enum class Method { rows, direct, winograd };
 
@@ -124,4 +126,6 @@ void mirror_weight(Index taps, Index inputs, Index outputs, T factor, const T* w
   });
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

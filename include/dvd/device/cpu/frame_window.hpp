@@ -2,11 +2,13 @@
 // and how outputs are cut into parts.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/band.hpp"
 #include "dvd/device/cpu/product.hpp"
 #include "dvd/device/cpu/winograd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// How a convolution's frames hang together: output frame t is the sum over taps k of the convolved source frame
 /// `stride * t + k - reach`.
@@ -63,4 +65,6 @@ Index part_begin(Index part, Index parts, Index outputs) {
   return std::min(outputs, panels * part / parts * panel_columns<T>);
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

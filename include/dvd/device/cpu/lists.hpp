@@ -1,14 +1,18 @@
 // Kernels over lists of arrays: what an optimizer does to all parameters, and looking for what is not finite.
 #pragma once
 
-#include <cmath>
+#include "dvd/core/macros_begin.hpp"
+
+#include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "dvd/core/arrays.hpp"
+#include "dvd/core/is_finite.hpp"
 #include "dvd/device/cpu/normalization.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Kernels over lists of the contract; see core/device.hpp.
 struct Lists {
@@ -56,8 +60,10 @@ struct Lists {
   template <class T>
   static void check_finite(const std::vector<ArrayView<T>>& arrays, T* finite) {
     for (const ArrayView<T>& array : arrays)
-      if (!std::all_of(array.x, array.x + array.size, [](T value) { return std::isfinite(value); })) *finite = 0;
+      if (!std::all_of(array.x, array.x + array.size, is_finite<T>)) *finite = 0;
   }
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -1,14 +1,18 @@
 // Memory of the CPU device.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <new>
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -19,7 +23,7 @@
 #include "dvd/device/arena.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 constexpr std::size_t memory_alignment = 64;
 
@@ -52,6 +56,17 @@ struct HostRegions {
 #endif
   }
 
+  /// The pages that lie in this memory as a whole are the system's until they are touched again.
+  static void discard([[maybe_unused]] void* begin, [[maybe_unused]] std::size_t bytes) {
+#if defined(__unix__) || defined(__APPLE__)
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const auto first = reinterpret_cast<std::uintptr_t>(begin), last = first + bytes;
+    const std::size_t before = (page - first % page) % page, behind = last % page;
+    if (before + behind < bytes)
+      madvise(static_cast<std::byte*>(begin) + before, bytes - before - behind, MADV_DONTNEED);
+#endif
+  }
+
   /// Tells the address sanitizer what is free, so that it finds reads and writes there.
   static void forbid([[maybe_unused]] void* begin, [[maybe_unused]] std::size_t bytes,
                      [[maybe_unused]] bool forbidden) {
@@ -77,7 +92,8 @@ inline Arena& arena() {
                                    .map = HostRegions::map,
                                    .unmap = HostRegions::unmap,
                                    .forbid = HostRegions::forbid,
-                                   .out_of_memory = HostRegions::out_of_memory});
+                                   .out_of_memory = HostRegions::out_of_memory,
+                                   .discard = HostRegions::discard});
   return arena;
 }
 
@@ -91,6 +107,11 @@ struct Memory {
   static void download(const void* device, void* host, std::size_t bytes) { std::memcpy(host, device, bytes); }
 
   static std::size_t peak_memory() { return arena().peak(); }
+
+  /// Gives the operating system back the memory that no array takes, which is otherwise kept for the next ones: for a
+  /// program that has finished training and goes on with other things. What threads keep for their own kernels, some
+  /// hundred kilobytes each, stays. May be called at any time, from any thread.
+  static void release_memory() { arena().release(); }
 };
 
 /// A temporary array from the arena; its values are undefined at first.
@@ -122,6 +143,7 @@ class Workspace {
     thread_local Workspace own;
     const auto bytes = static_cast<std::size_t>(total) * sizeof(T);
     if (own.bytes_ < bytes) {
+      own.bytes_ = 0;  // stays so if there is no memory
       own.memory_.reset();
       own.memory_ = Memory::allocate(bytes);
       std::memset(own.memory_.get(), 0, bytes);
@@ -137,4 +159,6 @@ class Workspace {
   std::size_t bytes_ = 0;
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -2,20 +2,23 @@
 // the arithmetic's speed, so that even the widest layers of the paper start within seconds.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <Eigen/Core>
 
 #include "dvd/device/cpu/convolution.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Makes the rows of a matrix `[count, length]` from the arena, count <= length, orthonormal in place, each row within
 /// the span of itself and those before it. Every block of rows is cleared of its part along the rows before it, then
 /// made orthonormal within itself; and all that twice, because once is not enough in floating point (Giraud, Langou
 /// 2005).
-inline void orthonormalize_rows(Index count, Index length, float* matrix) {
-  using Row = Eigen::Map<Eigen::VectorXf>;
+template <class T>
+void orthonormalize_rows(Index count, Index length, T* matrix) {
+  using Row = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>>;
   constexpr Index block = 32;
-  const Scratch<float> transposed(length * block), along(count * block);
+  const Scratch<T> transposed(length * block), along(count * block);
   for (Index begin = 0; begin < count; begin += block) {
     const Index rows = std::min(block, count - begin);
     float* const current = matrix + begin * length;
@@ -26,10 +29,10 @@ inline void orthonormalize_rows(Index count, Index length, float* matrix) {
           for (Index c = first; c < last; ++c)
             for (Index i = 0; i < rows; ++i) transposed.data()[c * rows + i] = -current[i * length + c];
         });
-        const Filter<float> filter(Method::rows, 1, length, rows, transposed.data());
-        detail::multiply_rows<float>(begin, length, rows, matrix, length, filter, nullptr, along.data(), rows, false);
+        const Filter<T> filter(Method::rows, 1, length, rows, transposed.data());
+        detail::multiply_rows<T>(begin, length, rows, matrix, length, filter, nullptr, along.data(), rows, false);
         // row begin + i += sum over j of along[j, i] * row j
-        const ProductStrides<float> strides{1, begin, 1, 0, rows, 0, length, true};
+        const ProductStrides<T> strides{1, begin, 1, 0, rows, 0, length, true};
         RowGroup groups[block / group_rows];
         Index group_count = 0;
         for (Index i = 0; i < rows; i += group_rows)
@@ -51,4 +54,6 @@ inline void orthonormalize_rows(Index count, Index length, float* matrix) {
   }
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

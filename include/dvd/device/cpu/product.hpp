@@ -12,13 +12,16 @@
 // 24 fused multiply-adds, so the loop is bound by arithmetic, at 0.95 of the peak and more from L1.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
+#include <cstddef>
 #include <type_traits>
 
 #include "dvd/core/shape.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Rows in a group; see above.
 inline constexpr int group_rows = 4;
@@ -61,35 +64,40 @@ template <class T, int Lanes, int Groups, int Vectors>
   using V = Vector<T, Lanes>;
   constexpr int rows = Groups * group_rows;
   V sum[rows][Vectors];
-  unroll<rows>([&](auto r) { unroll<Vectors>([&](auto v) { sum[r][v] = V{}; }); });
+  unroll<rows>([&](int r) __attribute__((always_inline)) {
+    unroll<Vectors>([&](int v) __attribute__((always_inline)) { sum[r][v] = V{}; });
+  });
   const Index a_row = strides.a_row, a_depth = strides.a_depth, b_depth = strides.b_depth;
 
   for (Index segment = 0; segment < strides.segments; ++segment) {
     const T* group[Groups];
-    unroll<Groups>([&](auto g) { group[g] = a + groups[g].a + segment * strides.a_segment; });
+    unroll<Groups>([&](int g)
+                       __attribute__((always_inline)) { group[g] = a + groups[g].a + segment * strides.a_segment; });
     const T* column = b + segment * strides.b_segment;
     for (Index k = 0; k < strides.depth; ++k) {
       V values[Vectors];
-      unroll<Vectors>([&](auto v) { values[v] = load<V>(column + v * Lanes); });
-      unroll<rows>([&](auto r) {
+      unroll<Vectors>([&](int v) __attribute__((always_inline)) { values[v] = load<V>(column + v * Lanes); });
+      unroll<rows>([&](int r) __attribute__((always_inline)) {
         const T factor = group[r / group_rows][(r % group_rows) * a_row];
-        unroll<Vectors>([&](auto v) { sum[r][v] += factor * values[v]; });
+        unroll<Vectors>([&](int v) __attribute__((always_inline)) { sum[r][v] += factor * values[v]; });
       });
-      unroll<Groups>([&](auto g) { group[g] += a_depth; });
+      unroll<Groups>([&](int g) __attribute__((always_inline)) { group[g] += a_depth; });
       column += b_depth;
     }
   }
 
   if (bias) {
     V offset[Vectors];
-    unroll<Vectors>([&](auto v) { offset[v] = load<V>(bias + v * Lanes); });
-    unroll<rows>([&](auto r) { unroll<Vectors>([&](auto v) { sum[r][v] += offset[v]; }); });
+    unroll<Vectors>([&](int v) __attribute__((always_inline)) { offset[v] = load<V>(bias + v * Lanes); });
+    unroll<rows>([&](int r) __attribute__((always_inline)) {
+      unroll<Vectors>([&](int v) __attribute__((always_inline)) { sum[r][v] += offset[v]; });
+    });
   }
-  unroll<rows>([&](auto r) {
+  unroll<rows>([&](int r) __attribute__((always_inline)) {
     const RowGroup& group = groups[r / group_rows];
     if (r % group_rows >= group.rows) return;
     T* row = c + group.c + (r % group_rows) * c_row;
-    unroll<Vectors>([&](auto v) {
+    unroll<Vectors>([&](int v) __attribute__((always_inline)) {
       T* to = row + v * Lanes;
       const V value = sum[r][v];  // a copy: an address taken of the sums would keep them out of registers
       if (columns >= (v + 1) * Lanes) {
@@ -157,4 +165,6 @@ void product(const ProductStrides<T>& strides, const T* a, const T* b, T* c, Ind
   }
 }
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -1,7 +1,11 @@
 // Work that is done many times.
 #pragma once
 
-namespace dvd::cpu {
+#include "dvd/core/macros_begin.hpp"
+
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Calls its work every time: on a CPU there is nothing to gain from recording it.
 struct Recording {
@@ -14,4 +18,6 @@ struct Recording {
   void reset() {}
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

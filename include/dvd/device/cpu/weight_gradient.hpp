@@ -5,11 +5,13 @@
 // added in order: their number depends on sizes alone, so the bits do not depend on threads.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cpu/band.hpp"
 #include "dvd/device/cpu/filter.hpp"
 #include "dvd/device/cpu/frame_window.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 namespace detail {
 
@@ -122,4 +124,6 @@ void weight_gradient_rows(Index rows, Index inputs, Index outputs, const T* x, c
 
 }  // namespace detail
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -7,12 +7,14 @@
 // the batch is cut into pieces too, which are added in order afterwards.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <array>
 #include <utility>
 
 #include "dvd/device/cpu/weight_gradient.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// dweight = factor * the gradient, from sources of the input and of the outputs' gradient.
 template <class T>
@@ -169,4 +171,6 @@ class WinogradWeightGradient {
   Index band_columns_, v_point_, m_point_;
 };
 
-}  // namespace dvd::cpu
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

@@ -2,79 +2,32 @@
 // `[taps, inputs, outputs]`, and back for gradients; with the power iteration of spectral normalisation.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 
 #include "dvd/core/arrays.hpp"
 #include "dvd/core/random.hpp"
 #include "dvd/device/cpu/normalization.hpp"
 
-namespace dvd::cpu {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 /// Weight kernels of the contract; see core/device.hpp.
 struct Weights {
   template <class T>
-  static void power_iterations(const std::vector<SpectralArrays<T>>& weights, bool update) {
-    for (const SpectralArrays<T>& w : weights) power_iteration(w.rows, w.columns, w.weight, w.u, w.v, w.sigma, update);
-  }
-
+  static void power_iterations(const std::vector<SpectralArrays<T>>& weights, bool update);
   template <class T>
   static void pack_weight(Index outputs, Index inputs, Index taps, const T* weight,
-                          const std::type_identity_t<T>* sigma, T* packed) {
-    const T factor = sigma ? T{1} / *sigma : T{1};
-    by_inputs(inputs, taps * outputs, [=](Index begin, Index end) {
-      for (Index first = 0; first < outputs; first += square) {
-        const Index count = std::min(square, outputs - first);
-        for (Index i = begin; i < end; ++i)
-          for (Index t = 0; t < taps; ++t) {
-            const T* from = weight + (first * inputs + i) * taps + t;
-            T* to = packed + (t * inputs + i) * outputs + first;
-            for (Index o = 0; o < count; ++o) to[o] = from[o * inputs * taps] * factor;
-          }
-      }
-    });
-  }
-
+                          const std::type_identity_t<T>* sigma, T* packed);
   template <class T>
   static void unpack_weight_gradient(Index outputs, Index inputs, Index taps, const T* dpacked, const T* packed,
-                                     const std::type_identity_t<T>* sigma, const T* u, const T* v, T* dweight) {
-    // With spectral norm, d(W / sigma): u and v are constants and sigma = u^T W v, so
-    // dW = (dP - <dP, P> u v^T) / sigma, where P = W / sigma (Miyato et al. 2018, section 2.1).
-    T along = 0;
-    if (sigma) Normalization::dot(outputs * inputs * taps, dpacked, packed, &along);
-    const T factor = sigma ? T{1} / *sigma : T{1};
-    by_inputs(inputs, taps * outputs, [=](Index begin, Index end) {
-      for (Index first = 0; first < outputs; first += square)
-        for (Index i = begin; i < end; ++i)
-          for (Index t = 0; t < taps; ++t) {
-            const T* from = dpacked + (t * inputs + i) * outputs;
-            const T beside = sigma ? along * v[i * taps + t] : T{0};
-            for (Index o = first; o < std::min(outputs, first + square); ++o)
-              dweight[(o * inputs + i) * taps + t] += (from[o] - (sigma ? beside * u[o] : T{0})) * factor;
-          }
-    });
-  }
-
+                                     const std::type_identity_t<T>* sigma, const T* u, const T* v, T* dweight);
   template <class T>
-  static void transpose(Index count, Index rows, Index columns, const T* x, T* y) {
-    for (Index i = 0; i < count; ++i)
-      pack_weight(rows, columns, 1, x + i * rows * columns, nullptr, y + i * rows * columns);
-  }
-
+  static void transpose(Index count, Index rows, Index columns, const T* x, T* y);
   template <class T>
-  static void random_normal(Index size, const Random& random, T scale, T* y) {
-    parallel_chunks(size, 1024, [=](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) y[i] = scale * static_cast<T>(random.normal(static_cast<std::uint64_t>(i)));
-    });
-  }
-
+  static void random_normal(Index size, const Random& random, T scale, T* y);
   template <class T>
-  static void random_uniform(Index size, const Random& random, T low, T high, T* y) {
-    parallel_chunks(size, 1024, [=](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i)
-        y[i] = static_cast<T>(
-            random.uniform(static_cast<std::uint64_t>(i), static_cast<double>(low), static_cast<double>(high)));
-    });
-  }
+  static void random_uniform(Index size, const Random& random, T low, T high, T* y);
 
  private:
   template <class T>
@@ -99,7 +52,9 @@ struct Weights {
         V sum[4] = {};
         Index c = 0;
         for (; c + 4 * lanes <= columns; c += 4 * lanes)
-          unroll<4>([&](auto i) { sum[i] += load<V>(row + c + i * lanes) * load<V>(v + c + i * lanes); });
+          unroll<4>([&](int i) __attribute__((always_inline)) {
+            sum[i] += load<V>(row + c + i * lanes) * load<V>(v + c + i * lanes);
+          });
         const V all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
         double total = 0;
         for (int lane = 0; lane < lanes; ++lane) total += static_cast<double>(all[lane]);
@@ -134,4 +89,70 @@ struct Weights {
   }
 };
 
-}  // namespace dvd::cpu
+template <class T>
+void Weights::power_iterations(const std::vector<SpectralArrays<T>>& weights, bool update) {
+  for (const SpectralArrays<T>& w : weights) power_iteration(w.rows, w.columns, w.weight, w.u, w.v, w.sigma, update);
+}
+
+template <class T>
+void Weights::pack_weight(Index outputs, Index inputs, Index taps, const T* weight,
+                          const std::type_identity_t<T>* sigma, T* packed) {
+  const T factor = sigma ? T{1} / *sigma : T{1};
+  by_inputs(inputs, taps * outputs, [=](Index begin, Index end) {
+    for (Index first = 0; first < outputs; first += square) {
+      const Index count = std::min(square, outputs - first);
+      for (Index i = begin; i < end; ++i)
+        for (Index t = 0; t < taps; ++t) {
+          const T* from = weight + (first * inputs + i) * taps + t;
+          T* to = packed + (t * inputs + i) * outputs + first;
+          for (Index o = 0; o < count; ++o) to[o] = from[o * inputs * taps] * factor;
+        }
+    }
+  });
+}
+
+template <class T>
+void Weights::unpack_weight_gradient(Index outputs, Index inputs, Index taps, const T* dpacked, const T* packed,
+                                     const std::type_identity_t<T>* sigma, const T* u, const T* v, T* dweight) {
+  // With spectral norm, d(W / sigma): u and v are constants and sigma = u^T W v, so
+  // dW = (dP - <dP, P> u v^T) / sigma, where P = W / sigma (Miyato et al. 2018, section 2.1).
+  T along = 0;
+  if (sigma) Normalization::dot(outputs * inputs * taps, dpacked, packed, &along);
+  const T factor = sigma ? T{1} / *sigma : T{1};
+  by_inputs(inputs, taps * outputs, [=](Index begin, Index end) {
+    for (Index first = 0; first < outputs; first += square)
+      for (Index i = begin; i < end; ++i)
+        for (Index t = 0; t < taps; ++t) {
+          const T* from = dpacked + (t * inputs + i) * outputs;
+          const T beside = sigma ? along * v[i * taps + t] : T{0};
+          for (Index o = first; o < std::min(outputs, first + square); ++o)
+            dweight[(o * inputs + i) * taps + t] += (from[o] - (sigma ? beside * u[o] : T{0})) * factor;
+        }
+  });
+}
+
+template <class T>
+void Weights::transpose(Index count, Index rows, Index columns, const T* x, T* y) {
+  for (Index i = 0; i < count; ++i)
+    pack_weight(rows, columns, 1, x + i * rows * columns, nullptr, y + i * rows * columns);
+}
+
+template <class T>
+void Weights::random_normal(Index size, const Random& random, T scale, T* y) {
+  parallel_chunks(size, 1024, [=](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) y[i] = scale * static_cast<T>(random.normal(static_cast<std::uint64_t>(i)));
+  });
+}
+
+template <class T>
+void Weights::random_uniform(Index size, const Random& random, T low, T high, T* y) {
+  parallel_chunks(size, 1024, [=](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i)
+      y[i] = static_cast<T>(
+          random.uniform(static_cast<std::uint64_t>(i), static_cast<double>(low), static_cast<double>(high)));
+  });
+}
+
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+
+#include "dvd/core/macros_end.hpp"

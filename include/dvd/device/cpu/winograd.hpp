@@ -10,10 +10,12 @@
 // constants below but those of G are exact in binary. Even and odd parts are shared between a point and its negative.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/shape.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
-namespace dvd::cpu::winograd {
+namespace dvd::inline DVD_INSTRUCTION_SET::cpu::winograd {
 
 inline constexpr int outputs = 4;  ///< of a tile, in each dimension
 inline constexpr int inputs = 6;   ///< of a tile, in each dimension
@@ -87,21 +89,22 @@ template <class T, class V>
 }
 
 /// Applies a one-dimensional transform from From to To values to the columns and then to the rows of a square:
-/// `get(row, column)` reads it, `put(row, column, value)` takes the result.
+/// `get(row, column)` reads it, `put(row, column, value)` takes the result. What lies between is more than the
+/// registers hold, so columns and rows are loops, and only what one of them needs is unrolled.
 template <class V, int From, int To, class Transform, class Get, class Put>
 [[gnu::always_inline]] inline void transform_square(const Transform& transform, const Get& get, const Put& put) {
-  V half[To][From];
-  unroll<From>([&](auto column) __attribute__((always_inline)) {
+  V half[From][To];
+  for (int column = 0; column < From; ++column) {
+    V in[From];
+    unroll<From>([&](int row) __attribute__((always_inline)) { in[row] = get(row, column); });
+    transform(in, half[column]);
+  }
+  for (int row = 0; row < To; ++row) {
     V in[From], out[To];
-    unroll<From>([&](auto row) __attribute__((always_inline)) { in[row] = get(row, column); });
+    unroll<From>([&](int column) __attribute__((always_inline)) { in[column] = half[column][row]; });
     transform(in, out);
-    unroll<To>([&](auto row) __attribute__((always_inline)) { half[row][column] = out[row]; });
-  });
-  unroll<To>([&](auto row) __attribute__((always_inline)) {
-    V out[To];
-    transform(half[row], out);
-    unroll<To>([&](auto column) __attribute__((always_inline)) { put(row, column, out[column]); });
-  });
+    unroll<To>([&](int column) __attribute__((always_inline)) { put(row, column, out[column]); });
+  }
 }
 
 }  // namespace detail
@@ -184,4 +187,6 @@ void transform_weight_gradient(Index count, const Get& get, T factor, T* w, Inde
   });
 }
 
-}  // namespace dvd::cpu::winograd
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu::winograd
+
+#include "dvd/core/macros_end.hpp"

@@ -1,10 +1,12 @@
 // Attention: its products by cuBLASLt, the softmax between them a kernel of its own.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/core/attention.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Attention kernels of the contract; see core/device.hpp.
 struct Attention {
@@ -15,4 +17,6 @@ struct Attention {
                               T* dquery, T* dkey, T* dvalue);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

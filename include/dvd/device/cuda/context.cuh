@@ -7,7 +7,7 @@
 
 #include "dvd/core/error.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// The stream of all kernels. The first call chooses a GPU if none is chosen. Throws NoDevice.
 cudaStream_t stream();
@@ -21,4 +21,4 @@ void check(cudaError_t status, const char* call, const std::string& what = "");
 /// Throws Error if the kernel launched last could not be.
 void check_launch();
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -5,13 +5,15 @@
 // and what it wants done on the way out (bias, pooling, adding, ReLU's mask, the gradient of an upsampling) another.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <memory>
 #include <type_traits>
 
 #include "dvd/core/convolution.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// A convolution's weight as the libraries read it: [outputs, taps, inputs] with channels padded for a kernel of 3, and
 /// the packed weight itself, which must outlive this, for a kernel of 1.
@@ -40,4 +42,6 @@ struct Convolution {
                                        std::type_identity_t<T>* dweight);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,9 +1,11 @@
 // Kernels that pick, combine and scatter rows, and the loss of a row of scores.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Row kernels of the contract; see core/device.hpp.
 struct Gathering {
@@ -23,4 +25,6 @@ struct Gathering {
   static void mean_loss(Index size, const float* scores, Term term, float* loss, float* dscores);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -5,7 +5,7 @@
 
 #include "dvd/device/cuda/context.cuh"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, const Arguments&... arguments) {
@@ -13,4 +13,4 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, const Argument
   check_launch();
 }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

@@ -2,13 +2,15 @@
 // knows of its GPU.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cstddef>
 #include <memory>
 #include <string>
 
 #include "dvd/core/error.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// There is no GPU that could be used, and why: what to do stands in the message.
 class NoDevice : public Error {
@@ -48,4 +50,6 @@ struct Memory {
   static void synchronize();
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,9 +1,11 @@
 // Batch statistics, the affine map of a class-conditional batch norm, sums over rows. All are bound by memory.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Normalisation kernels of the contract; see core/device.hpp.
 struct Normalization {
@@ -27,4 +29,6 @@ struct Normalization {
   static void dot(Index size, const T* x, const T* y, float* result);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -12,7 +12,7 @@
 
 #define DVD_DEVICE __device__ __forceinline__
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 constexpr int block_threads = 256;
 
@@ -222,4 +222,4 @@ void transpose(Index batches, Index rows, Index columns, const Body& body) {
   launch(detail::transpose_kernel<Body>, grid, dim3(detail::tile, detail::tile_rows), rows, columns, body);
 }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

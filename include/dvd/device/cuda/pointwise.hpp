@@ -1,12 +1,14 @@
 // Kernels that treat every element alone, copies, and the gates of the ConvGRU. All are bound by memory.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <vector>
 
 #include "dvd/core/arrays.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Pointwise kernels of the contract; see core/device.hpp.
 struct Pointwise {
@@ -63,4 +65,6 @@ struct Lists {
   static void check_finite(const std::vector<ArrayView<float>>& arrays, float* finite);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,10 +1,14 @@
 // Work that is recorded once, as a CUDA graph, and then repeated at the cost of a single launch.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <functional>
 #include <memory>
 
-namespace dvd::cuda {
+#include "dvd/core/instruction_set.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// A piece of work that is to be done many times, on arrays that stay where they are. The first time it runs as it is,
 /// which lets libraries choose their algorithms; the second time it is recorded, and from then on replayed: none of its
@@ -25,4 +29,6 @@ class Recording {
   int runs_ = 0;
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

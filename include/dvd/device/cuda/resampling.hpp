@@ -1,9 +1,11 @@
 // Upsampling by two, pooling, warping and their gradients, on channels-last images. Bound by memory.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Resampling kernels of the contract; see core/device.hpp.
 struct Resampling {
@@ -33,4 +35,6 @@ struct Resampling {
                             const T* dy, T* dx, T* doffsets);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Weights made ready for kernels, the power iteration of spectral normalisation, transposition, random numbers.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <type_traits>
 #include <vector>
 
@@ -8,7 +10,7 @@
 #include "dvd/core/random.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// Weight kernels of the contract; see core/device.hpp.
 struct Weights {
@@ -26,4 +28,6 @@ struct Weights {
   static void random_uniform(Index size, const Random& random, T low, T high, T* y);
 };
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -16,7 +16,7 @@
 
 #define DVD_DEVICE inline
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 constexpr int lane_bytes = 16;
 
@@ -110,4 +110,4 @@ void transpose(Index batches, Index rows, Index columns, const Body& body) {
   });
 }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

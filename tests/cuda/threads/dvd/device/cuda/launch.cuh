@@ -3,8 +3,10 @@
 // other.
 #pragma once
 
+#include <algorithm>
 #include <barrier>
-#include <cstdint>
+#include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -25,8 +27,8 @@ namespace threads {
 
 inline dim3 grid, block_size;
 inline thread_local dim3 block, thread;
-inline std::barrier<>* whole_block = nullptr;
-inline std::vector<std::barrier<>*> warps;
+inline std::optional<std::barrier<>> whole_block;
+inline std::vector<std::unique_ptr<std::barrier<>>> warps;
 inline int exchanged[1024];
 
 inline unsigned number() { return thread.x + block_size.x * (thread.y + block_size.y * thread.z); }
@@ -51,21 +53,17 @@ inline int shuffle_down(int value, int distance) {
 #define __syncthreads() threads::whole_block->arrive_and_wait()
 #define __shfl_down_sync(mask, value, distance) threads::shuffle_down(value, distance)
 
-namespace dvd::cuda {
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, const Arguments&... arguments) {
   threads::grid = grid;
   threads::block_size = block;
   const unsigned count = block.x * block.y * block.z;
-  std::barrier<> whole_block(count);
-  threads::whole_block = &whole_block;
-  std::vector<std::unique_ptr<std::barrier<>>> warps;
+  threads::whole_block.emplace(count);
   threads::warps.clear();
-  for (unsigned first = 0; first < count; first += 32) {
-    warps.push_back(std::make_unique<std::barrier<>>(std::min(32u, count - first)));
-    threads::warps.push_back(warps.back().get());
-  }
+  for (unsigned first = 0; first < count; first += 32)
+    threads::warps.push_back(std::make_unique<std::barrier<>>(std::min(32u, count - first)));
   std::vector<std::thread> running;
   for (unsigned i = 0; i < count; ++i)
     running.emplace_back([&, i] {
@@ -75,10 +73,10 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, const Argument
           for (unsigned x = 0; x < grid.x; ++x) {
             threads::block = dim3(x, y, z);
             kernel(arguments...);
-            whole_block.arrive_and_wait();
+            threads::whole_block->arrive_and_wait();
           }
     });
   for (std::thread& each : running) each.join();
 }
 
-}  // namespace dvd::cuda
+}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda

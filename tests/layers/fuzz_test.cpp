@@ -210,11 +210,15 @@ TEST_CASE("sequential") {
                         AvgPool<float>(), Conv2D<float>(4, 2, 3, random_weights), Tanh<float>()),
              {2, 3, 2, 3}, fit, 80);
   // A part that does not fit what comes before it.
-  const auto never = [](const Shape& x) { return x == Shape{1} ? Fit(Shape{1}) : Fit(); };
-  fuzz_layer("sequential that cannot work",
-             Sequential(SpectralNorm<Linear<float>>(random_weights, 3, 4, random_weights),
-                        Linear<float>(3, 2, random_weights)),
-             {1}, never, 20);
+  Sequential impossible(SpectralNorm<Linear<float>>(random_weights, 3, 4, random_weights),
+                        Linear<float>(3, 2, random_weights));
+  Fuzz fuzz("impossible");
+  for (const Pass pass : {Pass::train(), Pass::evaluate()}) {
+    decltype(impossible)::Cache cache;
+    const View x = fuzz.exact_view<float>({2, 3}), dy = fuzz.exact_view<float>({2, 2});
+    attempt("sequential that cannot work", impossible, false, [&] { return impossible.forward(x, pass, &cache); });
+    attempt("its backward pass", impossible, false, [&] { return impossible.backward(dy, cache, Gradients::all); });
+  }
 }
 
 TEST_CASE("the discriminators' residual blocks") {

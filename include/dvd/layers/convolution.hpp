@@ -111,7 +111,10 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
     check_gradient(name, dy, output_shape(size, input.x.shape()));
     check_added(name, onto, input.x.shape());
     if (dpacked) {
-      D::convolve_backward_weight(size, kernel_input(input), dy.data(), outputs_, dpacked->data());
+      Input from = input;
+      from.x = readable_beyond(input.x);
+      const View upstream = readable_beyond(dy);
+      D::convolve_backward_weight(size, kernel_input(from), upstream.data(), outputs_, dpacked->data());
       if (bias.value)
         D::sum_rows(1, dy.size() / outputs_, outputs_, dy.data(), outputs_, bias.accumulator().data(), true);
     }

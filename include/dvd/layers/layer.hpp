@@ -90,6 +90,14 @@ void check_added(const char* layer, const X& onto, const Shape& dx) {
           onto.shape());
 }
 
+/// The same elements where a kernel may read whole vectors, some bytes past their end, as it may in memory of the
+/// library's: those in memory of the user's own are copied.
+template <AnyTensor X>
+ConstViewOf<X> readable_beyond(const X& x) {
+  const ConstViewOf<X> view = x;
+  return !view || view.keeper() ? view : ConstViewOf<X>(view.clone());
+}
+
 /// A layer or network equal to another one, with parameters and buffers of its own, and no gradients. Throws
 /// ArgumentError if a part of it, written by somebody else, shares a parameter between copies.
 template <Visitable L>

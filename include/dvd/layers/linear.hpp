@@ -70,7 +70,8 @@ class Linear : public Weighted<Linear<T, D>, ConstTensorView<T, D>, T, D> {
     check_added(name, onto, x.shape());
     const ConvolutionInput<T> input{x.data()};
     if (dpacked) {
-      D::convolve_backward_weight(size, input, dy.data(), outputs_, dpacked->data());
+      const View from = readable_beyond(x), upstream = readable_beyond(dy);
+      D::convolve_backward_weight(size, ConvolutionInput<T>{from.data()}, upstream.data(), outputs_, dpacked->data());
       if (bias.value) D::sum_rows(1, x.extent(0), outputs_, dy.data(), outputs_, bias.accumulator().data(), true);
     }
     if (!wants_dx) return {};

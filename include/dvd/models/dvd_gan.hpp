@@ -91,6 +91,7 @@ class DvdGan
   /// continuation a video. Throws ArgumentError for frames of another shape and for a model without conditioning
   /// frames.
   Tensor<T, D> predict(const View& condition, SampleOptions options = {}) {
+    require(config().condition_frames > 0, "this model makes videos from nothing; sample() is for it, not predict()");
     options.count = condition.shape().rank() == 5 ? condition.extent(1) : 1;
     options.validate();
     const Labels labels(static_cast<std::size_t>(options.count), options.label);

@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#ifdef EIGEN_CXX11_TENSOR_MODULE
+#ifdef EIGEN_CXX11_TENSOR_TENSOR_H
 constexpr bool included = true;
 #else
 constexpr bool included = false;

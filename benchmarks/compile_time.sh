@@ -1,10 +1,10 @@
 #!/bin/bash
-# What it costs to compile the smallest program at -O2: seconds and peak memory, the medians of three runs.
-# Fails above 20 s of processor time, which other programs on the machine disturb less than wall time, or 1.5 GB. The compiler is $CXX, g++ unless set; -march=native is not given.
+# What it costs to compile the smallest program at -O2, for any processor and for this one, with the kernels compiled
+# apart (dvd::compiled) and without, by g++ and clang++ where they are: seconds and peak memory, medians of three runs.
+# Fails where g++ is beyond the goals: 8 s of processor time, 12 s for this processor, 6 s with dvd::compiled, 700 MB.
+# A quarter is allowed on top of the seconds, which count what other programs on the machine disturb least.
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-compiler=${CXX:-g++}
-
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -34,16 +34,33 @@ int main(int, char** arguments) {
   return status != 0;
 }
 CODE
-"$compiler" -std=c++20 "$scratch/measure.cpp" -o "$scratch/measure"
-
-command=("$compiler" -std=c++20 -O2 -Iinclude -isystem /usr/include/eigen3 -c benchmarks/smallest_program.cpp
-  -o "$scratch/program.o")
-for run in 1 2 3; do
-  CCACHE_DISABLE=1 "$scratch/measure" "${command[@]}"
-done >"$scratch/runs"
+"$(command -v g++ || command -v clang++)" -std=c++20 "$scratch/measure.cpp" -o "$scratch/measure"
 
 median() { cut -d ' ' -f "$1" "$scratch/runs" | sort -n | sed -n 2p; }
-wall=$(median 1) processor=$(median 2) memory=$(median 3)
-echo "$("$compiler" --version | head -n 1): $wall s (processor $processor s), $memory MB"
-awk -v seconds="$processor" -v memory="$memory" 'BEGIN { exit !(seconds <= 20 && memory <= 1500) }' ||
-  { echo "compile_time.sh: the limits are 20 s of processor time and 1500 MB" >&2; exit 1; }
+
+missed=0
+# Compiles the program with the given compiler and flags; the first argument is the most seconds g++ may take, or none.
+measure() {
+  local goal=$1 wall processor memory
+  shift
+  for run in 1 2 3; do
+    CCACHE_DISABLE=1 "$scratch/measure" "$@" -std=c++20 -Iinclude -isystem /usr/include/eigen3 \
+      -c benchmarks/smallest_program.cpp -o "$scratch/program.o"
+  done >"$scratch/runs"
+  wall=$(median 1) processor=$(median 2) memory=$(median 3)
+  printf '%-45s %6s s (processor %s s), %s MB\n' "$*" "$wall" "$processor" "$memory"
+  awk -v goal="$goal" -v seconds="$processor" -v memory="$memory" \
+    'BEGIN { exit !(goal == "none" || seconds <= 1.25 * goal && memory <= 700) }' ||
+    { echo "compile_time.sh: the goals are $goal s of processor time, with a quarter on top, and 700 MB" >&2; missed=1; }
+}
+
+for compiler in g++ clang++; do
+  command -v "$compiler" >/dev/null || continue
+  "$compiler" --version | head -n 1
+  only() { [ "$compiler" = g++ ] && echo "$1" || echo none; }
+  measure "$(only 8)" "$compiler" -O2
+  measure "$(only 12)" "$compiler" -O2 -march=native
+  measure "$(only 6)" "$compiler" -O2 -DDVD_COMPILED
+  measure "$(only 6)" "$compiler" -O2 -march=native -DDVD_COMPILED
+done
+exit "$missed"

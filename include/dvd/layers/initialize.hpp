@@ -8,6 +8,7 @@
 #include "dvd/core/parameter.hpp"
 #include "dvd/core/random.hpp"
 #include "dvd/device/cpu/orthogonal.hpp"
+#include "dvd/device/cpu/weights.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -17,10 +18,7 @@ inline std::vector<float> orthogonal_matrix(Index rows, Index columns, const Ran
   const Index length = std::max(rows, columns), count = std::min(rows, columns);
   const cpu::Scratch<float> scratch(count * length);
   float* const directions = scratch.data();
-  cpu::parallel_chunks(count * length, 4096, [=](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i)
-      directions[i] = static_cast<float>(random.normal(static_cast<std::uint64_t>(i)));
-  });
+  cpu::Weights::random_normal(count * length, random, 1.0f, directions);
   cpu::orthonormalize_rows(count, length, directions);
   std::vector<float> result(directions, directions + count * length);
   if (rows > columns)

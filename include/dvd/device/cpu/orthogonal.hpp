@@ -21,7 +21,7 @@ void orthonormalize_rows(Index count, Index length, T* matrix) {
   const Scratch<T> transposed(length * block), along(count * block);
   for (Index begin = 0; begin < count; begin += block) {
     const Index rows = std::min(block, count - begin);
-    float* const current = matrix + begin * length;
+    T* const current = matrix + begin * length;
     for (int round = 0; round < 2; ++round) {
       if (begin > 0) {
         // along[j, i] = -<row j, row begin + i>
@@ -42,13 +42,16 @@ void orthonormalize_rows(Index count, Index length, T* matrix) {
                   nullptr);
         });
       }
+      // A finished row is taken out of all rows after it, which do not wait for each other.
       for (Index i = 0; i < rows; ++i) {
-        Row row(current + i * length, length);
-        for (Index j = 0; j < i; ++j) {
-          const Row before(current + j * length, length);
-          row -= before.dot(row) * before;
-        }
-        row.normalize();
+        Row done(current + i * length, length);
+        done.normalize();
+        parallel_chunks(rows - i - 1, std::max<Index>(1, pointwise_grain / length), [&](Index first, Index last) {
+          for (Index j = i + 1 + first; j < i + 1 + last; ++j) {
+            Row row(current + j * length, length);
+            row -= done.dot(row) * done;
+          }
+        });
       }
     }
   }

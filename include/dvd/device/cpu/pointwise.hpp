@@ -1,5 +1,5 @@
-// Kernels that treat every element alone, the copies, and the gates of the ConvGRU. All are bound by memory; Eigen's
-// array expressions vectorise them, exponentials included.
+// Kernels that treat every element alone, the copies, and the gates of the ConvGRU. All are bound by memory. Vectors
+// do the arithmetic, and Eigen the exponentials: its expressions take long to compile.
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"
@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "dvd/device/cpu/parallel.hpp"
+#include "dvd/device/cpu/simd.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
@@ -15,6 +16,16 @@ template <class T>
 using Values = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
 template <class T>
 using ConstValues = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>;
+
+namespace detail {
+
+/// y = 1 / (1 + exp(-x)), by Eigen's vectorised exponential.
+template <class T>
+[[gnu::noinline]] void logistic(Index size, const T* x, T* y) {
+  Values<T>(y, size) = ConstValues<T>(x, size).logistic();
+}
+
+}  // namespace detail
 
 /// Pointwise kernels of the contract; see core/device.hpp.
 struct Pointwise {
@@ -63,6 +74,12 @@ struct Pointwise {
   static void moving_average(Index size, T decay, const T* x, T* average);
 
  private:
+  /// Calls `f(offset, lanes)` for pieces of 0 .. size - 1, as `for_lanes` does, on all threads.
+  template <class T, class F>
+  static void parallel_lanes(Index size, const F& f) {
+    parallel_chunks(size, pointwise_grain, [&](Index begin, Index end) { for_lanes<T>(end, f, begin); });
+  }
+
   template <class Row>
   static void parallel_rows(Index rows, Index width, const Row& row) {
     parallel_chunks(rows, std::max<Index>(1, pointwise_grain / (4 * width)), [&](Index begin, Index end) {
@@ -78,15 +95,17 @@ void Pointwise::fill(Index size, T value, T* y) {
 
 template <class T>
 void Pointwise::add(Index size, const T* x, T* y) {
-  parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-    Values<T>(y + begin, end - begin) += ConstValues<T>(x + begin, end - begin);
+  parallel_lanes<T>(size, [=](Index i, auto lanes) {
+    using V = Vector<T, lanes>;
+    store(y + i, load<V>(y + i) + load<V>(x + i));
   });
 }
 
 template <class T>
 void Pointwise::scale(Index size, T factor, const T* x, T* y) {
-  parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-    Values<T>(y + begin, end - begin) = factor * ConstValues<T>(x + begin, end - begin);
+  parallel_lanes<T>(size, [=](Index i, auto lanes) {
+    using V = Vector<T, lanes>;
+    store(y + i, factor * load<V>(x + i));
   });
 }
 
@@ -99,53 +118,54 @@ void Pointwise::convert(Index size, const From* x, To* y) {
 
 template <class T>
 void Pointwise::relu(Index size, const T* x, T* y) {
-  parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-    Values<T>(y + begin, end - begin) = ConstValues<T>(x + begin, end - begin).max(T{0});
+  parallel_lanes<T>(size, [=](Index i, auto lanes) {
+    using V = Vector<T, lanes>;
+    store(y + i, rectified(load<V>(x + i)));
   });
 }
 
 template <class T>
 void Pointwise::relu_backward(Index size, const T* y, const T* dy, T* dx) {
-  parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-    const Index count = end - begin;
-    Values<T>(dx + begin, count) =
-        (ConstValues<T>(y + begin, count) > T{0}).select(ConstValues<T>(dy + begin, count), T{0});
+  parallel_lanes<T>(size, [=](Index i, auto lanes) {
+    using V = Vector<T, lanes>;
+    store(dx + i, load<V>(y + i) > 0 ? load<V>(dy + i) : V{});
   });
 }
 
 template <class T>
 void Pointwise::sigmoid(Index size, const T* x, T* y) {
-  parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-    Values<T>(y + begin, end - begin) = ConstValues<T>(x + begin, end - begin).logistic();
-  });
+  parallel_chunks(size, pointwise_grain,
+                  [=](Index begin, Index end) { detail::logistic(end - begin, x + begin, y + begin); });
 }
 
 template <class T>
 void Pointwise::sigmoid_backward(Index size, const T* y, const T* dy, T* dx) {
-  parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-    const ConstValues<T> value(y + begin, end - begin);
-    Values<T>(dx + begin, end - begin) = ConstValues<T>(dy + begin, end - begin) * value * (T{1} - value);
+  parallel_lanes<T>(size, [=](Index i, auto lanes) {
+    using V = Vector<T, lanes>;
+    const V value = load<V>(y + i);
+    store(dx + i, load<V>(dy + i) * value * (1 - value));
   });
 }
 
 template <class T>
 void Pointwise::blend(Index size, const T* gate, const T* x, const T* y, T* z) {
-  parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-    const Index count = end - begin;
-    const ConstValues<T> share(gate + begin, count);
-    Values<T>(z + begin, count) =
-        share * ConstValues<T>(x + begin, count) + (T{1} - share) * ConstValues<T>(y + begin, count);
+  parallel_lanes<T>(size, [=](Index i, auto lanes) {
+    using V = Vector<T, lanes>;
+    const V share = load<V>(gate + i);
+    const V rest = (1 - share) * load<V>(y + i);  // in this order, which says what product is fused with the sum
+    const V most = share * load<V>(x + i);
+    store(z + i, most + rest);
   });
 }
 
 template <class T>
 void Pointwise::blend_backward(Index size, const T* gate, const T* x, const T* y, const T* dz, T* dgate, T* dx, T* dy) {
-  parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-    const Index count = end - begin;
-    const ConstValues<T> share(gate + begin, count), gradient(dz + begin, count);
-    Values<T>(dgate + begin, count) = gradient * (ConstValues<T>(x + begin, count) - ConstValues<T>(y + begin, count));
-    Values<T>(dx + begin, count) = gradient * share;
-    Values<T>(dy + begin, count) = gradient * (T{1} - share);
+  parallel_lanes<T>(size, [=](Index i, auto lanes) {
+    using V = Vector<T, lanes>;
+    const V share = load<V>(gate + i), gradient = load<V>(dz + i);
+    store(dgate + i, gradient * (load<V>(x + i) - load<V>(y + i)));
+    store(dx + i, gradient * share);
+    store(dy + i, gradient * (1 - share));
   });
 }
 
@@ -158,9 +178,10 @@ void Pointwise::tanh(Index size, const T* x, T* y) {
 
 template <class T>
 void Pointwise::tanh_backward(Index size, const T* y, const T* dy, T* dx) {
-  parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-    const ConstValues<T> value(y + begin, end - begin);
-    Values<T>(dx + begin, end - begin) = ConstValues<T>(dy + begin, end - begin) * (T{1} - value * value);
+  parallel_lanes<T>(size, [=](Index i, auto lanes) {
+    using V = Vector<T, lanes>;
+    const V value = load<V>(y + i), square = value * value;
+    store(dx + i, load<V>(dy + i) * (1 - square));
   });
 }
 
@@ -186,25 +207,27 @@ void Pointwise::copy_rows(Index blocks, Index rows, Index width, const T* x, Ind
 template <class T>
 void Pointwise::gru_reset(Index rows, Index width, T* gates, const T* state, T* reset_state) {
   parallel_rows(rows, width, [=](Index row) {
-    Values<T> both(gates + row * 3 * width, 2 * width);
-    both = both.logistic();
-    Values<T>(reset_state + row * width, width) = both.head(width) * ConstValues<T>(state + row * width, width);
+    T* gate = gates + row * 3 * width;
+    detail::logistic(2 * width, gate, gate);
+    for_lanes<T>(width, [=](Index i, auto lanes) {
+      using V = Vector<T, lanes>;
+      store(reset_state + row * width + i, load<V>(gate + i) * load<V>(state + row * width + i));
+    });
   });
 }
 
 template <class T>
 void Pointwise::gru_output(Index rows, Index width, T* gates, const T* state, T* output) {
   parallel_rows(rows, width, [=](Index row) {
-    T* gate = gates + row * 3 * width;
-    Values<T> update(gate + width, width), candidate(gate + 2 * width, width);
-    candidate = candidate.max(T{0});
-    if (state) {
-      Values<T>(output + row * width, width) =
-          candidate + update * (ConstValues<T>(state + row * width, width) - candidate);
-    } else {
-      update = update.logistic();
-      Values<T>(output + row * width, width) = candidate - update * candidate;
-    }
+    T *update = gates + row * 3 * width + width, *candidate = update + width;
+    if (!state) detail::logistic(width, update, update);
+    for_lanes<T>(width, [=](Index i, auto lanes) {
+      using V = Vector<T, lanes>;
+      const V here = rectified(load<V>(candidate + i));
+      store(candidate + i, here);
+      const V change = load<V>(update + i) * (state ? load<V>(state + row * width + i) - here : -here);
+      store(output + row * width + i, here + change);
+    });
   });
 }
 
@@ -212,19 +235,18 @@ template <class T>
 void Pointwise::gru_output_backward(Index rows, Index width, const T* gates, const T* state, const T* doutput,
                                     T* dgates, T* dstate) {
   parallel_rows(rows, width, [=](Index row) {
-    const T* gate = gates + row * 3 * width;
+    const T *update = gates + row * 3 * width + width, *candidate = update + width;
     T* dgate = dgates + row * 3 * width;
-    const ConstValues<T> update(gate + width, width), candidate(gate + 2 * width, width);
-    const ConstValues<T> upstream(doutput + row * width, width);
-    Values<T> dupdate(dgate + width, width), dcandidate(dgate + 2 * width, width);
-    if (state) {
-      dupdate = upstream * (ConstValues<T>(state + row * width, width) - candidate) * update * (T{1} - update);
-      Values<T>(dstate + row * width, width) = upstream * update;
-    } else {
-      Values<T>(dgate, width).setZero();  // a zero state hides the reset gate
-      dupdate = -upstream * candidate * update * (T{1} - update);
-    }
-    dcandidate = (candidate > T{0}).select(upstream * (T{1} - update), T{0});
+    if (!state) std::fill(dgate, dgate + width, T{0});  // a zero state hides the reset gate
+    for_lanes<T>(width, [=](Index i, auto lanes) {
+      using V = Vector<T, lanes>;
+      const Index at = row * width + i;
+      const V share = load<V>(update + i), here = load<V>(candidate + i), upstream = load<V>(doutput + at);
+      const V change = state ? upstream * (load<V>(state + at) - here) : -upstream * here;
+      store(dgate + width + i, change * share * (1 - share));
+      if (state) store(dstate + at, upstream * share);
+      store(dgate + 2 * width + i, here > 0 ? upstream * (1 - share) : V{});
+    });
   });
 }
 
@@ -232,25 +254,34 @@ template <class T>
 void Pointwise::gru_reset_backward(Index rows, Index width, const T* gates, const T* state, const T* dreset_state,
                                    T* dgates, T* dstate) {
   parallel_rows(rows, width, [=](Index row) {
-    const ConstValues<T> reset(gates + row * 3 * width, width), upstream(dreset_state + row * width, width);
-    Values<T>(dgates + row * 3 * width, width) =
-        upstream * ConstValues<T>(state + row * width, width) * reset * (T{1} - reset);
-    Values<T>(dstate + row * width, width) += upstream * reset;
+    for_lanes<T>(width, [=](Index i, auto lanes) {
+      using V = Vector<T, lanes>;
+      const Index at = row * width + i;
+      const V reset = load<V>(gates + row * 3 * width + i), upstream = load<V>(dreset_state + at);
+      store(dgates + row * 3 * width + i, upstream * load<V>(state + at) * reset * (1 - reset));
+      const V change = upstream * reset;
+      store(dstate + at, load<V>(dstate + at) + change);
+    });
   });
 }
 
 template <class T>
 void Pointwise::multiply_columns(Index rows, Index width, const T* x, Index x_row, const T* y, T* z) {
   parallel_rows(rows, width, [=](Index row) {
-    Values<T>(z + row * width, width) = ConstValues<T>(x + row * x_row, width) * ConstValues<T>(y + row * width, width);
+    for_lanes<T>(width, [=](Index i, auto lanes) {
+      using V = Vector<T, lanes>;
+      store(z + row * width + i, load<V>(x + row * x_row + i) * load<V>(y + row * width + i));
+    });
   });
 }
 
 template <class T>
 void Pointwise::moving_average(Index size, T decay, const T* x, T* average) {
-  parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-    Values<T> a(average + begin, end - begin);
-    a = decay * a + (T{1} - decay) * ConstValues<T>(x + begin, end - begin);
+  parallel_lanes<T>(size, [=](Index i, auto lanes) {
+    using V = Vector<T, lanes>;
+    const V now = (1 - decay) * load<V>(x + i);  // in this order, as above
+    const V before = decay * load<V>(average + i);
+    store(average + i, before + now);
   });
 }
 

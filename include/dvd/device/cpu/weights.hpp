@@ -5,6 +5,7 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <cmath>
+#include <numbers>
 
 #include "dvd/core/arrays.hpp"
 #include "dvd/core/random.hpp"
@@ -139,8 +140,20 @@ void Weights::transpose(Index count, Index rows, Index columns, const T* x, T* y
 
 template <class T>
 void Weights::random_normal(Index size, const Random& random, T scale, T* y) {
-  parallel_chunks(size, 1024, [=](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) y[i] = scale * static_cast<T>(random.normal(static_cast<std::uint64_t>(i)));
+  // The numbers of Random::normal, but what the two of a pair share is computed once. Cosines and sines keep apart: a
+  // library may round otherwise where it computes both at once.
+  constexpr Index chunk = 1024;
+  parallel_chunks(size, chunk, [=](Index begin, Index end) {
+    double radius[chunk / 2], angle[chunk / 2];
+    for (Index i = begin; i < end; i += 2) {
+      const auto index = static_cast<std::uint64_t>(i);
+      radius[(i - begin) / 2] = std::sqrt(-2 * std::log(1 - random.uniform(index)));
+      angle[(i - begin) / 2] = 2 * std::numbers::pi * random.uniform(index + 1);
+    }
+    for (Index i = begin; i < end; i += 2)
+      y[i] = scale * static_cast<T>(radius[(i - begin) / 2] * std::cos(angle[(i - begin) / 2]));
+    for (Index i = begin + 1; i < end; i += 2)
+      y[i] = scale * static_cast<T>(radius[(i - begin) / 2] * std::sin(angle[(i - begin) / 2]));
   });
 }
 

@@ -169,6 +169,23 @@ TEST_CASE("full reductions") {
   CHECK(evaluate(eigen<1>(ones).mean()).item() == doctest::Approx(0.1).epsilon(1e-6));
 }
 
+// A Euclidean norm, which cannot be made of norms of parts by adding them.
+struct Norm {
+  float factor;
+  void reduce(float value, float* sum) const { *sum += value * value; }
+  float initialize() const { return 0; }
+  float finalize(float sum) const { return factor * std::sqrt(sum); }
+};
+
+TEST_CASE("reducers of one's own, and those of truth values") {
+  const auto x = Tensor<float>::full({40000}, 2.0f);
+  const auto a = eigen<1>(x);
+  CHECK(evaluate(a.reduce(Axes1{0}, Norm{0.5f})).item() == 200);
+  CHECK(evaluate((a > 1.0f).all().cast<float>()).item() == 1);
+  CHECK(evaluate((a > 2.0f).any().cast<float>()).item() == 0);
+  CHECK(evaluate((a > 1.0f).cast<float>().sum()).item() == 40000);
+}
+
 bool same_bits(const Tensor<float>& a, const Tensor<float>& b) {
   return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * 4) == 0;
 }

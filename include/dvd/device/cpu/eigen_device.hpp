@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstring>
 #include <unsupported/Eigen/CXX11/Tensor>
-#include <vector>
 
 #include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/parallel.hpp"
@@ -107,18 +106,34 @@ void eval_blocks(Evaluator& evaluator, const EigenDevice& device) {
   });
 }
 
-/// A reduction of everything to one number as the sum of shards, or what stands in for a sum.
+/// How a reduction of everything to one number is made of reduced shards. A reducer of the user's is not: what it
+/// remembers, and what it makes of its sum in the end, may not be made of parts.
 template <class Op>
 struct Sharded {
+  static constexpr bool possible = false;
+  using Reducer = Op;
+};
+template <class Op>
+struct ShardedAsItIs {
+  static constexpr bool possible = true;
   using Reducer = Op;
   template <class T>
   static T finish(T value, Index) {
     return value;
   }
 };
+template <class T>
+struct Sharded<Eigen::internal::SumReducer<T>> : ShardedAsItIs<Eigen::internal::SumReducer<T>> {};
+template <class T>
+struct Sharded<Eigen::internal::ProdReducer<T>> : ShardedAsItIs<Eigen::internal::ProdReducer<T>> {};
+template <class T, int WithNaN>
+struct Sharded<Eigen::internal::MaxReducer<T, WithNaN>> : ShardedAsItIs<Eigen::internal::MaxReducer<T, WithNaN>> {};
+template <class T, int WithNaN>
+struct Sharded<Eigen::internal::MinReducer<T, WithNaN>> : ShardedAsItIs<Eigen::internal::MinReducer<T, WithNaN>> {};
 /// Eigen's mean counts what it adds, and would do so on one thread.
 template <class T>
 struct Sharded<Eigen::internal::MeanReducer<T>> {
+  static constexpr bool possible = true;
   using Reducer = Eigen::internal::SumReducer<T>;
   static T finish(T value, Index count) { return value / static_cast<T>(count); }
 };
@@ -147,27 +162,29 @@ class TensorExecutor<Expression, dvd::cpu::EigenDevice, Vectorizable, Tiling> {
 template <class Self, class Op, bool Vectorizable>
 struct FullReducer<Self, Op, dvd::cpu::EigenDevice, Vectorizable> {
   using Sharded = dvd::cpu::detail::Sharded<Op>;
-  using Reducer = typename Sharded::Reducer;
-  using Traits = reducer_traits<Reducer, dvd::cpu::EigenDevice>;
-  static constexpr bool HasOptimizedImplementation = !Traits::IsStateful;
+  static constexpr bool HasOptimizedImplementation = Sharded::possible;
 
   static void run(const Self& self, const Op&, const dvd::cpu::EigenDevice&, typename Self::CoeffReturnType* output) {
-    using Index = typename Self::Index;
-    using Value = typename Self::CoeffReturnType;
-    using Inner = InnerMostDimReducer<Self, Reducer, Vectorizable, !Traits::IsExactlyAssociative>;
-    const Index count = array_prod(self.m_impl.dimensions());
-    const TensorOpCost cost = self.m_impl.costPerCoeff(Vectorizable) +
-                              TensorOpCost(0, 0, functor_traits<Reducer>::Cost, Vectorizable, Self::PacketSize);
-    const Index grain = std::max<Index>(dvd::cpu::detail::eigen_grain(cost, Self::PacketSize), count / 1024);
-    Reducer reducer;
-    std::vector<Value> shards(static_cast<std::size_t>((count + grain - 1) / grain));
-    dvd::cpu::parallel_chunks(count, grain, [&](Index begin, Index end) {
-      Reducer own;
-      shards[static_cast<std::size_t>(begin / grain)] = Inner::reduce(self, begin, end - begin, own);
-    });
-    Value value = reducer.initialize();
-    for (const Value& shard : shards) reducer.reduce(shard, &value);
-    *output = Sharded::finish(reducer.finalize(value), count);
+    if constexpr (Sharded::possible) {  // this function must be there in any case
+      using Index = typename Self::Index;
+      using Reducer = typename Sharded::Reducer;
+      using Inner = InnerMostDimReducer<Self, Reducer, Vectorizable,
+                                        !reducer_traits<Reducer, dvd::cpu::EigenDevice>::IsExactlyAssociative>;
+      const Index count = array_prod(self.m_impl.dimensions());
+      const TensorOpCost cost = self.m_impl.costPerCoeff(Vectorizable) +
+                                TensorOpCost(0, 0, functor_traits<Reducer>::Cost, Vectorizable, Self::PacketSize);
+      const Index grain = std::max<Index>(dvd::cpu::detail::eigen_grain(cost, Self::PacketSize), count / 1024);
+      const Index shards = (count + grain - 1) / grain;
+      const dvd::cpu::Scratch<typename Self::CoeffReturnType> values(shards);
+      dvd::cpu::parallel_chunks(count, grain, [&](Index begin, Index end) {
+        Reducer reducer;
+        values.data()[begin / grain] = Inner::reduce(self, begin, end - begin, reducer);
+      });
+      Reducer reducer;
+      typename Self::CoeffReturnType value = reducer.initialize();
+      for (Index shard = 0; shard < shards; ++shard) reducer.reduce(values.data()[shard], &value);
+      *output = Sharded::finish(reducer.finalize(value), count);
+    }
   }
 };
 

@@ -82,6 +82,10 @@ void append_value(std::string& text, const Value& value) {
 /// by one function, so that a check costs the compiler next to nothing.
 class MessagePiece {
  public:
+  /// A literal, whatever its length: most pieces are.
+  explicit MessagePiece(const char* text)
+      : value_(text), append_([](std::string& all, const void* erased) { all += static_cast<const char*>(erased); }) {}
+
   template <class Value>
   explicit MessagePiece(const Value& value)
       : value_(&value),

@@ -5,6 +5,9 @@
 // would run on the old one. All of dvd therefore lies in an inline namespace named after what the compiler may use, as
 // Highway's and nlohmann-json's names tell how they were built. Nobody has to write that name.
 //
+// What others' templates make of plain types, as std::vector<float>, or of a user's own types and expressions keeps the
+// one name that its author gave it, and is shared by all files, whatever they are compiled for: that dvd cannot help.
+//
 // A program whose files are all compiled for one processor may define DVD_INSTRUCTION_SET itself, to any identifier: so
 // does dvd::cuda, a library that is compiled apart.
 #pragma once

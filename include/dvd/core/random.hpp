@@ -78,12 +78,21 @@ class Random {
     return static_cast<std::int64_t>(uniform(index) * static_cast<double>(count));
   }
 
-  /// Standard normal (Box-Muller); numbers 2i and 2i + 1 share a pair of uniforms.
+  /// Two standard normal numbers in polar coordinates: radius * cos(angle) and radius * sin(angle).
+  struct NormalPair {
+    double radius, angle;
+  };
+
+  /// Normal numbers `index`, which is even, and `index + 1` (Box-Muller); they share a pair of uniforms.
+  NormalPair normal_pair(std::uint64_t index) const {
+    return {std::sqrt(-2 * std::log(1 - uniform(index))),  // 1 - u is in (0, 1]
+            2 * std::numbers::pi * uniform(index + 1)};
+  }
+
+  /// Standard normal.
   double normal(std::uint64_t index) const {
-    const std::uint64_t pair = index & ~std::uint64_t{1};
-    const double radius = std::sqrt(-2 * std::log(1 - uniform(pair)));  // 1 - u is in (0, 1]
-    const double angle = 2 * std::numbers::pi * uniform(pair + 1);
-    return radius * (index == pair ? std::cos(angle) : std::sin(angle));
+    const NormalPair pair = normal_pair(index & ~std::uint64_t{1});
+    return pair.radius * (index % 2 == 0 ? std::cos(pair.angle) : std::sin(pair.angle));
   }
 
  private:

@@ -7,11 +7,11 @@
 
 #include "dvd/core/macros_begin.hpp"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <array>
 
 #include "dvd/core/attention.hpp"
+#include "dvd/device/cpu/eigen_arrays.hpp"
 #include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cpu/product.hpp"
@@ -71,14 +71,11 @@ struct TokenPlace {
   }
 };
 
-template <class T>
-using TokenWeights = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
-
 /// weights = softmax of each row of `count` rows of `keys` logits, in place.
 template <class T>
 void softmax_rows(Index count, Index keys, T* weights) {
   for (Index r = 0; r < count; ++r) {
-    TokenWeights<T> row(weights + r * keys, keys);
+    Values<T> row(weights + r * keys, keys);
     row = (row - row.maxCoeff()).exp();
     row /= row.sum();
   }
@@ -89,57 +86,63 @@ void softmax_rows(Index count, Index keys, T* weights) {
 /// Attention kernels of the contract; see core/device.hpp.
 struct Attention {
   template <class T>
-  static void attend(const AttentionSize& size, const T* query, const T* key, const T* value, T* y) {
-    const detail::TokenPlace queries{size.queries, size.inner, size.width}, keys{size.keys, size.inner, size.width},
-        values{size.keys, size.inner, size.value_width}, results{size.queries, size.inner, size.value_width};
-    const Index blocks = (size.queries + detail::attention_block - 1) / detail::attention_block;
-    parallel_for(size.groups * size.inner * blocks, [=](Index task) {
-      const Index set = task / blocks, first = task % blocks * detail::attention_block,
-                  count = std::min(detail::attention_block, size.queries - first);
-      const auto [columns, weights] = Workspace::arrays<T, 2>({size.width * size.keys, count * size.keys});
-      keys.transpose(key, set, columns);
-      detail::multiply<T>(count, size.width, size.keys, queries.of(query, set, first), {columns, size.keys},
-                          {weights, size.keys});
-      detail::softmax_rows(count, size.keys, weights);
-      detail::multiply<T>(count, size.keys, size.value_width, {weights, size.keys}, values.of(value, set),
-                          results.of(y, set, first));
-    });
-  }
-
+  static void attend(const AttentionSize& size, const T* query, const T* key, const T* value, T* y);
   template <class T>
   static void attend_backward(const AttentionSize& size, const T* query, const T* key, const T* value, const T* dy,
-                              T* dquery, T* dkey, T* dvalue) {
-    const detail::TokenPlace queries{size.queries, size.inner, size.width}, keys{size.keys, size.inner, size.width},
-        values{size.keys, size.inner, size.value_width}, results{size.queries, size.inner, size.value_width};
-    // Gradients of keys and values are sums over queries, so a set is one task.
-    parallel_for(size.groups * size.inner, [=](Index set) {
-      const Index most = std::min(detail::attention_block, size.queries);
-      const auto [key_columns, value_columns, weights, dlogits] = Workspace::arrays<T, 4>(
-          {size.width * size.keys, size.value_width * size.keys, most * size.keys, most * size.keys});
-      keys.transpose(key, set, key_columns);
-      values.transpose(value, set, value_columns);
-      for (Index first = 0; first < size.queries; first += detail::attention_block) {
-        const Index count = std::min(detail::attention_block, size.queries - first);
-        const bool accumulate = first > 0;
-        const detail::Strided<const T> q = queries.of(query, set, first), dresult = results.of(dy, set, first);
-        const detail::Strided<const T> w{weights, size.keys}, dl{dlogits, size.keys};
-        detail::multiply<T>(count, size.width, size.keys, q, {key_columns, size.keys}, {weights, size.keys});
-        detail::softmax_rows(count, size.keys, weights);
-        detail::multiply<T>(size.keys, count, size.value_width, w.transposed(), dresult, values.of(dvalue, set),
-                            accumulate);
-        detail::multiply<T>(count, size.value_width, size.keys, dresult, {value_columns, size.keys},
-                            {dlogits, size.keys});
-        for (Index r = 0; r < count; ++r) {
-          detail::TokenWeights<T> row(dlogits + r * size.keys, size.keys);
-          const detail::TokenWeights<T> weight(weights + r * size.keys, size.keys);
-          row = weight * (row - (row * weight).sum());
-        }
-        detail::multiply<T>(count, size.keys, size.width, dl, keys.of(key, set), queries.of(dquery, set, first));
-        detail::multiply<T>(size.keys, count, size.width, dl.transposed(), q, keys.of(dkey, set), accumulate);
-      }
-    });
-  }
+                              T* dquery, T* dkey, T* dvalue);
 };
+
+template <class T>
+void Attention::attend(const AttentionSize& size, const T* query, const T* key, const T* value, T* y) {
+  const detail::TokenPlace queries{size.queries, size.inner, size.width}, keys{size.keys, size.inner, size.width},
+      values{size.keys, size.inner, size.value_width}, results{size.queries, size.inner, size.value_width};
+  const Index blocks = (size.queries + detail::attention_block - 1) / detail::attention_block;
+  parallel_for(size.groups * size.inner * blocks, [=](Index task) {
+    const Index set = task / blocks, first = task % blocks * detail::attention_block,
+                count = std::min(detail::attention_block, size.queries - first);
+    const auto [columns, weights] = Workspace::arrays<T, 2>({size.width * size.keys, count * size.keys});
+    keys.transpose(key, set, columns);
+    detail::multiply<T>(count, size.width, size.keys, queries.of(query, set, first), {columns, size.keys},
+                        {weights, size.keys});
+    detail::softmax_rows(count, size.keys, weights);
+    detail::multiply<T>(count, size.keys, size.value_width, {weights, size.keys}, values.of(value, set),
+                        results.of(y, set, first));
+  });
+}
+
+template <class T>
+void Attention::attend_backward(const AttentionSize& size, const T* query, const T* key, const T* value, const T* dy,
+                                T* dquery, T* dkey, T* dvalue) {
+  const detail::TokenPlace queries{size.queries, size.inner, size.width}, keys{size.keys, size.inner, size.width},
+      values{size.keys, size.inner, size.value_width}, results{size.queries, size.inner, size.value_width};
+  // Gradients of keys and values are sums over queries, so a set is one task.
+  parallel_for(size.groups * size.inner, [=](Index set) {
+    const Index most = std::min(detail::attention_block, size.queries);
+    const auto [key_columns, value_columns, weights, dlogits] = Workspace::arrays<T, 4>(
+        {size.width * size.keys, size.value_width * size.keys, most * size.keys, most * size.keys});
+    keys.transpose(key, set, key_columns);
+    values.transpose(value, set, value_columns);
+    for (Index first = 0; first < size.queries; first += detail::attention_block) {
+      const Index count = std::min(detail::attention_block, size.queries - first);
+      const bool accumulate = first > 0;
+      const detail::Strided<const T> q = queries.of(query, set, first), dresult = results.of(dy, set, first);
+      const detail::Strided<const T> w{weights, size.keys}, dl{dlogits, size.keys};
+      detail::multiply<T>(count, size.width, size.keys, q, {key_columns, size.keys}, {weights, size.keys});
+      detail::softmax_rows(count, size.keys, weights);
+      detail::multiply<T>(size.keys, count, size.value_width, w.transposed(), dresult, values.of(dvalue, set),
+                          accumulate);
+      detail::multiply<T>(count, size.value_width, size.keys, dresult, {value_columns, size.keys},
+                          {dlogits, size.keys});
+      for (Index r = 0; r < count; ++r) {
+        Values<T> row(dlogits + r * size.keys, size.keys);
+        const Values<T> weight(weights + r * size.keys, size.keys);
+        row = weight * (row - (row * weight).sum());
+      }
+      detail::multiply<T>(count, size.keys, size.width, dl, keys.of(key, set), queries.of(dquery, set, first));
+      detail::multiply<T>(size.keys, count, size.width, dl.transposed(), q, keys.of(dkey, set), accumulate);
+    }
+  });
+}
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
 

@@ -3,6 +3,10 @@
 // Eigen's thread pool cuts reductions and contractions by the number of its threads, and waits in ways that can hang
 // oneTBB's. Here an expression's coefficients are split by cost and size alone, and nothing waits but oneTBB itself:
 // the same bits on any number of threads, from within tasks, too.
+//
+// The device is a part of nearly every name that an expression gives rise to, and tells the instruction set. Eigen's
+// innermost functions, as the kernel of its matrix products, and what the user evaluates without this device do not:
+// files that are compiled for different processors should not contract tensors of one type.
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"

@@ -9,6 +9,7 @@
 
 #include "dvd/core/arrays.hpp"
 #include "dvd/core/is_finite.hpp"
+#include "dvd/device/cpu/eigen_arrays.hpp"
 #include "dvd/device/cpu/normalization.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
 
@@ -18,51 +19,63 @@ namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 struct Lists {
   template <class T>
   static void adam(const std::vector<AdamArrays<T>>& arrays, T beta1, T beta2, T epsilon, const T* rates,
-                   const T* apply) {
-    if (*apply == 0) return;
-    const T learning_rate = rates[0], correction1 = rates[1], correction2 = rates[2];
-    for (const AdamArrays<T>& array : arrays)
-      parallel_chunks(array.size, pointwise_grain, [&](Index begin, Index end) {
-        const Index count = end - begin;
-        const ConstValues<T> g(array.gradient + begin, count);
-        Values<T> m(array.average + begin, count), v(array.average_square + begin, count);
-        Values<T> w(array.weight + begin, count);
-        m = beta1 * m + (T{1} - beta1) * g;
-        v = beta2 * v + (T{1} - beta2) * g * g;
-        w -= learning_rate * (m / correction1) / ((v / correction2).sqrt() + epsilon);
-      });
-  }
-
+                   const T* apply);
   template <class T>
-  static void follow(const std::vector<ArrayPair<T>>& arrays, const T* decay, const T* apply) {
-    if (*apply == 0) return;
-    if (*decay == 0) return copy_arrays<T>(arrays, nullptr);
-    for (const ArrayPair<T>& array : arrays) Pointwise::moving_average(array.size, *decay, array.x, array.y);
-  }
-
+  static void follow(const std::vector<ArrayPair<T>>& arrays, const T* decay, const T* apply);
   template <class T>
-  static void copy_arrays(const std::vector<ArrayPair<T>>& arrays, const std::type_identity_t<T>* unless) {
-    if (unless && *unless != 0) return;
-    for (const ArrayPair<T>& array : arrays) Pointwise::copy_rows(1, 1, array.size, array.x, 0, 0, array.y, 0, 0);
-  }
-
+  static void copy_arrays(const std::vector<ArrayPair<T>>& arrays, const std::type_identity_t<T>* unless);
   template <class T>
-  static void sum_squares(const std::vector<ArrayView<T>>& arrays, T* result) {
-    double total = 0;
-    for (const ArrayView<T>& array : arrays) {
-      T sum = 0;
-      Normalization::dot(array.size, array.x, array.x, &sum);
-      total += static_cast<double>(sum);
-    }
-    *result = static_cast<T>(total);
-  }
-
+  static void sum_squares(const std::vector<ArrayView<T>>& arrays, T* result);
   template <class T>
-  static void check_finite(const std::vector<ArrayView<T>>& arrays, T* finite) {
-    for (const ArrayView<T>& array : arrays)
-      if (!std::all_of(array.x, array.x + array.size, is_finite<T>)) *finite = 0;
-  }
+  static void check_finite(const std::vector<ArrayView<T>>& arrays, T* finite);
 };
+
+template <class T>
+void Lists::adam(const std::vector<AdamArrays<T>>& arrays, T beta1, T beta2, T epsilon, const T* rates,
+                 const T* apply) {
+  if (*apply == 0) return;
+  const T learning_rate = rates[0], correction1 = rates[1], correction2 = rates[2];
+  for (const AdamArrays<T>& array : arrays)
+    parallel_chunks(array.size, pointwise_grain, [&](Index begin, Index end) {
+      const Index count = end - begin;
+      const ConstValues<T> g(array.gradient + begin, count);
+      Values<T> m(array.average + begin, count), v(array.average_square + begin, count);
+      Values<T> w(array.weight + begin, count);
+      m = beta1 * m + (T{1} - beta1) * g;
+      v = beta2 * v + (T{1} - beta2) * g * g;
+      w -= learning_rate * (m / correction1) / ((v / correction2).sqrt() + epsilon);
+    });
+}
+
+template <class T>
+void Lists::follow(const std::vector<ArrayPair<T>>& arrays, const T* decay, const T* apply) {
+  if (*apply == 0) return;
+  if (*decay == 0) return copy_arrays<T>(arrays, nullptr);
+  for (const ArrayPair<T>& array : arrays) Pointwise::moving_average(array.size, *decay, array.x, array.y);
+}
+
+template <class T>
+void Lists::copy_arrays(const std::vector<ArrayPair<T>>& arrays, const std::type_identity_t<T>* unless) {
+  if (unless && *unless != 0) return;
+  for (const ArrayPair<T>& array : arrays) Pointwise::copy_rows(1, 1, array.size, array.x, 0, 0, array.y, 0, 0);
+}
+
+template <class T>
+void Lists::sum_squares(const std::vector<ArrayView<T>>& arrays, T* result) {
+  double total = 0;
+  for (const ArrayView<T>& array : arrays) {
+    T sum = 0;
+    Normalization::dot(array.size, array.x, array.x, &sum);
+    total += static_cast<double>(sum);
+  }
+  *result = static_cast<T>(total);
+}
+
+template <class T>
+void Lists::check_finite(const std::vector<ArrayView<T>>& arrays, T* finite) {
+  for (const ArrayView<T>& array : arrays)
+    if (!std::all_of(array.x, array.x + array.size, is_finite<T>)) *finite = 0;
+}
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
 

@@ -4,9 +4,10 @@
 
 #include "dvd/core/macros_begin.hpp"
 
-#include <Eigen/Core>
+#include <algorithm>
 
 #include "dvd/device/cpu/convolution.hpp"
+#include "dvd/device/cpu/eigen_arrays.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
@@ -16,7 +17,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 /// 2005).
 template <class T>
 void orthonormalize_rows(Index count, Index length, T* matrix) {
-  using Row = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>>;
+  using Row = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>, Eigen::Unaligned, detail::Contiguous>;
   constexpr Index block = 32;
   const Scratch<T> transposed(length * block), along(count * block);
   for (Index begin = 0; begin < count; begin += block) {

@@ -4,18 +4,14 @@
 
 #include "dvd/core/macros_begin.hpp"
 
-#include <Eigen/Core>
+#include <algorithm>
 #include <cstring>
 
+#include "dvd/device/cpu/eigen_arrays.hpp"
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
-
-template <class T>
-using Values = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
-template <class T>
-using ConstValues = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>;
 
 namespace detail {
 
@@ -23,6 +19,13 @@ namespace detail {
 template <class T>
 [[gnu::noinline]] void logistic(Index size, const T* x, T* y) {
   Values<T>(y, size) = ConstValues<T>(x, size).logistic();
+}
+
+/// y = tanh(x). Flattened, or Eigen's function for single elements would not be inlined, and its name does not tell the
+/// instruction set (cpu/eigen_arrays.hpp).
+template <class T>
+[[gnu::noinline, gnu::flatten]] void hyperbolic_tangent(Index size, const T* x, T* y) {
+  Values<T>(y, size) = ConstValues<T>(x, size).tanh();
 }
 
 }  // namespace detail
@@ -112,7 +115,7 @@ void Pointwise::scale(Index size, T factor, const T* x, T* y) {
 template <class From, class To>
 void Pointwise::convert(Index size, const From* x, To* y) {
   parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-    Values<To>(y + begin, end - begin) = ConstValues<From>(x + begin, end - begin).template cast<To>();
+    for (Index i = begin; i < end; ++i) y[i] = static_cast<To>(x[i]);
   });
 }
 
@@ -171,9 +174,8 @@ void Pointwise::blend_backward(Index size, const T* gate, const T* x, const T* y
 
 template <class T>
 void Pointwise::tanh(Index size, const T* x, T* y) {
-  parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-    Values<T>(y + begin, end - begin) = ConstValues<T>(x + begin, end - begin).tanh();
-  });
+  parallel_chunks(size, pointwise_grain,
+                  [=](Index begin, Index end) { detail::hyperbolic_tangent(end - begin, x + begin, y + begin); });
 }
 
 template <class T>

@@ -63,19 +63,19 @@ template <class T, int Lanes, int Groups, int Vectors>
                                     const RowGroup* groups, Index columns, const T* bias) {
   using V = Vector<T, Lanes>;
   constexpr int rows = Groups * group_rows;
-  V sum[rows][Vectors];
+  V sum[std::size_t{rows}][std::size_t{Vectors}];
   unroll<rows>([&](int r) __attribute__((always_inline)) {
     unroll<Vectors>([&](int v) __attribute__((always_inline)) { sum[r][v] = V{}; });
   });
   const Index a_row = strides.a_row, a_depth = strides.a_depth, b_depth = strides.b_depth;
 
   for (Index segment = 0; segment < strides.segments; ++segment) {
-    const T* group[Groups];
+    const T* group[std::size_t{Groups}];
     unroll<Groups>([&](int g)
                        __attribute__((always_inline)) { group[g] = a + groups[g].a + segment * strides.a_segment; });
     const T* column = b + segment * strides.b_segment;
     for (Index k = 0; k < strides.depth; ++k) {
-      V values[Vectors];
+      V values[std::size_t{Vectors}];
       unroll<Vectors>([&](int v) __attribute__((always_inline)) { values[v] = load<V>(column + v * Lanes); });
       unroll<rows>([&](int r) __attribute__((always_inline)) {
         const T factor = group[r / group_rows][(r % group_rows) * a_row];
@@ -87,7 +87,7 @@ template <class T, int Lanes, int Groups, int Vectors>
   }
 
   if (bias) {
-    V offset[Vectors];
+    V offset[std::size_t{Vectors}];
     unroll<Vectors>([&](int v) __attribute__((always_inline)) { offset[v] = load<V>(bias + v * Lanes); });
     unroll<rows>([&](int r) __attribute__((always_inline)) {
       unroll<Vectors>([&](int v) __attribute__((always_inline)) { sum[r][v] += offset[v]; });

@@ -56,6 +56,8 @@ template <class V, class T>
 /// Calls `f` with 0, 1, ..., Count - 1; unrolled whatever the optimisation level, which keeps arrays of accumulators in
 /// registers. `f` takes an int and is marked always_inline: instantiated once for all numbers, it costs a fraction of
 /// the time to compile that a type a number would.
+///
+/// Bounds of arrays that such functions capture are written as std::size_t{...}: g++ warns of the sign of any other.
 template <int Count, class F>
 [[gnu::always_inline]] inline void unroll(const F& f) {
   [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) { (f(I), ...); }

@@ -4,8 +4,8 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "dvd/core/arrays.hpp"
 #include "dvd/core/random.hpp"
@@ -144,16 +144,16 @@ void Weights::random_normal(Index size, const Random& random, T scale, T* y) {
   // library may round otherwise where it computes both at once.
   constexpr Index chunk = 1024;
   parallel_chunks(size, chunk, [=](Index begin, Index end) {
-    double radius[chunk / 2], angle[chunk / 2];
+    Random::NormalPair pairs[chunk / 2];
+    for (Index i = begin; i < end; i += 2) pairs[(i - begin) / 2] = random.normal_pair(static_cast<std::uint64_t>(i));
     for (Index i = begin; i < end; i += 2) {
-      const auto index = static_cast<std::uint64_t>(i);
-      radius[(i - begin) / 2] = std::sqrt(-2 * std::log(1 - random.uniform(index)));
-      angle[(i - begin) / 2] = 2 * std::numbers::pi * random.uniform(index + 1);
+      const Random::NormalPair pair = pairs[(i - begin) / 2];
+      y[i] = scale * static_cast<T>(pair.radius * std::cos(pair.angle));
     }
-    for (Index i = begin; i < end; i += 2)
-      y[i] = scale * static_cast<T>(radius[(i - begin) / 2] * std::cos(angle[(i - begin) / 2]));
-    for (Index i = begin + 1; i < end; i += 2)
-      y[i] = scale * static_cast<T>(radius[(i - begin) / 2] * std::sin(angle[(i - begin) / 2]));
+    for (Index i = begin + 1; i < end; i += 2) {
+      const Random::NormalPair pair = pairs[(i - begin) / 2];
+      y[i] = scale * static_cast<T>(pair.radius * std::sin(pair.angle));
+    }
   });
 }
 

@@ -12,6 +12,8 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <cstddef>
+
 #include "dvd/core/shape.hpp"
 #include "dvd/device/cpu/simd.hpp"
 
@@ -93,14 +95,14 @@ template <class T, class V>
 /// registers hold, so columns and rows are loops, and only what one of them needs is unrolled.
 template <class V, int From, int To, class Transform, class Get, class Put>
 [[gnu::always_inline]] inline void transform_square(const Transform& transform, const Get& get, const Put& put) {
-  V half[From][To];
+  V half[std::size_t{From}][std::size_t{To}];
   for (int column = 0; column < From; ++column) {
-    V in[From];
+    V in[std::size_t{From}];
     unroll<From>([&](int row) __attribute__((always_inline)) { in[row] = get(row, column); });
     transform(in, half[column]);
   }
   for (int row = 0; row < To; ++row) {
-    V in[From], out[To];
+    V in[std::size_t{From}], out[std::size_t{To}];
     unroll<From>([&](int column) __attribute__((always_inline)) { in[column] = half[column][row]; });
     transform(in, out);
     unroll<To>([&](int column) __attribute__((always_inline)) { put(row, column, out[column]); });

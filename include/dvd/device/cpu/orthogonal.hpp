@@ -1,13 +1,15 @@
-// Orthonormal rows by block Gram-Schmidt: nearly all of its work is matrix products, which the product kernel does at
-// the arithmetic's speed, so that even the widest layers of the paper start within seconds.
+// Random matrices with orthonormal rows, by block Gram-Schmidt: nearly all of its work is matrix products, which the
+// product kernel does at the arithmetic's speed. For the widest layers of the paper see cholesky_orthogonal.hpp.
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"
 
 #include <algorithm>
 
+#include "dvd/device/cpu/cholesky_orthogonal.hpp"
 #include "dvd/device/cpu/convolution.hpp"
 #include "dvd/device/cpu/eigen_arrays.hpp"
+#include "dvd/device/cpu/weights.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
@@ -56,6 +58,23 @@ void orthonormalize_rows(Index count, Index length, T* matrix) {
       }
     }
   }
+}
+
+/// Fills an array from the arena with a matrix `[rows, columns]`, row-major, whose shorter side is orthonormal; uniform
+/// among such matrices, as orthonormal directions of Gaussian ones are.
+template <class T>
+void random_orthogonal(Index rows, Index columns, const Random& random, T* matrix) {
+  const bool tall = rows > columns;
+  const Index length = std::max(rows, columns), count = std::min(rows, columns);
+  // A constant of the format: which method makes a matrix decides its bits.
+  constexpr Index large = Index{3} << 20;
+  if (count * length >= large && 2 * count <= length)
+    return CholeskyOrthogonal<T>(count, length, random).write(tall, matrix);
+  const Scratch<T> scratch(tall ? count * length : 0);
+  T* const directions = tall ? scratch.data() : matrix;
+  Weights::random_normal(count * length, random, T{1}, directions);
+  orthonormalize_rows(count, length, directions);
+  if (tall) Weights::transpose(1, count, length, directions, matrix);
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu

@@ -19,6 +19,10 @@ void write_png_grid(const std::filesystem::path& path, const X& videos) {
   write_png(path, film_strips(clips, legible_scale(videos.extent(2)), 2));
 }
 
+#ifdef DVD_COMPILED
+extern template void write_png_grid(const std::filesystem::path&, const Tensor<float>&);
+#endif
+
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
 
 #include "dvd/core/macros_end.hpp"

@@ -30,17 +30,21 @@ struct DvdGanParts {
 template <class P, class T, class D>
 concept PartFor = std::same_as<typename P::scalar_type, T> && std::same_as<typename P::device_type, D>;
 
+/// The parts of a DVD-GAN over elements of type T on D: see DvdGanParts.
+template <class P, class T, class D>
+concept PartsFor = RecurrentUnit<typename P::Recurrent> && FrameSampling<typename P::Sampler> &&
+    TemporalDownsampling<typename P::Downsampler> && VideoAttention<typename P::GeneratorAttention> &&
+    VideoAttention<typename P::SpatialAttention> && VideoAttention<typename P::TemporalAttention> &&
+    PartFor<typename P::Recurrent, T, D> && PartFor<typename P::Downsampler, T, D> &&
+    PartFor<typename P::GeneratorAttention, T, D> && PartFor<typename P::SpatialAttention, T, D> &&
+    PartFor<typename P::TemporalAttention, T, D>;
+
 /// A DVD-GAN: everything that training changes, and sampling. Weights start random, a function of the seed alone. With
 /// conditioning frames it is DVD-GAN-FP, which continues videos.
 ///
 ///     dvd::DvdGan<float> gan({.frames = 8, .resolution = 32, .channels = 8, .classes = 12});
-template <Scalar T, Device D = Cpu, class PartsType = DvdGanParts<T, D>>
-requires DeviceFor<D, T> && RecurrentUnit<typename PartsType::Recurrent> &&
-    FrameSampling<typename PartsType::Sampler> && TemporalDownsampling<typename PartsType::Downsampler> &&
-    VideoAttention<typename PartsType::GeneratorAttention> && VideoAttention<typename PartsType::SpatialAttention> &&
-    VideoAttention<typename PartsType::TemporalAttention> && PartFor<typename PartsType::Recurrent, T, D> &&
-    PartFor<typename PartsType::Downsampler, T, D> && PartFor<typename PartsType::GeneratorAttention, T, D> &&
-    PartFor<typename PartsType::SpatialAttention, T, D> && PartFor<typename PartsType::TemporalAttention, T, D>
+template <Scalar T, Device D = Cpu, PartsFor<T, D> PartsType = DvdGanParts<T, D>>
+requires DeviceFor<D, T>
 class DvdGan
     : public GeneratorNetworks<Generator<T, D, typename PartsType::Recurrent, typename PartsType::GeneratorAttention>> {
  public:
@@ -59,14 +63,11 @@ class DvdGan
   Networks average;  ///< the moving average of generator and conditioning stack; samples come from it
 
   /// Throws ArgumentError, naming the field, if the configuration makes no sense.
-  explicit DvdGan(const DvdGanConfig& config, std::uint64_t seed = 0) : DvdGan(config, Random(seed)) {}
+  explicit DvdGan(const DvdGanConfig& config, std::uint64_t seed = 0);
 
   /// The same with weights drawn from `random`; with Random::none(), all zero, for a checkpoint to be loaded.
-  DvdGan(const DvdGanConfig& config, const Random& random)
-      : Networks(config, random),
-        spatial(config, random.stream("spatial")),
-        temporal(config, random.stream("temporal")),
-        average(clone(networks())) {}
+  DvdGan(const DvdGanConfig& config, const Random& random);
+  ~DvdGan();
 
   // Optimizers and averages point to parameters, so the model stays where it is.
   DvdGan(const DvdGan&) = delete;
@@ -80,23 +81,13 @@ class DvdGan
 
   /// Videos `[T, N, R, R, 3]` in [-1, 1] from the averaged weights. Throws ArgumentError for a label out of range, and
   /// for a model with conditioning frames, which `predict` is for.
-  Tensor<T, D> sample(const SampleOptions& options = {}) {
-    options.validate();
-    const Labels labels(static_cast<std::size_t>(options.count), options.label);
-    return average.generate(draw_latents<T, D>(config().latent_dim, options), labels, {}, Pass::evaluate());
-  }
+  Tensor<T, D> sample(const SampleOptions& options = {});
 
   /// How videos that begin with `condition` `[condition_frames, N, R, R, 3]` may go on: the next frames,
   /// `[frames, N, R, R, 3]`, from the averaged weights. Of the options, `count` does not matter: there is one
   /// continuation a video. Throws ArgumentError for frames of another shape and for a model without conditioning
   /// frames.
-  Tensor<T, D> predict(const View& condition, SampleOptions options = {}) {
-    require(config().condition_frames > 0, "this model makes videos from nothing; sample() is for it, not predict()");
-    options.count = condition.shape().rank() == 5 ? condition.extent(1) : 1;
-    options.validate();
-    const Labels labels(static_cast<std::size_t>(options.count), options.label);
-    return average.generate(draw_latents<T, D>(config().latent_dim, options), labels, condition, Pass::evaluate());
-  }
+  Tensor<T, D> predict(const View& condition, SampleOptions options = {});
 
   /// Calls `f(name, parameter-or-buffer)` for all networks, under the names of a checkpoint.
   template <class F>
@@ -107,6 +98,43 @@ class DvdGan
     average.visit(prefix + "ema.", f);
   }
 };
+
+// What programs call is defined outside the class: a program that has it compiled in a library (dvd::compiled) then
+// compiles none of it.
+
+template <Scalar T, Device D, PartsFor<T, D> PartsType>
+requires DeviceFor<D, T> DvdGan<T, D, PartsType>::DvdGan(const DvdGanConfig& config, std::uint64_t seed)
+    : DvdGan(config, Random(seed)) {}
+
+template <Scalar T, Device D, PartsFor<T, D> PartsType>
+requires DeviceFor<D, T> DvdGan<T, D, PartsType>::DvdGan(const DvdGanConfig& config, const Random& random)
+    : Networks(config, random),
+      spatial(config, random.stream("spatial")),
+      temporal(config, random.stream("temporal")),
+      average(clone(networks())) {}
+
+template <Scalar T, Device D, PartsFor<T, D> PartsType>
+requires DeviceFor<D, T> DvdGan<T, D, PartsType>::~DvdGan() = default;
+
+template <Scalar T, Device D, PartsFor<T, D> PartsType>
+requires DeviceFor<D, T> Tensor<T, D> DvdGan<T, D, PartsType>::sample(const SampleOptions& options) {
+  options.validate();
+  const Labels labels(static_cast<std::size_t>(options.count), options.label);
+  return average.generate(draw_latents<T, D>(config().latent_dim, options), labels, {}, Pass::evaluate());
+}
+
+template <Scalar T, Device D, PartsFor<T, D> PartsType>
+requires DeviceFor<D, T> Tensor<T, D> DvdGan<T, D, PartsType>::predict(const View& condition, SampleOptions options) {
+  require(config().condition_frames > 0, "this model makes videos from nothing; sample() is for it, not predict()");
+  options.count = condition.shape().rank() == 5 ? condition.extent(1) : 1;
+  options.validate();
+  const Labels labels(static_cast<std::size_t>(options.count), options.label);
+  return average.generate(draw_latents<T, D>(config().latent_dim, options), labels, condition, Pass::evaluate());
+}
+
+#ifdef DVD_COMPILED
+extern template class DvdGan<float>;
+#endif
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
 

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,8 @@ class Trainer {
   using Sampler = typename Gan::Parts::Sampler;
 
   /// Trains `gan`, which must outlive the trainer. Throws ArgumentError for settings that make no sense.
-  explicit Trainer(Gan& gan, const TrainerOptions& options = {})
-      : gan_(gan), options_((options.validate(), options)), updates_(gan, options_) {}
+  explicit Trainer(Gan& gan, const TrainerOptions& options = {});
+  ~Trainer();
 
   // A copy would train the same model with moments of its own.
   Trainer(const Trainer&) = delete;
@@ -48,9 +49,7 @@ class Trainer {
   /// itself, and the step is not counted.
   template <ClipSource Data>
   StepReport step(Data& data) {
-    const Index classes = static_cast<Index>(data.classes());
-    require(classes <= gan_.config().classes, "the data set has ", classes, " classes and the model ",
-            gan_.config().classes, ": give the model's configuration .classes = ", classes);
+    check_classes(static_cast<Index>(data.classes()));
     return step_on([&](Index number) { return draw_clips(data, batch_schedule()(number), options_.batch); });
   }
 
@@ -61,29 +60,17 @@ class Trainer {
   }
 
   /// One update of both discriminators, each by its own loss on real and generated videos as one batch.
-  void discriminator_update(const DiscriminatorInputs<T, D>& inputs, StepReport& report) {
-    discriminator_update(std::vector{inputs}, report);
-  }
+  void discriminator_update(const DiscriminatorInputs<T, D>& inputs, StepReport& report);
 
   /// The same on a batch in parts. If a loss, score or gradient is not finite, nothing is updated, and the report
   /// says so.
-  void discriminator_update(const std::vector<DiscriminatorInputs<T, D>>& parts, StepReport& report) {
-    begin();
-    updates_.queue(parts);
-    updates_.finish(report);
-  }
+  void discriminator_update(const std::vector<DiscriminatorInputs<T, D>>& parts, StepReport& report);
 
   /// One update of the generator by the sum of both discriminators' losses, and of its average: the end of a step.
-  void generator_update(const GeneratorInputs<T, D>& inputs, StepReport& report) {
-    generator_update(std::vector{inputs}, report);
-  }
+  void generator_update(const GeneratorInputs<T, D>& inputs, StepReport& report);
 
   /// The same on a batch in parts. If a loss or gradient is not finite, nothing is updated, and the report says so.
-  void generator_update(const std::vector<GeneratorInputs<T, D>>& parts, StepReport& report) {
-    begin();
-    updates_.queue(parts, steps_ + 1);
-    if (updates_.finish(report)) ++steps_;
-  }
+  void generator_update(const std::vector<GeneratorInputs<T, D>>& parts, StepReport& report);
 
   /// The random numbers that the clips of the run's batches are drawn with; batch number
   /// `step * batches_per_step() + update` serves that update of that step, the generator's being the last. Keeps the
@@ -141,32 +128,18 @@ class Trainer {
     updates_.begin();
   }
 
-  /// A step on the clips that `batch(number)` gives. The device is waited for once, at the end.
-  template <class F>
-  StepReport step_on(const F& batch) {
-    StepReport report;
-    std::vector<LabelledClip> clips;
-    std::vector<std::vector<DiscriminatorInputs<T, D>>> for_discriminators;
-    Index number = steps_ * batches_per_step();
-    for (Index update = 0; update < options_.d_steps; ++update) {
-      clips = checked_clips(batch, number++, report);
-      for_discriminators.push_back(discriminator_inputs(clips, update_random(step_random(steps_), update)));
-    }
-    if (gan_.config().condition_frames > 0) clips = checked_clips(batch, number, report);
-    auto for_generator = generator_inputs(clips, step_random(steps_).stream("generator"));
+  /// Where a step's batches come from.
+  using BatchOf = std::function<std::vector<LabelledClip>(Index number)>;
 
-    begin();
-    for (auto& inputs : for_discriminators) updates_.queue(std::move(inputs));
-    updates_.queue(std::move(for_generator), steps_ + 1);
-    updates_.finish(report);
-    ++steps_;
-    if (report.skipped) ++skipped_steps_;
-    report.step = steps_;
-    return report;
+  /// A step on the clips that `batch(number)` gives. The device is waited for once, at the end.
+  StepReport step_on(const BatchOf& batch);
+
+  void check_classes(Index classes) const {
+    require(classes <= gan_.config().classes, "the data set has ", classes, " classes and the model ",
+            gan_.config().classes, ": give the model's configuration .classes = ", classes);
   }
 
-  template <class F>
-  std::vector<LabelledClip> checked_clips(const F& batch, Index number, StepReport& report) const {
+  std::vector<LabelledClip> checked_clips(const BatchOf& batch, Index number, StepReport& report) const {
     const auto start = std::chrono::steady_clock::now();
     std::vector<LabelledClip> clips = batch(number);
     report.data_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -265,6 +238,77 @@ class Trainer {
   Updates<Gan, Loss, OptimizerType> updates_;
   Index steps_ = 0, skipped_steps_ = 0, redraws_ = 0;
 };
+
+// What programs call is defined outside the class: a program that has it compiled in a library (dvd::compiled) then
+// compiles none of it.
+
+template <class Gan, GanLoss Loss,
+          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
+Trainer<Gan, Loss, OptimizerType>::Trainer(Gan& gan, const TrainerOptions& options)
+    : gan_(gan), options_((options.validate(), options)), updates_(gan, options_) {}
+
+template <class Gan, GanLoss Loss,
+          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
+Trainer<Gan, Loss, OptimizerType>::~Trainer() = default;
+
+template <class Gan, GanLoss Loss,
+          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
+StepReport Trainer<Gan, Loss, OptimizerType>::step_on(const BatchOf& batch) {
+  StepReport report;
+  std::vector<LabelledClip> clips;
+  std::vector<std::vector<DiscriminatorInputs<T, D>>> for_discriminators;
+  Index number = steps_ * batches_per_step();
+  for (Index update = 0; update < options_.d_steps; ++update) {
+    clips = checked_clips(batch, number++, report);
+    for_discriminators.push_back(discriminator_inputs(clips, update_random(step_random(steps_), update)));
+  }
+  if (gan_.config().condition_frames > 0) clips = checked_clips(batch, number, report);
+  auto for_generator = generator_inputs(clips, step_random(steps_).stream("generator"));
+
+  begin();
+  for (auto& inputs : for_discriminators) updates_.queue(std::move(inputs));
+  updates_.queue(std::move(for_generator), steps_ + 1);
+  updates_.finish(report);
+  ++steps_;
+  if (report.skipped) ++skipped_steps_;
+  report.step = steps_;
+  return report;
+}
+
+template <class Gan, GanLoss Loss,
+          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
+void Trainer<Gan, Loss, OptimizerType>::discriminator_update(const DiscriminatorInputs<T, D>& inputs,
+                                                             StepReport& report) {
+  discriminator_update(std::vector{inputs}, report);
+}
+
+template <class Gan, GanLoss Loss,
+          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
+void Trainer<Gan, Loss, OptimizerType>::discriminator_update(const std::vector<DiscriminatorInputs<T, D>>& parts,
+                                                             StepReport& report) {
+  begin();
+  updates_.queue(parts);
+  updates_.finish(report);
+}
+
+template <class Gan, GanLoss Loss,
+          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
+void Trainer<Gan, Loss, OptimizerType>::generator_update(const GeneratorInputs<T, D>& inputs, StepReport& report) {
+  generator_update(std::vector{inputs}, report);
+}
+
+template <class Gan, GanLoss Loss,
+          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
+void Trainer<Gan, Loss, OptimizerType>::generator_update(const std::vector<GeneratorInputs<T, D>>& parts,
+                                                         StepReport& report) {
+  begin();
+  updates_.queue(parts, steps_ + 1);
+  if (updates_.finish(report)) ++steps_;
+}
+
+#ifdef DVD_COMPILED
+extern template class Trainer<DvdGan<float>>;
+#endif
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET
 

@@ -29,6 +29,13 @@ TEST_CASE("a thread's workspace serves again after there was no memory for a lar
   again[9] = 1;
 }
 
+TEST_CASE("nothing is copied from nowhere") {
+  const std::shared_ptr<void> memory = cpu::Memory::allocate(64);
+  cpu::Memory::upload(nullptr, memory.get(), 0);
+  cpu::Memory::download(memory.get(), nullptr, 0);
+  cpu::Memory::upload(nullptr, nullptr, 0);  // the undefined-behaviour sanitizer would have something to say
+}
+
 TEST_CASE("unused memory goes back to the system when asked to, and only that") {
   if (resident() == 0) return;  // no such file here
   const std::shared_ptr<void> kept = cpu::Memory::allocate(mebibyte);

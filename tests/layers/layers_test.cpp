@@ -99,6 +99,19 @@ std::vector<double> state_of(L& layer) {
   return result;
 }
 
+TEST_CASE("a tensor that the result cannot be added to is refused before u advances") {
+  SpectralNorm<Conv2D<double>> convolution(random_weights, 3, 4, 3, random_weights);
+  SpectralNorm<Linear<double>> linear(random_weights, 3, 4, random_weights);
+  const Doubles images = random_tensor({2, 5, 5, 3}, 2), vectors = random_tensor({2, 3}, 3);
+  const auto before = state_of(convolution), before_linear = state_of(linear);
+  CHECK_THROWS_AS(convolution.forward(images, Pass::train(), nullptr, Doubles::zeros({2, 5, 5, 3})), ArgumentError);
+  CHECK_THROWS_AS(linear.forward(vectors, Pass::train(), nullptr, Doubles::zeros({4, 2})), ArgumentError);
+  CHECK(state_of(convolution) == before);
+  CHECK(state_of(linear) == before_linear);
+  linear.forward(vectors, Pass::train(), nullptr, Doubles::zeros({2, 4}));
+  CHECK(state_of(linear) != before_linear);
+}
+
 TEST_CASE("what passes change") {
   GeneratorBlock<double> block(4, 3, 2, 5, Upsampling::bilinear, random_weights);
   const Doubles x = random_tensor({2, 3, 4, 4, 4}, 2), c = random_tensor({3, 5}, 3);

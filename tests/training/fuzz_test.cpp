@@ -121,6 +121,13 @@ void fuzz_updates(Index given) {
   }
 }
 
+TEST_CASE("a count of frames that overflows, times the videos, to the number of indices is refused") {
+  const Labels labels{0, 1, 2, 0};
+  const FrameIndices frames{4, (Index{1} << 62) + 1, {0, 1, 1, 0}};
+  const GeneratorInputs<float> inputs{Tensor<float>::zeros({4, 4}), labels, frames};
+  CHECK_THROWS_WITH_AS(check_inputs(small(0), inputs), doctest::Contains("an update expects"), ArgumentError);
+}
+
 TEST_CASE("updates of a model that makes videos from nothing") { fuzz_updates(0); }
 TEST_CASE("updates of a model that continues videos") { fuzz_updates(1); }
 

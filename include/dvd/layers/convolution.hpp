@@ -91,15 +91,17 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
     return packed;
   }
 
-  void check(const Input& input) const { size_for(input); }
-
-  Tensor<T, D> apply(const View& packed, const Input& input, Tensor<T, D> onto) const {
-    const ConvolutionSize size = size_for(input);
-    const Shape shape = output_shape(size, input.x.shape());
+  void check(const Input& input, const View& onto = {}) const {
+    const Shape shape = output_shape(size_for(input), input.x.shape());
     require(!onto || onto.shape() == shape, "a convolution's result of shape ", shape, " cannot be added to ",
             onto.shape());
+  }
+
+  Tensor<T, D> apply(const View& packed, const Input& input, Tensor<T, D> onto) const {
+    check(input, onto);
+    const ConvolutionSize size = size_for(input);
     const bool accumulate{onto};
-    Tensor<T, D> y = accumulate ? std::move(onto) : Tensor<T, D>(shape);
+    Tensor<T, D> y = accumulate ? std::move(onto) : Tensor<T, D>(output_shape(size, input.x.shape()));
     D::convolve(size, kernel_input(input), D::filter(size, packed.data()), bias.value.data(), y.data(), outputs_,
                 accumulate);
     return y;

@@ -58,13 +58,13 @@ concept WeightedLayer = Visitable<L> &&
 };
 
 /// A weighted layer whose input is its `Input`, a view or something made from one. `check` throws ArgumentError unless
-/// an input fits. `apply` computes with a packed weight; a tensor that it is given as `onto` it adds to, and returns.
-/// `apply_backward` returns the gradient of the input, empty unless wanted, likewise added to `onto`, and fills in the
-/// packed weight's if a place for it is given; it checks dy.
+/// an input fits, and its result what it is to be added to, if anything. `apply` computes with a packed weight; a
+/// tensor that it is given as `onto` it adds to, and returns. `apply_backward` returns the gradient of the input, empty
+/// unless wanted, likewise added to `onto`, and fills in the packed weight's if a place for it is given; it checks dy.
 template <class L>
 concept AppliedLayer = WeightedLayer<L> && requires(L& layer, const typename L::Input& input, const ViewOf<L>& x,
                                                     TensorOf<L> onto, TensorOf<L>& out, bool wanted) {
-  layer.check(input);
+  layer.check(input, x);
   { layer.apply(x, input, std::move(onto)) } -> std::same_as<TensorOf<L>>;
   { layer.apply_backward(x, input, x, &out, wanted, std::move(onto)) } -> std::same_as<TensorOf<L>>;
 };

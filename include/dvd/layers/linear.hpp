@@ -49,15 +49,18 @@ class Linear : public Weighted<Linear<T, D>, ConstTensorView<T, D>, T, D> {
     return packed;
   }
 
-  void check(const View& x) const { size_for(x.shape()); }
-
-  Tensor<T, D> apply(const View& packed, const View& x, Tensor<T, D> onto) const {
+  void check(const View& x, const View& onto = {}) const {
     const ConvolutionSize size = size_for(x.shape());
-    const Shape shape{x.extent(0), outputs_};
+    const Shape shape{size.batch, outputs_};
     require(!onto || onto.shape() == shape, "a linear layer's result of shape ", shape, " cannot be added to ",
             onto.shape());
+  }
+
+  Tensor<T, D> apply(const View& packed, const View& x, Tensor<T, D> onto) const {
+    check(x, onto);
+    const ConvolutionSize size = size_for(x.shape());
     const bool accumulate{onto};
-    Tensor<T, D> y = accumulate ? std::move(onto) : Tensor<T, D>(shape);
+    Tensor<T, D> y = accumulate ? std::move(onto) : Tensor<T, D>(Shape{x.extent(0), outputs_});
     D::convolve(size, ConvolutionInput<T>{x.data()}, D::filter(size, packed.data()), bias.value.data(), y.data(),
                 outputs_, accumulate);
     return y;

@@ -72,10 +72,11 @@ class SpectralNorm {
     D::scale(u.value.size(), static_cast<P>(1 / std::sqrt(squares)), u.value.data(), u.value.data());
   }
 
-  /// What the layer makes of x; if `onto` is given, added to it (and it is returned).
+  /// What the layer makes of x; if `onto` is given, added to it (and it is returned). Throws
+  /// ArgumentError, before u advances, unless x fits, and `onto` the result.
   Tensor<T, D> forward(const detail::InputOf<L>& x, Pass pass, Cache* cache = nullptr,
                        Tensor<T, D> onto = {}) requires AppliedLayer<L> {
-    layer.check(x);  // before u advances
+    layer.check(x, onto);  // before u advances
     NormalizedWeight weight = normalized_weight(pass);
     Tensor<T, D> y = layer.apply(weight.packed, x, std::move(onto));
     if (pass.watch) pass.watch->see(&layer.weight, y);

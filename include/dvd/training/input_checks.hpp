@@ -24,10 +24,11 @@ inline void check_labels(const DvdGanConfig& config, const Labels& labels, Index
 /// Throws ArgumentError unless `frames` are `count` of the frames that the model makes, of each of `videos` videos.
 inline void check_frames(const DvdGanConfig& config, const FrameIndices& frames, Index videos, Index count,
                          const char* whose) {
-  require(frames.videos == videos && frames.count == count && count >= 1 &&
-              static_cast<Index>(frames.values.size()) == videos * count,
-          "an update expects ", count, " frames (at least one) of each of ", videos, " ", whose, " videos, not ",
-          frames.values.size(), " indices, ", frames.count, " of each of ", frames.videos);
+  const Index size = static_cast<Index>(frames.values.size());  // compared by dividing, as no product can overflow then
+  require(
+      frames.videos == videos && frames.count == count && count >= 1 && size % videos == 0 && size / videos == count,
+      "an update expects ", count, " frames (at least one) of each of ", videos, " ", whose, " videos, not ",
+      frames.values.size(), " indices, ", frames.count, " of each of ", frames.videos);
   for (const Index frame : frames.values)
     require(frame >= 0 && frame < config.frames, "frame index ", frame, " is outside 0 .. ", config.frames - 1);
 }

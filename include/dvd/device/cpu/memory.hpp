@@ -103,8 +103,13 @@ struct Memory {
     return {arena().take(bytes), [bytes](void* buffer) { arena().give(buffer, bytes); }};
   }
 
-  static void upload(const void* host, void* device, std::size_t bytes) { std::memcpy(device, host, bytes); }
-  static void download(const void* device, void* host, std::size_t bytes) { std::memcpy(host, device, bytes); }
+  // Of no bytes there may be no address either, which memcpy must not be given.
+  static void upload(const void* host, void* device, std::size_t bytes) {
+    if (bytes > 0) std::memcpy(device, host, bytes);
+  }
+  static void download(const void* device, void* host, std::size_t bytes) {
+    if (bytes > 0) std::memcpy(host, device, bytes);
+  }
 
   static std::size_t peak_memory() { return arena().peak(); }
 

@@ -31,7 +31,8 @@ class CholeskyOrthogonal {
         length_(length),
         panels_((count + width - 1) / width),
         panel_((length + group_rows - 1) / group_rows * group_rows * width),
-        directions_((panels_ * panel_ + chunk - 1) / chunk * chunk),
+        chunks_((panels_ * panel_ + chunk - 1) / chunk),
+        directions_(chunks_ * chunk),
         inverse_(place(panels_)) {
     draw(random);
     const Scratch<T> gram(count * count);
@@ -69,8 +70,8 @@ class CholeskyOrthogonal {
   // fills up the last panel never reaches the result.
   static constexpr Index width = 32;
   static constexpr Index chunk = 2048;
-  // Four by four panels of the Gram matrix are a task, and so many positions of their rows at a time stay in the cache.
-  static constexpr Index block = 4, block_groups = block * width / group_rows, block_positions = 256;
+  // Six by six panels of the Gram matrix are a task, and so many positions of their rows at a time stay in the cache.
+  static constexpr Index block = 6, block_groups = block * width / group_rows, block_positions = 256;
 
   /// Where a panel of the inverse begins.
   static Index place(Index panel) { return width * width * panel * (panel + 1) / 2; }
@@ -79,8 +80,8 @@ class CholeskyOrthogonal {
   void draw(const Random& random) {
     const std::uint64_t bits = random.bits(0);
     const std::array<std::uint32_t, 2> key{static_cast<std::uint32_t>(bits), static_cast<std::uint32_t>(bits >> 32)};
-    const Index size = (panels_ * panel_ + chunk - 1) / chunk * chunk;
-    parallel_chunks(size, chunk, [&](Index begin, Index) {
+    parallel_for(chunks_, [&](Index index) {
+      const Index begin = index * chunk;
       using Half = Eigen::Array<float, chunk / 2, 1>;
       Half uniform, angle;
       constexpr float scale = 0x1p-32f, turn = 2 * std::numbers::pi_v<float>;
@@ -123,25 +124,25 @@ class CholeskyOrthogonal {
     });
   }
 
-  /// L from the lower triangle of `gram`, which it replaces, and L^-1.
+  /// L^-1 from the lower triangle of `gram`, which is overwritten.
   void invert_factor(T* gram) const {
-    using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    Eigen::Map<Matrix> factor(gram, count_, count_);
-    const Eigen::LLT<Eigen::Ref<Matrix>> decomposition(factor);
+    using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
+    using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    Eigen::Map<RowMajor> in_place(gram, count_, count_);
+    const Eigen::LLT<Eigen::Ref<RowMajor>> cholesky(in_place);
     std::fill(inverse_.data(), inverse_.data() + place(panels_), T{0});
     parallel_chunks(count_, 4 * width, [&](Index begin, Index end) {
-      // Columns begin .. end - 1 of the inverse: zero above their first.
-      const Index rows = count_ - begin;
-      Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic> columns =
-          Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>::Identity(rows, end - begin);
-      factor.bottomRightCorner(rows, rows).template triangularView<Eigen::Lower>().solveInPlace(columns);
+      const Index rows = count_ - begin;  // these columns of the inverse are zero above
+      Matrix columns = Matrix::Identity(rows, end - begin);
+      const auto factor = cholesky.matrixLLT().bottomRightCorner(rows, rows);
+      factor.template triangularView<Eigen::Lower>().solveInPlace(columns);
       for (Index j = begin; j < end; ++j)
-        for (Index i = begin; i < count_; ++i)
-          if (i >= j) inverse_.data()[place(i / width) + j * width + i % width] = columns(i - begin, j - begin);
+        for (Index i = j; i < count_; ++i)
+          inverse_.data()[place(i / width) + j * width + i % width] = columns(i - begin, j - begin);
     });
   }
 
-  Index count_, length_, panels_, panel_;
+  Index count_, length_, panels_, panel_, chunks_;
   Scratch<T> directions_, inverse_;
 };
 

@@ -13,6 +13,7 @@
 
 #include <Eigen/Cholesky>
 #include <algorithm>
+#include <cstddef>
 #include <numbers>
 
 #include "dvd/core/random.hpp"
@@ -44,7 +45,7 @@ class CholeskyOrthogonal {
   void write(bool transposed, T* matrix) const {
     constexpr Index most = 96;  // eight tiles of twelve; the directions of so many positions stay in the cache
     parallel_chunks(length_, most, [&](Index begin, Index end) {
-      RowGroup groups[most / group_rows];
+      RowGroup groups[std::size_t{most / group_rows}];
       Index group_count = 0;
       for (Index position = begin; position < end; position += group_rows)
         groups[group_count++] = {position * width, transposed ? position * count_ : (position - begin) * width,

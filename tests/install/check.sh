@@ -2,8 +2,9 @@
 # Builds the outside project in this folder against dvd, and runs its programs.
 #   check.sh WAY SOURCE BUILD CMAKE COMPILER
 # WAY is how it gets dvd. "package" installs it from the build folder BUILD and finds it there, where nothing is that
-# only components need; "package-checkpoint" and "package-video" ask for these components; "subdirectory" adds the folder
-# SOURCE; "plain-stb" has stb's header in no folder of its own; "messages" tries what must not work and reads why.
+# only components need; "package-checkpoint", "package-video" and "package-compiled" ask for these components;
+# "subdirectory" adds the folder SOURCE, as "subdirectory-compiled" does; "plain-stb" has stb's header in no folder of
+# its own; "messages" tries what must not work and reads why.
 set -eu
 way=$1 source=$2 build=$3 cmake=$4 compiler=$5
 
@@ -30,8 +31,8 @@ install() {
     echo "These installed files name the folder they were made in."
     exit 1
   fi
-  diff <(cd "$source/include" && find . -name '*.hpp' -o -name '*.cuh' | sort) \
-    <(cd "$here/moved/include" && find . -type f | sort) || { echo "Not every header is installed."; exit 1; }
+  diff <(cd "$source/include" && find . -name '*.[hc]pp' -o -name '*.cuh' | sort) \
+    <(cd "$here/moved/include" && find . -type f | sort) || { echo "Not everything is installed."; exit 1; }
 }
 # Configuring with these arguments must fail and say this.
 refused() {
@@ -49,12 +50,24 @@ refused_component() {
   refused "$component: this dvd was installed without $needed (install dvd again where $needed is)" \
     -DCOMPONENTS="$component"
 }
+# A program for a newer processor than dvd::compiled's must be refused by the linker, in words that say so.
+fails_to_link() {
+  local message
+  message=$("$cmake" --build "$here/build" --target other_processor_program 2>&1) &&
+    { echo "Linked, but should not have been."; exit 1; }
+  grep -q "undefined.*compile_dvd_compiled_for_the_same_processor" <<<"$message" ||
+    { echo "The linker does not say why:"; echo "$message"; exit 1; }
+}
 
 program=program
 case $way in
   package) install && configure_package $(without nlohmann_json FFmpeg CUDAToolkit cuDNN) ;;
   package-checkpoint) install && configure_package -DCOMPONENTS=checkpoint && program=checkpoint_program ;;
   package-video) install && configure_package -DCOMPONENTS=video && program=video_program ;;
+  package-compiled) install && configure_package -DCOMPONENTS=compiled -DMISMATCH=-mavx2 && program=compiled_program ;;
+  subdirectory-compiled)
+    configure_subdirectory -DDVD_WITH_CUDA=OFF -DCOMPONENTS=compiled -DMISMATCH=-mavx2 && program=compiled_program
+    ;;
   subdirectory)
     configure_subdirectory $(without nlohmann_json FFmpeg) -DDVD_WITH_CUDA=OFF -DABSENT="checkpoint;video;cuda"
     rm -rf "$here/build"
@@ -76,7 +89,8 @@ case $way in
     ;;
   messages)
     install
-    refused "sound: this version of dvd has no such component, only: checkpoint, video, cuda" -DCOMPONENTS=sound
+    refused "sound: this version of dvd has no such component, only: checkpoint, video, cuda, compiled" \
+      -DCOMPONENTS=sound
     refused "Eigen3: array expressions of the kernels, initialisation (Debian, Ubuntu: apt-get install libeigen3-dev)" \
       $(without Eigen3 TBB)
     refused "TBB: threads (Debian, Ubuntu: apt-get install libtbb-dev)" $(without Eigen3 TBB)
@@ -95,6 +109,12 @@ install nlohmann-json3-dev)" nlohmann-json
     ;;
 esac
 "$cmake" --build "$here/build" --target $program
+if [ $program = compiled_program ]; then
+  [ "$(uname -m)" != x86_64 ] || fails_to_link
+elif [ -n "$(find "$here/build" -name '*dvd_compiled.a')" ]; then
+  echo "dvd::compiled was built, but nobody wants it."
+  exit 1
+fi
 cd "$here"
 build/$program
 [ -s samples.png ] || [ -s shape.gif ] || [ -s run.safetensors ]

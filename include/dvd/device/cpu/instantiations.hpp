@@ -13,6 +13,7 @@
 #include "dvd/device/cpu/orthogonal.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
 #include "dvd/device/cpu/resampling.hpp"
+#include "dvd/device/cpu/simd.hpp"
 #include "dvd/device/cpu/warping.hpp"
 #include "dvd/device/cpu/weights.hpp"
 
@@ -23,6 +24,25 @@
 #endif
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
+
+namespace detail {
+
+/// Defined in dvd::compiled for the vectors that it is compiled for. Whoever uses it and is compiled for others gets a
+/// linker's error with this name.
+template <int VectorBytes>
+struct Compiled {
+  static const char compile_dvd_compiled_for_the_same_processor;
+};
+#ifdef DVD_COMPILE_CPU_KERNELS
+template <>
+const char Compiled<vector_bytes>::compile_dvd_compiled_for_the_same_processor = 0;
+#else
+template <>
+const char Compiled<vector_bytes>::compile_dvd_compiled_for_the_same_processor;
+[[gnu::used]] static const char* const compiled = &Compiled<vector_bytes>::compile_dvd_compiled_for_the_same_processor;
+#endif
+
+}  // namespace detail
 
 DVD_KERNEL void Pointwise::fill(Index, float, float*);
 DVD_KERNEL void Pointwise::add(Index, const float*, float*);

@@ -11,7 +11,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
-#include <Eigen/Cholesky>
+#include <Eigen/Core>
 #include <algorithm>
 #include <cstddef>
 #include <numbers>
@@ -125,22 +125,52 @@ class CholeskyOrthogonal {
     });
   }
 
-  /// L^-1 from the lower triangle of `gram`, which is overwritten.
+  /// L^-1 from the lower triangle of `gram`, which is overwritten: row by row, and with plain loops, because this is a
+  /// small part of the work and Eigen's solvers take seconds to compile.
   void invert_factor(T* gram) const {
-    using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
-    using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    Eigen::Map<RowMajor> in_place(gram, count_, count_);
-    const Eigen::LLT<Eigen::Ref<RowMajor>> cholesky(in_place);
+    for (Index j = 0; j < count_; ++j) {  // L, a column at a time, in the place of the triangle
+      const T* const pivot = gram + j * count_;
+      const T diagonal = std::sqrt(pivot[j] - dot(j, pivot, pivot));
+      gram[j * count_ + j] = diagonal;
+      parallel_chunks(count_ - j - 1, std::max<Index>(1, pointwise_grain / (j + 1)), [&](Index begin, Index end) {
+        for (Index i = j + 1 + begin; i < j + 1 + end; ++i) {
+          T* const row = gram + i * count_;
+          row[j] = (row[j] - dot(j, row, pivot)) / diagonal;
+        }
+      });
+    }
     std::fill(inverse_.data(), inverse_.data() + place(panels_), T{0});
-    parallel_chunks(count_, 4 * width, [&](Index begin, Index end) {
-      const Index rows = count_ - begin;  // these columns of the inverse are zero above
-      Matrix columns = Matrix::Identity(rows, end - begin);
-      const auto factor = cholesky.matrixLLT().bottomRightCorner(rows, rows);
-      factor.template triangularView<Eigen::Lower>().solveInPlace(columns);
-      for (Index j = begin; j < end; ++j)
-        for (Index i = j; i < count_; ++i)
-          inverse_.data()[place(i / width) + j * width + i % width] = columns(i - begin, j - begin);
+    constexpr Index block_columns = 4 * width;
+    parallel_chunks(count_, block_columns, [&](Index begin, Index end) {
+      const Scratch<T> solved(count_ * block_columns);  // rows from `begin` on: above, these columns are zero
+      for (Index i = begin; i < count_; ++i) {
+        T* const row = solved.data() + (i - begin) * block_columns;
+        for (Index j = 0; j < block_columns; ++j) row[j] = i == begin + j ? T{1} : T{0};
+        for (Index k = begin; k < i; ++k) {
+          const T factor = gram[i * count_ + k];
+          const T* const before = solved.data() + (k - begin) * block_columns;
+          for_lanes<T>(block_columns, [&](Index j, auto lanes) {
+            using V = Vector<T, lanes>;
+            store(row + j, load<V>(row + j) - factor * load<V>(before + j));
+          });
+        }
+        for (Index j = 0; j < block_columns; ++j) row[j] /= gram[i * count_ + i];
+        for (Index j = begin; j < std::min(end, i + 1); ++j)
+          inverse_.data()[place(i / width) + j * width + i % width] = row[j - begin];
+      }
     });
+  }
+
+  /// The sum of the first `count` products, in a fixed order.
+  static T dot(Index count, const T* x, const T* y) {
+    using V = Vector<T, native_lanes<T>>;
+    V sums{};
+    Index i = 0;
+    for (; i + native_lanes<T> <= count; i += native_lanes<T>) sums += load<V>(x + i) * load<V>(y + i);
+    T sum = 0;
+    for (int lane = 0; lane < native_lanes<T>; ++lane) sum += sums[lane];
+    for (; i < count; ++i) sum += x[i] * y[i];
+    return sum;
   }
 
   Index count_, length_, panels_, panel_, chunks_;

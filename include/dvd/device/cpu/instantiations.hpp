@@ -121,6 +121,7 @@ DVD_KERNEL void Weights::random_normal(Index, const Random&, float, float*);
 DVD_KERNEL void Weights::random_uniform(Index, const Random&, float, float, float*);
 
 DVD_KERNEL void orthonormalize_rows(Index, Index, float*);
+DVD_KERNEL void random_orthogonal(Index, Index, const Random&, float*);
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
 

@@ -15,7 +15,7 @@ endfunction()
 
 # The needs of dvd::dvd.
 macro(dvd_find_library_dependencies missing)
-  dvd_find(${missing} Eigen3 "array expressions of the kernels, initialisation" libeigen3-dev 3.4 CONFIG)
+  dvd_find(${missing} Eigen3 "array expressions of the kernels, initialisation, dvd/eigen.hpp" libeigen3-dev 3.4 CONFIG)
   dvd_find(${missing} TBB "threads" libtbb-dev CONFIG)
   dvd_find(${missing} Stb "PNG files" libstb-dev MODULE)
 endmacro()

@@ -2,7 +2,7 @@
 
 library_packages=(
   g++ cmake ninja-build                       # compiler and build
-  libeigen3-dev                               # array expressions, initialisation
+  libeigen3-dev                               # array expressions, initialisation, dvd/eigen.hpp
   libtbb-dev                                  # threads
   libstb-dev                                  # PNG files
 )

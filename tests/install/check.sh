@@ -91,8 +91,8 @@ case $way in
     install
     refused "sound: this version of dvd has no such component, only: checkpoint, video, cuda, compiled" \
       -DCOMPONENTS=sound
-    refused "Eigen3: array expressions of the kernels, initialisation (Debian, Ubuntu: apt-get install libeigen3-dev)" \
-      $(without Eigen3 TBB)
+    refused "Eigen3: array expressions of the kernels, initialisation, dvd/eigen.hpp (Debian, Ubuntu: apt-get install \
+libeigen3-dev)" $(without Eigen3 TBB)
     refused "TBB: threads (Debian, Ubuntu: apt-get install libtbb-dev)" $(without Eigen3 TBB)
     refused "Stb: PNG files (Debian, Ubuntu: apt-get install libstb-dev)" $(without Stb)
     refused_component checkpoint nlohmann_json "headers of checkpoints and safetensors files (Debian, Ubuntu: apt-get \

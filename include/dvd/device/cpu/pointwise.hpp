@@ -5,6 +5,7 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <algorithm>
+#include <concepts>
 #include <cstring>
 
 #include "dvd/device/cpu/eigen_arrays.hpp"
@@ -115,7 +116,11 @@ void Pointwise::scale(Index size, T factor, const T* x, T* y) {
 template <class From, class To>
 void Pointwise::convert(Index size, const From* x, To* y) {
   parallel_chunks(size, pointwise_grain, [=](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) y[i] = static_cast<To>(x[i]);
+    if constexpr (std::same_as<From, To>) {
+      std::copy(x + begin, x + end, y + begin);
+    } else {
+      for (Index i = begin; i < end; ++i) y[i] = static_cast<To>(x[i]);
+    }
   });
 }
 

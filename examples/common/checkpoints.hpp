@@ -2,8 +2,8 @@
 #pragma once
 
 #include <charconv>
-#include <dvd/io/run_folder.hpp>
 #include <dvd/io/network_file.hpp>
+#include <dvd/io/run_folder.hpp>
 #include <filesystem>
 #include <string>
 #include <vector>

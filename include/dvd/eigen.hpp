@@ -143,6 +143,6 @@ requires ScalarExpression<E> Tensor<ElementOf<E>> evaluate(const E& expression) 
   return result;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

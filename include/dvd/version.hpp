@@ -14,6 +14,6 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// "major.minor.patch"; stored in every checkpoint and run folder.
 inline constexpr char version[] = "0.1.0";
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -119,4 +119,4 @@ bool Memory::tf32_allowed() { return tf32; }
 
 void Memory::synchronize() { check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize"); }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

@@ -102,4 +102,4 @@ ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, Convolutio
   operations.push_back(&add(std::move(biased)));
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

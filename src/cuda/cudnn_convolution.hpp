@@ -23,4 +23,4 @@ struct ConvolutionGraph {
   std::vector<const Descriptor*> operations;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

@@ -152,4 +152,4 @@ void execute(cudnnHandle_t handle, const GraphPlan& plan, const std::vector<std:
   check(cudnnBackendExecute(handle, plan.plan->get(), pack.get()), "cudnnBackendExecute", what);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

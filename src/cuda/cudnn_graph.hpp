@@ -97,4 +97,4 @@ GraphPlan best_plan(const PlanTarget& target, const std::vector<const Descriptor
 void execute(cudnnHandle_t handle, const GraphPlan& plan, const std::vector<std::int64_t>& names,
              const std::vector<void*>& arrays, const std::string& what);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

@@ -140,4 +140,4 @@ DVD_INSTANTIATE(LeastSquaresLoss)
 DVD_INSTANTIATE(WassersteinLoss)
 #undef DVD_INSTANTIATE
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

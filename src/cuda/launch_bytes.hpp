@@ -12,4 +12,4 @@ constexpr int launch_bytes = 4096;
 constexpr int launch_bytes = 32764;
 #endif
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

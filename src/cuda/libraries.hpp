@@ -53,4 +53,4 @@ struct ProductProblem {
 void library_multiply(const ProductProblem& problem, const ProductSide& a, const ProductSide& b, void* result,
                       Index result_row, Index result_batch, const void* bias);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

@@ -198,4 +198,4 @@ void library_multiply(const ProductProblem& problem, const ProductSide& a, const
   Products::instance().multiply(problem, a, b, result, result_row, result_batch, bias);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

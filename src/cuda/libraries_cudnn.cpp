@@ -96,4 +96,4 @@ void library_convolve_backward_weight(const ConvolutionProblem& problem, const v
   Convolutions::instance().run(problem, ConvolutionDirection::backward_weight, x, dweight, nullptr, dy);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

@@ -205,4 +205,4 @@ void Lists::check_finite(const std::vector<ArrayView<float>>& arrays, float* fin
   });
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

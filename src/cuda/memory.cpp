@@ -184,4 +184,4 @@ void Memory::download(const void* device, void* host, std::size_t bytes) {
 
 std::size_t Memory::peak_memory() { return pool().peak(); }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

@@ -320,4 +320,4 @@ DVD_INSTANTIATE(float)
 DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

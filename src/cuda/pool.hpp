@@ -16,4 +16,4 @@ cudaStream_t copy_stream();
 bool is_recording();
 void set_recording(bool recording);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

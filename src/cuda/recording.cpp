@@ -94,4 +94,4 @@ void Recording::reset() {
   runs_ = 0;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

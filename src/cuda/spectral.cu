@@ -208,4 +208,4 @@ void Weights::power_iterations(const std::vector<SpectralArrays<float>>& weights
   }
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

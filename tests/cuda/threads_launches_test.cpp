@@ -16,7 +16,7 @@ cudaStream_t stream() { return nullptr; }
 std::shared_ptr<void> Memory::allocate(std::size_t bytes) {
   return {std::aligned_alloc(64, (bytes + 63) / 64 * 64), [](void* memory) { std::free(memory); }};
 }
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda
 
 namespace {
 

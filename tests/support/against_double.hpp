@@ -223,4 +223,4 @@ void check_against_double(const std::string& name, const std::vector<Shape>& inp
   comparison.check(train);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+}  // namespace dvd::testing

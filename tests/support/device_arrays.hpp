@@ -93,4 +93,4 @@ void check_close(const std::string& what, const Array<O>& actual, const plain::V
   CHECK_MESSAGE(difference <= limit, what, ": off by ", difference, ", more than ", limit);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+}  // namespace dvd::testing

@@ -21,7 +21,7 @@ struct On {
   using T = Scalar;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+}  // namespace dvd::testing
 
 #ifdef DVD_TEST_CUDA
 #define DVD_DEVICES dvd::testing::On<dvd::Cuda, float>, dvd::testing::On<dvd::Cuda, dvd::bfloat16>

@@ -145,4 +145,4 @@ inline Vector attend(const AttentionSize& s, const Vector& query, const Vector& 
   return y.to_vector();
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing::forms
+}  // namespace dvd::testing::forms

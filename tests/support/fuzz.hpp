@@ -160,4 +160,4 @@ void check_gradient_of(const std::string& name, const X& dx, const Shape& shape,
   if (wanted || dx) check_result(name, dx, shape);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+}  // namespace dvd::testing

@@ -16,4 +16,4 @@ inline void check_pass(const std::string& name, const Differentiable& network, P
   for (const std::string& finding : GradientCheck(name, network, pass).findings()) FAIL_CHECK(finding);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+}  // namespace dvd::testing

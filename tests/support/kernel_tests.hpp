@@ -45,4 +45,4 @@ inline Vector added(const Vector& x, const Vector& y) {
   return map(x, y, [](double a, double b) { return a + b; });
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+}  // namespace dvd::testing

@@ -46,4 +46,4 @@ std::vector<V> reordered(const std::vector<V>& values, Shape& shape, std::string
   return result;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+}  // namespace dvd::testing

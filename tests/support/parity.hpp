@@ -278,4 +278,4 @@ class Reference {
   std::string worst_name_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+}  // namespace dvd::testing

@@ -300,4 +300,4 @@ inline PowerIteration power_iteration(Index rows, Index columns, const Vector& w
   return result;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing::plain
+}  // namespace dvd::testing::plain

@@ -109,4 +109,4 @@ inline void encode_clip(const std::filesystem::path& path, const Clip& clip, con
   std::filesystem::remove(raw);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+}  // namespace dvd::testing

@@ -44,6 +44,6 @@ struct SpectralArrays {
   T* sigma;         ///< one number
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -16,6 +16,6 @@ struct AttentionSize {
   Index groups, queries, keys, inner, width, value_width;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

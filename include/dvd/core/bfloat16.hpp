@@ -57,7 +57,7 @@ struct FullPrecisionOf<bfloat16> {
 template <class T>
 using FullPrecision = typename detail::FullPrecisionOf<T>::type;
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 /// Those limits that this library asks for.
 template <>

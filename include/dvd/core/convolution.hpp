@@ -55,6 +55,6 @@ struct ConvolutionInput {
   bool rectify = false;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

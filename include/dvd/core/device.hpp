@@ -265,6 +265,6 @@ concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceConvers
 template <class D>
 concept Device = DeviceFor<D, float>;
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

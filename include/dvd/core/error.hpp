@@ -126,6 +126,6 @@ void require(bool condition, const Pieces&... message) {
     detail::throw_argument_error({detail::MessagePiece(message)...});
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

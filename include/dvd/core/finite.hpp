@@ -67,6 +67,6 @@ class LayerWatch {
   const void* first_ = nullptr;  // the address of its weight: layers do not know their names
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

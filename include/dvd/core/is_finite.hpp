@@ -30,8 +30,8 @@ struct BitsOf<8> {
 };
 }  // namespace detail
 
-/// Whether the compiler was told (-ffast-math, -ffinite-math-only) that there are no others: then a NaN may get lost on its
-/// way through a kernel.
+/// Whether the compiler was told (-ffast-math, -ffinite-math-only) that there are no others: then a NaN may get lost on
+/// its way through a kernel.
 #if __FINITE_MATH_ONLY__ + 0
 inline constexpr bool compiled_for_finite_numbers = true;
 #else
@@ -49,6 +49,6 @@ constexpr bool is_finite(const T& value) {
   return (std::bit_cast<Bits>(value) & exponent) != exponent;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -81,6 +81,6 @@ auto contents(Layer& layer, const std::string& prefix = "") {
   return result;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -50,6 +50,6 @@ Part* part(Cache* cache, Part Cache::*member) {
   return cache ? &(cache->*member) : nullptr;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

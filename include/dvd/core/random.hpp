@@ -112,6 +112,6 @@ class Random {
   bool none_ = false;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -54,6 +54,6 @@ class Rows {
   std::shared_ptr<void> device_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

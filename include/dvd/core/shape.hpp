@@ -94,6 +94,6 @@ class Shape {
   int rank_ = 0;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

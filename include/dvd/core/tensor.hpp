@@ -277,6 +277,6 @@ ConstTensorView<To, typename X::device_type> cast(const X& x) {
   }
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -152,6 +152,6 @@ class ClipLoader {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -73,6 +73,6 @@ Batch<T, D> draw_batch(Source& source, const Random& random, Index count) {
   return to_batch<T, D>(draw_clips(source, random, count), 0, count);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

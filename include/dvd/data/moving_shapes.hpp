@@ -156,6 +156,6 @@ class MovingShapes {
   MovingShapesOptions options_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

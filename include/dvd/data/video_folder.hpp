@@ -303,6 +303,6 @@ class VideoFolder {
   mutable std::size_t failures_ = 0;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -57,6 +57,6 @@ class WarningQueue {
   bool telling_ = false;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::detail
+}  // namespace dvd::detail
 
 #include "dvd/core/macros_end.hpp"

@@ -225,6 +225,6 @@ class Arena {
   std::size_t in_use_ = 0, peak_ = 0, reserved_ = 0;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

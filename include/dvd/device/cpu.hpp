@@ -40,7 +40,7 @@ struct Cpu : cpu::Memory,
 
 static_assert(Device<Cpu>);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #ifdef DVD_COMPILED  // by dvd::compiled: the kernels for float are compiled in a library
 #include "dvd/device/cpu/instantiations.hpp"

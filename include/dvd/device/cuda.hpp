@@ -39,6 +39,6 @@ struct Cuda : cuda::Memory,
 
 static_assert(Device<Cuda> && DeviceFor<Cuda, bfloat16>);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -140,6 +140,6 @@ inline void write_file_atomically(const std::filesystem::path& path, std::string
   write_file_atomically(path, std::span(&bytes, 1));
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -45,6 +45,6 @@ struct LabelledClip {
   std::int64_t label = 0;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

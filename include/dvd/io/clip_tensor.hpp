@@ -79,6 +79,6 @@ std::vector<T> to_file_order(const X& videos) {
   return to;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -48,6 +48,6 @@ class ContentHash {
   std::uint64_t state_ = 0xCBF29CE484222325;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::detail
+}  // namespace dvd::detail
 
 #include "dvd/core/macros_end.hpp"

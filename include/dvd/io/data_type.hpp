@@ -92,6 +92,6 @@ constexpr std::uint16_t float_to_half(float value) {
 /// The value of a bfloat16 number given by its bits: the upper half of a float. Exact.
 constexpr float bfloat16_to_float(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -104,6 +104,6 @@ class PaletteFilter {
   AVFilterContext* sink_ = nullptr;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::detail
+}  // namespace dvd::detail
 
 #include "dvd/core/macros_end.hpp"

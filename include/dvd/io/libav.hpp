@@ -164,6 +164,6 @@ inline int quarter_turns(const AVStream& stream) {
 
 }  // namespace detail
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

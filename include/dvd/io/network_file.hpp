@@ -131,6 +131,6 @@ void load_generator(const SafetensorsFile& file, const std::filesystem::path& pa
     to.buffers[i].buffer->value.copy_from(from.buffers[i].buffer->value);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -170,6 +170,6 @@ class RunFolder {
   detail::Descriptor lock_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

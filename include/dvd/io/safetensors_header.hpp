@@ -272,6 +272,6 @@ class SafetensorsHeader final : public nlohmann::json_sax<nlohmann::json>, FileC
 
 }  // namespace detail
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

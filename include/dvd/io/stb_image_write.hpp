@@ -54,7 +54,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET::detail::stb {
 
 #include "dvd/core/instruction_set.hpp"
 #endif
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::detail::stb
+}  // namespace dvd::detail::stb
 
 // What it leaves behind, and what stood there before.
 #undef stbiw__ZHASH

@@ -316,6 +316,6 @@ class VideoFile {
   bool order_known_ = false;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -238,6 +238,6 @@ inline void write_mp4(const std::filesystem::path& path, const Clip& clip, doubl
   file.finish();
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

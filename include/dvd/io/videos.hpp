@@ -23,6 +23,6 @@ void write_png_grid(const std::filesystem::path& path, const X& videos) {
 extern template void write_png_grid(const std::filesystem::path&, const Tensor<float>&);
 #endif
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -96,6 +96,6 @@ using Tanh = Activation<detail::TanhKernels, T, D>;
 
 static_assert(Layer<ReLU<float>> && Layer<Sigmoid<float>> && Layer<Tanh<float>>);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

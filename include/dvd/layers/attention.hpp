@@ -262,6 +262,6 @@ class SeparableAttention {
 static_assert(VideoAttention<NoAttention<float>> && VideoAttention<SelfAttention<float>> &&
               VideoAttention<SeparableAttention<float>>);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -79,6 +79,6 @@ class AvgPool {
 
 static_assert(Layer<AvgPool<float>>);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

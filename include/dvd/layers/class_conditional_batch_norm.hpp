@@ -146,6 +146,6 @@ class ClassConditionalBatchNorm {
   }
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -259,6 +259,6 @@ class ConvGRU {
 
 static_assert(RecurrentUnit<ConvGRU<float>>);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -189,6 +189,6 @@ using Conv3D = Convolution<3, T, D>;
 
 static_assert(Layer<Conv2D<float>> && AppliedLayer<Conv2D<float>> && AppliedLayer<Conv3D<float>>);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

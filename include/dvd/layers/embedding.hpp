@@ -106,6 +106,6 @@ class Embedding {
   Index classes_, width_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

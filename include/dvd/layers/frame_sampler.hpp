@@ -159,6 +159,6 @@ Tensor<T, D> select_frames_backward(const X& dselected, const std::type_identity
   return dvideo;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

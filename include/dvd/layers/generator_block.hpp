@@ -94,6 +94,6 @@ class GeneratorBlock {
   }
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -32,6 +32,6 @@ void initialize_orthogonal(Parameter<T, D>& weight, const Random& random) {
   }
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -114,6 +114,6 @@ requires std::copy_constructible<L> L clone(const L& layer) {
   return copy;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

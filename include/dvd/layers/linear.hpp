@@ -103,6 +103,6 @@ class Linear : public Weighted<Linear<T, D>, ConstTensorView<T, D>, T, D> {
 
 static_assert(Layer<Linear<float>> && AppliedLayer<Linear<float>>);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

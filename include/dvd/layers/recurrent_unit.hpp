@@ -24,6 +24,6 @@ concept RecurrentUnit = Visitable<U> && std::copy_constructible<U> &&
   { unit.backward(x, cache, gradients).state } -> std::convertible_to<TensorOf<U>>;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

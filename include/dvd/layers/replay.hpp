@@ -66,6 +66,6 @@ class Replay {
   std::vector<Tensor<P, D>> before_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -92,6 +92,6 @@ using ResBlock3D = ResBlock<3, T, D>;
 
 static_assert(Layer<ResBlock2D<float>> && Layer<ResBlock3D<float>>);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

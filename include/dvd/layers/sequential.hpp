@@ -118,6 +118,6 @@ requires((std::same_as<typename First::scalar_type, typename Rest::scalar_type> 
   detail::PackOf<First, Rest...> layers_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

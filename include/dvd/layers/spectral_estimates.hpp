@@ -94,6 +94,6 @@ class SpectralEstimates {
   std::unordered_map<const void*, std::shared_ptr<const void>> estimates_;  // by the address of the weight
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -148,6 +148,6 @@ class RandomHalfCrop {
 static_assert(TemporalDownsampling<TemporalDownsampler<float>> && TemporalDownsampling<QuarterDownsampler<float>> &&
               TemporalDownsampling<NoDownsampler<float>> && TemporalDownsampling<RandomHalfCrop<float>>);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

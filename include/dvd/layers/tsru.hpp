@@ -232,6 +232,6 @@ using TSRUs = TransformationUnit<TsruGate::result, T, D>;
 
 static_assert(RecurrentUnit<TSRU<float>> && RecurrentUnit<TSRUs<float>>);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -72,6 +72,6 @@ class Upsample {
 
 static_assert(Layer<Upsample<float>>);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

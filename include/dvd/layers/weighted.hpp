@@ -45,6 +45,6 @@ class Weighted {
   const Derived& own() const { return static_cast<const Derived&>(*this); }
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

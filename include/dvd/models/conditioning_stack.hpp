@@ -139,6 +139,6 @@ class ConditioningStack {
   std::size_t stages_ = 0;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -84,6 +84,6 @@ struct DvdGanConfig {
   }
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -57,6 +57,6 @@ inline DvdGanConfig config_from_json(const Json& json) {
   return config;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

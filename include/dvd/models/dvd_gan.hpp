@@ -136,6 +136,6 @@ requires DeviceFor<D, T> Tensor<T, D> DvdGan<T, D, PartsType>::predict(const Vie
 extern template class DvdGan<float>;
 #endif
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

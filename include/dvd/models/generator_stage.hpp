@@ -86,6 +86,6 @@ class GeneratorStage {
   Index frames_, width_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

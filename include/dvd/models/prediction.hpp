@@ -51,6 +51,6 @@ auto continue_videos(GeneratorNetworks<GeneratorType>& networks, const ViewOf<Ge
   return result;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -57,6 +57,6 @@ class RecordedGenerator {
   typename D::Recording recording_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -67,6 +67,6 @@ void collect_standing_statistics(Generator& generator, Index batches, Index batc
   }
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -93,6 +93,6 @@ class SpatialDiscriminator {
   Index resolution_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

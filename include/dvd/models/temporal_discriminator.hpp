@@ -115,6 +115,6 @@ class TemporalDiscriminator {
   Index resolution_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

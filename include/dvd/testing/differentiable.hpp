@@ -106,6 +106,6 @@ inline void converge(Contents<double>& contents) {
   }
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+}  // namespace dvd::testing
 
 #include "dvd/core/macros_end.hpp"

@@ -234,6 +234,6 @@ void check_gradients(const std::string& name, const L& layer, const ConstTensorV
   throw Error(name + ": a backward pass with a cache that no forward pass has filled is not refused");
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::testing
+}  // namespace dvd::testing
 
 #include "dvd/core/macros_end.hpp"

@@ -35,8 +35,8 @@ class Adam {
 
   /// An optimizer of these parameters, which must stay where they are.
   Adam(const Contents<T, D>& contents, const Options& options) : options_(options), parameters_(contents.parameters) {
-    require(options.learning_rate >= 0 && is_finite(options.learning_rate),
-            "a learning rate must not be negative, as ", options.learning_rate, " is");
+    require(options.learning_rate >= 0 && is_finite(options.learning_rate), "a learning rate must not be negative, as ",
+            options.learning_rate, " is");
     require(options.beta1 >= 0 && options.beta1 < 1 && options.beta2 >= 0 && options.beta2 < 1,
             "Adam's betas must be at least 0 and below 1, not ", options.beta1, " and ", options.beta2);
     require(options.epsilon > 0, "Adam's epsilon must be positive, not ", options.epsilon);
@@ -92,6 +92,6 @@ class Adam {
   Index steps_ = 0;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -138,6 +138,6 @@ void copy_training_state(Trainer<Types...>& from, Trainer<Types...>& to) {
   to.set_redraws(from.redraws());
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -40,6 +40,6 @@ std::string find_fault(
   return "scores, or norms of gradients, too large for a number";
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

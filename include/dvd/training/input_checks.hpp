@@ -89,6 +89,6 @@ void check_inputs(const DvdGanConfig& config, const std::vector<Inputs>& parts) 
   for (const Inputs& part : parts) check_inputs(config, part);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -206,6 +206,6 @@ Pass pass_for(const Batch& part, const std::vector<Batch>& parts) {
   return pass;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -121,6 +121,6 @@ struct GeneratorTerm {
 static_assert(GanLoss<HingeLoss> && GanLoss<NonSaturatingLoss> && GanLoss<LeastSquaresLoss> &&
               GanLoss<WassersteinLoss>);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

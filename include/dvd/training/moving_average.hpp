@@ -53,6 +53,6 @@ class MovingAverage {
   Tensor<T, D> decays_{Shape{2}};  ///< of parameters and of buffers
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

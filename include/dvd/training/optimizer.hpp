@@ -29,6 +29,6 @@ concept OptimizerFor = requires(O& optimizer, const Contents<T, D>& contents, co
   { optimizer.moments()[0].average_square } -> std::same_as<Tensor<T, D>&>;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -37,6 +37,6 @@ struct StepReport {
   std::string fault;  ///< where the first value that is not finite arose, such as "spatial.blocks.0.conv1: its result"
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -37,6 +37,6 @@ LargestSigma largest_sigma(const Contents<T, D>& contents) {
   return result;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -310,6 +310,6 @@ void Trainer<Gan, Loss, OptimizerType>::generator_update(const std::vector<Gener
 extern template class Trainer<DvdGan<float>>;
 #endif
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

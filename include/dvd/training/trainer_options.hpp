@@ -42,6 +42,6 @@ struct TrainerOptions {
   }
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -324,6 +324,6 @@ class Updates {
   } steps_before_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

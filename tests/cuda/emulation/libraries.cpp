@@ -147,4 +147,4 @@ void library_multiply(const ProductProblem& p, const ProductSide& a, const Produ
   });
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

@@ -144,6 +144,6 @@ void Attention::attend_backward(const AttentionSize& size, const T* query, const
   });
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

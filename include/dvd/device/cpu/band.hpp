@@ -147,6 +147,6 @@ void load_band(const BandSource<T>& source, Index image, Index first, Index rows
   }
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

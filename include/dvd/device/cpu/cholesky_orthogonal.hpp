@@ -177,6 +177,6 @@ class CholeskyOrthogonal {
   Scratch<T> directions_, inverse_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

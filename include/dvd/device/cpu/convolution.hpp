@@ -179,6 +179,6 @@ void Convolution::convolve_backward_weight(const ConvolutionSize& size, const Co
     detail::weight_gradient_direct(size, x, upstream, detail::pool_factor<T>(size), dweight);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

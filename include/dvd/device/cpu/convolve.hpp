@@ -25,6 +25,6 @@ void convolve_bands(const ConvolutionSize& size, Index pool_frames, const BandSo
     convolve_direct(size, window, source, filter, sink);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -86,6 +86,6 @@ void convolve_direct(const ConvolutionSize& size, const FrameWindow& window, con
   });
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -160,6 +160,6 @@ class WinogradConvolution {
   Index v_point_, m_point_;   ///< elements of a point
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

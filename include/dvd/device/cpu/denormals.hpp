@@ -41,6 +41,6 @@ class FlushDenormals {
 #endif
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -143,7 +143,7 @@ struct Sharded<Eigen::internal::MeanReducer<T>> {
 };
 
 }  // namespace detail
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 namespace Eigen::internal {
 

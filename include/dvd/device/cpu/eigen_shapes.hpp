@@ -123,6 +123,6 @@ void check_shapes(const Expression& expression) {
   detail::check_own(expression);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -126,6 +126,6 @@ void mirror_weight(Index taps, Index inputs, Index outputs, T factor, const T* w
   });
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -65,6 +65,6 @@ Index part_begin(Index part, Index parts, Index outputs) {
   return std::min(outputs, panels * part / parts * panel_columns<T>);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

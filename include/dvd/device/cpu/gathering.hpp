@@ -79,6 +79,6 @@ void Gathering::scale_rows(Index rows, Index width, const T* factors, const T* x
     for (Index c = 0; c < width; ++c) y[r * width + c] = factors[r] * x[r * width + c];
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

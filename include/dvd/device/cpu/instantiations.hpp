@@ -123,7 +123,7 @@ DVD_KERNEL void Weights::random_uniform(Index, const Random&, float, float, floa
 DVD_KERNEL void orthonormalize_rows(Index, Index, float*);
 DVD_KERNEL void random_orthogonal(Index, Index, const Random&, float*);
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #undef DVD_KERNEL
 

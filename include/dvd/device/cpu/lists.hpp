@@ -77,6 +77,6 @@ void Lists::check_finite(const std::vector<ArrayView<T>>& arrays, T* finite) {
     if (!std::all_of(array.x, array.x + array.size, is_finite<T>)) *finite = 0;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -164,6 +164,6 @@ class Workspace {
   std::size_t bytes_ = 0;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

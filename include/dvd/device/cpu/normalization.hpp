@@ -242,6 +242,6 @@ void Normalization::dot(Index size, const T* x, const T* y, T* result) {
   *result = static_cast<T>(total);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

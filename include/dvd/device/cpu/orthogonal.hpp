@@ -77,6 +77,6 @@ void random_orthogonal(Index rows, Index columns, const Random& random, T* matri
   if (tall) Weights::transpose(1, count, length, directions, matrix);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -89,6 +89,6 @@ void parallel_chunks(Index size, Index grain, const Task& task) {
 inline constexpr Index pointwise_grain = 16384;
 
 }  // namespace cpu
-}  // namespace dvd::inline DVD_INSTRUCTION_SET
+}  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

@@ -292,6 +292,6 @@ void Pointwise::moving_average(Index size, T decay, const T* x, T* average) {
   });
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -165,6 +165,6 @@ void product(const ProductStrides<T>& strides, const T* a, const T* b, T* c, Ind
   }
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -18,6 +18,6 @@ struct Recording {
   void reset() {}
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -220,6 +220,6 @@ void Resampling::max_pool_backward(Index images, Index height, Index width, Inde
   });
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -81,6 +81,6 @@ template <class V>
   return x < 0 ? V{} : x;
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -104,6 +104,6 @@ void Warping::warp_backward(Index images, Index height, Index width, Index chann
   });
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -124,6 +124,6 @@ void weight_gradient_rows(Index rows, Index inputs, Index outputs, const T* x, c
 
 }  // namespace detail
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

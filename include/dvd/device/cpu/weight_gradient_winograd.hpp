@@ -171,6 +171,6 @@ class WinogradWeightGradient {
   Index band_columns_, v_point_, m_point_;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

@@ -166,6 +166,6 @@ void Weights::random_uniform(Index size, const Random& random, T low, T high, T*
   });
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu
+}  // namespace dvd::cpu
 
 #include "dvd/core/macros_end.hpp"

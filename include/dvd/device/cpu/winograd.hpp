@@ -189,6 +189,6 @@ void transform_weight_gradient(Index count, const Get& get, T factor, T* w, Inde
   });
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cpu::winograd
+}  // namespace dvd::cpu::winograd
 
 #include "dvd/core/macros_end.hpp"

@@ -17,6 +17,6 @@ struct Attention {
                               T* dquery, T* dkey, T* dvalue);
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda
 
 #include "dvd/core/macros_end.hpp"

@@ -21,4 +21,4 @@ void check(cudaError_t status, const char* call, const std::string& what = "");
 /// Throws Error if the kernel launched last could not be.
 void check_launch();
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

@@ -42,6 +42,6 @@ struct Convolution {
                                        std::type_identity_t<T>* dweight);
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda
 
 #include "dvd/core/macros_end.hpp"

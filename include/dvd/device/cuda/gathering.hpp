@@ -25,6 +25,6 @@ struct Gathering {
   static void mean_loss(Index size, const float* scores, Term term, float* loss, float* dscores);
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda
 
 #include "dvd/core/macros_end.hpp"

@@ -13,4 +13,4 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, const Argument
   check_launch();
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

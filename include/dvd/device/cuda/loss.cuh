@@ -35,4 +35,4 @@ void Gathering::mean_loss(Index size, const float* scores, Term term, float* los
   reduce(1, size, detail::MeanLoss<Term>{size, scores, term, loss, dscores});
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

@@ -29,6 +29,6 @@ struct Normalization {
   static void dot(Index size, const T* x, const T* y, float* result);
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda
 
 #include "dvd/core/macros_end.hpp"

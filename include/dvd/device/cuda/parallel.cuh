@@ -222,4 +222,4 @@ void transpose(Index batches, Index rows, Index columns, const Body& body) {
   launch(detail::transpose_kernel<Body>, grid, dim3(detail::tile, detail::tile_rows), rows, columns, body);
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

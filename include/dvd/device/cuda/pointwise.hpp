@@ -65,6 +65,6 @@ struct Lists {
   static void check_finite(const std::vector<ArrayView<float>>& arrays, float* finite);
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda
 
 #include "dvd/core/macros_end.hpp"

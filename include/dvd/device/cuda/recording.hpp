@@ -29,6 +29,6 @@ class Recording {
   int runs_ = 0;
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda
 
 #include "dvd/core/macros_end.hpp"

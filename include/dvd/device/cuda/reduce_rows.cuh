@@ -58,4 +58,4 @@ void reduce_rows(Index groups, Index rows, Index channels, const Body& body) {
   for_each_row_lanes<float>(groups, channels, 1, detail::CombineChunks<Body>{chunks, channels, body, values});
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

@@ -35,6 +35,6 @@ struct Resampling {
                             const T* dy, T* dx, T* doffsets);
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda
 
 #include "dvd/core/macros_end.hpp"

@@ -14,6 +14,6 @@ namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 template <class T>
 concept CudaScalar = std::same_as<T, float> || std::same_as<T, bfloat16>;
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda
 
 #include "dvd/core/macros_end.hpp"

@@ -28,6 +28,6 @@ struct Weights {
   static void random_uniform(Index size, const Random& random, T low, T high, T* y);
 };
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda
 
 #include "dvd/core/macros_end.hpp"

@@ -110,4 +110,4 @@ void transpose(Index batches, Index rows, Index columns, const Body& body) {
   });
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

@@ -79,4 +79,4 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, const Argument
   for (std::thread& each : running) each.join();
 }
 
-}  // namespace dvd::inline DVD_INSTRUCTION_SET::cuda
+}  // namespace dvd::cuda

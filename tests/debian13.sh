@@ -105,8 +105,8 @@ configure_system() {
 copy_project() {
   local files
   files=$(git stash create)
-  mkdir --parents "$folder/root/dvd"
-  GIT_INDEX_FILE=$folder/root/dvd.index git --work-tree="$folder/root/dvd" read-tree --reset -u "${files:-HEAD}"
+  mkdir --parents "$folder/opt/dvd"
+  GIT_INDEX_FILE=$folder/opt/dvd.index git --work-tree="$folder/opt/dvd" read-tree --reset -u "${files:-HEAD}"
 }
 
 if [ -z "$(ls --almost-all "$folder")" ]; then
@@ -125,4 +125,4 @@ isolated bash -c '
   for kind in dev sys; do mount --rbind "/$kind" "$folder/$kind"; done
   unset TMPDIR
   export HOME=/root LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-  chroot "$folder" bash /root/dvd/tests/run.sh "$@"' bash "$folder" "${options[@]}"
+  chroot "$folder" bash /opt/dvd/tests/run.sh "$@"' bash "$folder" "${options[@]}"

@@ -3,6 +3,7 @@
 #include "dvd/io/video_writer.hpp"
 
 #include <doctest/doctest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dvd/core/error.hpp"
@@ -194,12 +196,17 @@ TEST_CASE("one frame is enough") {
 TEST_CASE("the same clip gives the same bytes") {
   const TemporaryFolder folder;
   const Clip clip = moving_square(8, 32, 32);
-  for (const char* name : {"a", "b"}) {
+  // Whatever lies in memory that malloc returns: an encoder that reads what it has not written shows itself.
+  for (const auto& [name, garbage] : {std::pair{"a", 1}, {"b", 85}, {"c", 255}}) {
+    mallopt(M_PERTURB, garbage);
     write_gif(folder / (std::string(name) + ".gif"), clip, 10);
     write_mp4(folder / (std::string(name) + ".mp4"), clip, 10);
   }
-  CHECK(read_bytes(folder / "a.gif") == read_bytes(folder / "b.gif"));
-  CHECK(read_bytes(folder / "a.mp4") == read_bytes(folder / "b.mp4"));
+  mallopt(M_PERTURB, 0);
+  for (const char* other : {"b", "c"}) {
+    CHECK(read_bytes(folder / "a.gif") == read_bytes(folder / (std::string(other) + ".gif")));
+    CHECK(read_bytes(folder / "a.mp4") == read_bytes(folder / (std::string(other) + ".mp4")));
+  }
 }
 
 TEST_CASE("clips that cannot be written are refused and leave nothing behind") {

@@ -221,7 +221,9 @@ inline void write_mp4(const std::filesystem::path& path, const Clip& clip, doubl
   }
   // Room for the file's table of contents before the frames, so that a player need not load them all to find it.
   const std::string room = "moov_size=" + std::to_string(4096 + 40 * clip.frames);
-  detail::VideoEncoder file(path, "mp4", std::move(encoder), x264 ? "crf=16:preset=medium" : "", room);
+  // Without mbtree: its AVX-512 form reads memory that nothing wrote where the frame is not a multiple of 16 macroblocks
+  // wide (libx264 164), so that one clip had two encodings, by what lay there.
+  detail::VideoEncoder file(path, "mp4", std::move(encoder), x264 ? "crf=16:preset=medium:mbtree=0" : "", room);
 
   const detail::LibavScaler scaler(sws_getContext(static_cast<int>(width), static_cast<int>(height), AV_PIX_FMT_RGB24,
                                                   static_cast<int>(width), static_cast<int>(height), AV_PIX_FMT_YUV420P,

@@ -11,12 +11,14 @@
 #include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/models/config.hpp"
 #include "dvd/models/projection_head.hpp"
+#include "dvd/models/video_gan.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Scores `[N]` of videos `[T, N, R, R, 3]` by k of their frames at full resolution, each judged on its own.
 /// An attention, if there is one, takes the features at half the resolution, after the first block.
-template <Scalar T, Device D = Cpu, VideoAttention Attention = NoAttention<T, D>>
+template <Scalar T, Device D = Cpu, VideoAttention Attention = NoAttention<T, D>,
+          FrameSampling FrameSamplerType = FrameSampler>
 class SpatialDiscriminator {
  public:
   using scalar_type = T;
@@ -24,6 +26,7 @@ class SpatialDiscriminator {
   using View = ConstTensorView<T, D>;
   using Scores = PreciseTensor<T, D>;
   using ScoresView = PreciseTensorView<T, D>;
+  using Sampler = FrameSamplerType;
 
   struct Cache {
     ChosenFrames<D> frames;
@@ -41,7 +44,8 @@ class SpatialDiscriminator {
   SpatialDiscriminator(const DvdGanConfig& config, const Random& random)
       : attention(config.discriminator_widths().front(), random.stream("attention")),
         head(config.discriminator_widths().back(), config.classes, random.stream("head")),
-        resolution_(config.resolution) {
+        resolution_(config.resolution),
+        sampled_frames_(config.frames_judged()) {
     Index inputs = 3;
     const auto widths = config.discriminator_widths();
     for (std::size_t i = 0; i < widths.size(); ++i) {
@@ -50,8 +54,12 @@ class SpatialDiscriminator {
     }
   }
 
-  Scores forward(const View& video, const Rows<D>& labels, const ChosenFrames<D>& frames, Pass pass,
-                 Cache* cache = nullptr) {
+  /// How many frames of every video it is given.
+  Index sampled_frames() const { return sampled_frames_; }
+
+  /// Judges the batch's chosen frames.
+  Scores forward(const VideoBatch<T, D>& batch, Pass pass, Cache* cache = nullptr) {
+    const auto& [video, labels, frames, vectors] = batch;
     head.check(frames.videos, labels);  // before any u advances
     Tensor<T, D> x = select_frames(video, frames);
     blocks.front().conv1.layer.check(x);
@@ -90,8 +98,10 @@ class SpatialDiscriminator {
   }
 
  private:
-  Index resolution_;
+  Index resolution_, sampled_frames_;
 };
+
+static_assert(FrameSamplingDiscriminator<SpatialDiscriminator<float>>);
 
 }  // namespace dvd
 

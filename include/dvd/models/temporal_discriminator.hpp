@@ -11,6 +11,7 @@
 #include "dvd/layers/temporal_downsampler.hpp"
 #include "dvd/models/config.hpp"
 #include "dvd/models/projection_head.hpp"
+#include "dvd/models/video_gan.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -28,6 +29,7 @@ class TemporalDiscriminator {
   using ScoresView = PreciseTensorView<T, D>;
 
   static constexpr std::size_t volumetric_blocks = 2;
+  static constexpr bool draws_at_random = detail::draws_at_random<Downsampler>();
 
   struct Cache {
     typename Downsampler::Cache downsampler;
@@ -64,7 +66,9 @@ class TemporalDiscriminator {
             " pixels, but the temporal discriminator needs ", needed);
   }
 
-  Scores forward(const View& video, const Rows<D>& labels, Pass pass, Cache* cache = nullptr) {
+  Scores forward(const VideoBatch<T, D>& batch, Pass pass, Cache* cache = nullptr) {
+    const View& video = batch.videos;
+    const Rows<D>& labels = batch.labels;
     const Shape& shape = video.shape();
     require(
         shape.rank() == 5 && shape.size() > 0 && shape[2] == resolution_ && shape[3] == resolution_ && shape[4] == 3,
@@ -114,6 +118,8 @@ class TemporalDiscriminator {
  private:
   Index resolution_;
 };
+
+static_assert(VideoDiscriminator<TemporalDiscriminator<float>>);
 
 }  // namespace dvd
 

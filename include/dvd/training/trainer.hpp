@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "dvd/data/clip_source.hpp"
+#include "dvd/data/batch.hpp"
+#include "dvd/data/batch_source.hpp"
 #include "dvd/models/dvd_gan.hpp"
 #include "dvd/training/updates.hpp"
 
@@ -49,14 +50,14 @@ class Trainer {
   /// itself, and the step is not counted.
   template <ClipSource Data>
   StepReport step(Data& data) {
-    check_classes(static_cast<Index>(data.classes()));
+    check_classes(classes_of(data));
     return step_on([&](Index number) { return draw_clips(data, batch_schedule()(number), options_.batch); });
   }
 
   /// The same on batches made ready ahead of need, which follow `batch_schedule()`.
   template <BatchSource Data>
   StepReport step(Data& data) {
-    return step_on([&](Index number) { return data.batch(number); });
+    return step_on([&](Index number) { return training_batch(data, number); });
   }
 
   /// One update of both discriminators, each by its own loss on real and generated videos as one batch.
@@ -129,7 +130,7 @@ class Trainer {
   }
 
   /// Where a step's batches come from.
-  using BatchOf = std::function<std::vector<LabelledClip>(Index number)>;
+  using BatchOf = std::function<std::vector<TrainingClip>(Index number)>;
 
   /// A step on the clips that `batch(number)` gives. The device is waited for once, at the end.
   StepReport step_on(const BatchOf& batch);
@@ -139,21 +140,19 @@ class Trainer {
             gan_.config().classes, ": give the model's configuration .classes = ", classes);
   }
 
-  std::vector<LabelledClip> checked_clips(const BatchOf& batch, Index number, StepReport& report) const {
+  std::vector<TrainingClip> checked_clips(const BatchOf& batch, Index number, StepReport& report) const {
     const auto start = std::chrono::steady_clock::now();
-    std::vector<LabelledClip> clips = batch(number);
+    std::vector<TrainingClip> clips = batch(number);
     report.data_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const DvdGanConfig& config = gan_.config();
     require(static_cast<Index>(clips.size()) == options_.batch, "training expects batches of ", options_.batch,
             " clips, but the data set gives ", clips.size());
-    for (const auto& [clip, label] : clips) {
-      require(
-          clip.frames == config.video_frames() && clip.height == config.resolution && clip.width == config.resolution,
-          "the model expects clips of ", config.video_frames(), " frames of ", config.resolution, "x",
-          config.resolution, " pixels, but the data set gives ", clip.frames, " frames of ", clip.width, "x",
-          clip.height);
+    const ClipSize expected{config.video_frames(), config.image_height(), config.image_width(), config.image_channels};
+    for (const TrainingClip& clip : clips) {
+      require(clip.size() == expected, "the model expects clips of ", expected, ", but the data set gives ",
+              clip.size());
       check_pixels(clip);
-      require(label >= 0 && label < config.classes, "the data set gives a clip of class ", label,
+      require(clip.label >= 0 && clip.label < config.classes, "the data set gives a clip of class ", clip.label,
               ", but the model has ", config.classes, " classes");
     }
     return clips;
@@ -166,10 +165,10 @@ class Trainer {
   }
 
   /// Of generated videos: those of the clips that they continue, or random ones.
-  Labels labels(const std::vector<LabelledClip>& clips, const Random& random) const {
+  Labels labels(const std::vector<TrainingClip>& clips, const Random& random) const {
     if (gan_.config().condition_frames > 0) {
       Labels result;
-      for (const auto& [clip, label] : clips) result.push_back(label);
+      for (const TrainingClip& clip : clips) result.push_back(clip.label);
       return result;
     }
     const Random own = random.stream("labels");
@@ -202,22 +201,22 @@ class Trainer {
     for (Index first = 0; first < options_.batch; first += size) f(first, std::min(size, options_.batch - first));
   }
 
-  std::vector<DiscriminatorInputs<T, D>> discriminator_inputs(const std::vector<LabelledClip>& clips,
+  std::vector<DiscriminatorInputs<T, D>> discriminator_inputs(const std::vector<TrainingClip>& clips,
                                                               const Random& random) const {
     const Tensor<T, D> z = latents(random);
     const Labels all_labels = labels(clips, random);
     const FrameIndices of_real = frames(random.stream("real")), of_fake = frames(random);
     std::vector<DiscriminatorInputs<T, D>> parts;
     for_each_part([&](Index first, Index count) {
-      auto [real, real_labels] = to_batch<T, D>(clips, first, count);
-      parts.push_back({real, real_labels, z.slice(first, count), part_of(all_labels, first, count),
+      const Batch<T, D> batch = to_batch<T, D>(clips, first, count);
+      parts.push_back({batch.videos, batch.labels, z.slice(first, count), part_of(all_labels, first, count),
                        part_of(of_real, first, count), part_of(of_fake, first, count), layers_random(random, first)});
     });
     return parts;
   }
 
   /// For the generator's update, which needs clips only where it is to continue them.
-  std::vector<GeneratorInputs<T, D>> generator_inputs(const std::vector<LabelledClip>& clips,
+  std::vector<GeneratorInputs<T, D>> generator_inputs(const std::vector<TrainingClip>& clips,
                                                       const Random& random) const {
     const Tensor<T, D> z = latents(random);
     const Labels all_labels = labels(clips, random);
@@ -255,7 +254,7 @@ template <class Gan, GanLoss Loss,
           OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
 StepReport Trainer<Gan, Loss, OptimizerType>::step_on(const BatchOf& batch) {
   StepReport report;
-  std::vector<LabelledClip> clips;
+  std::vector<TrainingClip> clips;
   std::vector<std::vector<DiscriminatorInputs<T, D>>> for_discriminators;
   Index number = steps_ * batches_per_step();
   for (Index update = 0; update < options_.d_steps; ++update) {

@@ -12,7 +12,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <dvd/data/clip_source.hpp>
+#include <dvd/io/clip_tensor.hpp>
 #include <dvd/data/moving_shapes.hpp>
 #include <dvd/device/cpu.hpp>
 #include <dvd/models/prediction.hpp>

@@ -14,6 +14,8 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include "dvd/data/function_source.hpp"
+#include "dvd/data/memory_clips.hpp"
 #include "dvd/data/moving_shapes.hpp"
 #include "dvd/device/cpu.hpp"
 #include "dvd/io/videos.hpp"

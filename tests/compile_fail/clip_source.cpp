@@ -1,15 +1,20 @@
-// A data set that does not name its classes.
+// A data set that draws something else than clips.
 // expect: ClipSource
-// expect: class_names
+// expect: TrainingClip
 #include "dvd/device/cpu.hpp"
 #include "dvd/training/trainer.hpp"
 
 struct Data {
-  dvd::LabelledClip draw(const dvd::Random&) const { return {dvd::Clip(2, 16, 16), 0}; }
-  dvd::Index classes() const { return 1; }
 #ifdef LEGAL
-  std::vector<std::string> class_names() const { return {"only"}; }
+  dvd::FloatClip draw(const dvd::Random&) const { return dvd::FloatClip(2, 16, 16); }
+#else
+  std::vector<float> draw(const dvd::Random&) const { return std::vector<float>(1536); }
 #endif
 };
 
-void train(dvd::Trainer<dvd::DvdGan<float>>& trainer, Data& data) { trainer.step(data); }
+template <dvd::ClipSource Source>
+void train_on(dvd::Trainer<dvd::DvdGan<float>>& trainer, Source& data) {
+  trainer.step(data);
+}
+
+void train(dvd::Trainer<dvd::DvdGan<float>>& trainer, Data& data) { train_on(trainer, data); }

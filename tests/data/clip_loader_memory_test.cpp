@@ -33,7 +33,7 @@ struct Numbers {
 
 const BatchSchedule schedule = [](Index number) { return Random(7).stream(static_cast<std::uint64_t>(number)); };
 
-void check_batch(const std::vector<LabelledClip>& clips, Index number) {
+void check_batch(const std::vector<TrainingClip>& clips, Index number) {
   REQUIRE(clips.size() == 4);
   for (std::size_t n = 0; n < clips.size(); ++n)
     CHECK(clips[n].label == Numbers().draw(schedule(number).stream(n)).label);
@@ -65,7 +65,7 @@ TEST_CASE("a batch that there was no memory for can be asked for again") {
       REQUIRE(allocations < 1000);
       granted = allocations;
       try {
-        const std::vector<LabelledClip> clips = loader.batch(number);
+        const std::vector<TrainingClip> clips = loader.batch(number);
         granted = -1;
         check_batch(clips, number);
         break;

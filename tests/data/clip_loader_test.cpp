@@ -36,12 +36,12 @@ struct SlowSource {
 
 const BatchSchedule schedule = [](Index number) { return Random(7).stream(static_cast<std::uint64_t>(number)); };
 
-void check_batch(const std::vector<LabelledClip>& clips, Index number) {
+void check_batch(const std::vector<TrainingClip>& clips, Index number) {
   SlowSource source;
   for (std::size_t n = 0; n < clips.size(); ++n) {
     const LabelledClip expected = source.draw(schedule(number).stream(n));
     CHECK(clips[n].label == expected.label);
-    CHECK(clips[n].clip.pixels == expected.clip.pixels);
+    CHECK(std::get<Clip>(clips[n].clip).pixels == expected.clip.pixels);
   }
 }
 

@@ -30,7 +30,7 @@ TEST_CASE("drawn on all cores, or ahead by a loader, a clip is the same") {
     ClipLoader loader(source, [](Index) { return Random(1); }, {.batch = count});
     for (const auto& clips : {draw_clips(source, Random(1), count), loader.batch(0)}) {
       REQUIRE(clips.size() == static_cast<std::size_t>(count));
-      for (const LabelledClip& clip : clips) REQUIRE(clip.clip.pixels[0] == 255);
+      for (const TrainingClip& clip : clips) REQUIRE(std::get<Clip>(clip.clip).pixels[0] == 255);
     }
   }
 }

@@ -8,7 +8,7 @@
 #include <optional>
 #include <set>
 
-#include "dvd/data/clip_source.hpp"
+#include "dvd/data/batch.hpp"
 #include "dvd/device/cpu.hpp"
 
 namespace {
@@ -209,6 +209,65 @@ TEST_CASE("odd sizes, and sizes that make no sense") {
   CHECK_THROWS_AS(MovingShapes({.resolution = 7}), ArgumentError);
   CHECK_THROWS_AS(MovingShapes().draw(Random(1), 12), ArgumentError);
   CHECK_THROWS_AS(MovingShapes().draw(Random(1), -1), ArgumentError);
+}
+
+// The rows and columns that a shape covers: those of the pixels whose strongest channel is brighter than any ground's.
+struct Box {
+  std::int64_t top = 1 << 20, bottom = -1, left = 1 << 20, right = -1;
+};
+Box box_of(const Clip& clip, std::int64_t t) {
+  Box box;
+  for (std::int64_t y = 0; y < clip.height; ++y)
+    for (std::int64_t x = 0; x < clip.width; ++x) {
+      const std::uint8_t* const pixel = clip.frame(t) + (y * clip.width + x) * clip.channels;
+      if (*std::max_element(pixel, pixel + clip.channels) < 150) continue;
+      box = {std::min(box.top, y), std::max(box.bottom, y), std::min(box.left, x), std::max(box.right, x)};
+    }
+  return box;
+}
+
+TEST_CASE("in frames that are not square, shapes keep their form, size and ways") {
+  for (const auto& [height, width] : {std::pair<Index, Index>{32, 80}, {80, 32}, {64, 32}}) {
+    const MovingShapes shapes({.frames = 6, .height = height, .width = width});
+    bool far = false;  // beyond what a square of the shorter side would show
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+      const Clip clip = shapes.draw(Random(seed), static_cast<Index>(seed % 12)).clip;
+      REQUIRE(clip.size() == ClipSize{6, height, width, 3});
+      const Box first = box_of(clip, 0), last = box_of(clip, 5);
+      const Index tall = first.bottom - first.top + 1, wide = first.right - first.left + 1;
+      REQUIRE(std::min(tall, wide) >= 6);
+      REQUIRE(std::max(tall, wide) <= 14);
+      REQUIRE(std::abs(tall - wide) <= 3);
+      REQUIRE(std::abs(last.bottom - last.top + 1 - tall) <= 2);
+      REQUIRE(std::abs(last.right - last.left + 1 - wide) <= 2);
+      const Index x = last.left - first.left, y = last.top - first.top;
+      const Index way[] = {-x, x, -y, y}, direction = static_cast<Index>(seed % 4);
+      REQUIRE(way[direction] >= 7);
+      REQUIRE(way[direction] <= 17);
+      REQUIRE(std::abs(way[(direction + 2) % 4]) <= 2);
+      far = far || std::max(first.right, first.bottom) >= 40;
+    }
+    CHECK(far);
+  }
+}
+
+TEST_CASE("a grey clip is as bright as the strongest channel of the coloured one") {
+  const MovingShapes coloured({.frames = 3, .height = 16, .width = 24});
+  const MovingShapes grey({.frames = 3, .height = 16, .width = 24, .image_channels = 1});
+  for (std::uint64_t seed = 0; seed < 24; ++seed) {
+    const LabelledClip rgb = coloured.draw(Random(seed)), one = grey.draw(Random(seed));
+    CHECK(one.label == rgb.label);
+    REQUIRE(one.clip.size() == ClipSize{3, 16, 24, 1});
+    for (std::size_t i = 0; i < one.clip.pixels.size(); ++i) {
+      const auto first = rgb.clip.pixels.begin() + static_cast<std::ptrdiff_t>(3 * i);
+      REQUIRE(one.clip.pixels[i] == *std::max_element(first, first + 3));
+    }
+  }
+  CHECK_THROWS_AS(MovingShapes({.image_channels = 2}), ArgumentError);
+  CHECK_THROWS_AS(MovingShapes({.image_channels = 4}), ArgumentError);
+  CHECK_THROWS_AS(MovingShapes({.height = 7}), ArgumentError);
+  CHECK_THROWS_AS(MovingShapes({.width = 4097}), ArgumentError);
+  CHECK_THROWS_AS(MovingShapes({.width = -1}), ArgumentError);
 }
 
 TEST_CASE("batches") {

@@ -8,10 +8,12 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "dvd/data/batch_source.hpp"
 #include "dvd/data/clip_source.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -58,12 +60,16 @@ class ClipLoader {
     for (std::thread& thread : threads_) thread.join();
   }
 
+  /// Those of the source; 0, and no names, where it has no labels.
+  Index classes() const { return classes_of(source_); }
+  std::vector<std::string> class_names() const { return class_names_of(source_); }
+
   ClipLoader(const ClipLoader&) = delete;
   ClipLoader& operator=(const ClipLoader&) = delete;
 
   /// Batch number `number`; waits until it is ready. Quick if numbers are asked for in turn; any other number drops
   /// what was made ahead. Throws what the source threw while drawing one of its clips.
-  std::vector<LabelledClip> batch(Index number) {
+  std::vector<TrainingClip> batch(Index number) {
     if (number != first_) restart(number);  // first_ is changed by this thread alone
     Pending next(options_.batch), done(0);
     {
@@ -84,7 +90,7 @@ class ClipLoader {
   struct Pending {
     explicit Pending(Index count) : clips(static_cast<std::size_t>(count)), left(count) {}
 
-    std::vector<LabelledClip> clips;
+    std::vector<TrainingClip> clips;
     Index begun = 0;  // clips given to a thread
     Index left;       // clips not yet there
     std::exception_ptr error = nullptr;
@@ -122,7 +128,7 @@ class ClipLoader {
         clip = batches_[next].begun++;
         epoch = epoch_;
       }
-      LabelledClip drawn;
+      TrainingClip drawn;
       std::exception_ptr error;
       try {
         drawn = source_.draw(schedule_(number).stream(static_cast<std::uint64_t>(clip)));

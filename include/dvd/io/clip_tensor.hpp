@@ -1,4 +1,4 @@
-// Between clips of 8 bits in host memory and batches of videos on a device.
+// Between clips in host memory and batches of videos on a device.
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"
@@ -15,58 +15,119 @@
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// Clips of equal size as one batch `[T, N, H, W, 3]` in [-1, 1]. Throws ArgumentError if their sizes differ.
-template <Scalar T, Device D = Cpu>
-Tensor<T, D> to_tensor(std::span<const Clip> clips) {
-  require(!clips.empty(), "a batch needs at least one clip");
-  const Clip& first = clips.front();
-  const Index frame = first.height * first.width * 3, count = static_cast<Index>(clips.size());
-  for (const Clip& clip : clips) {
-    require(clip.frames == first.frames && clip.height == first.height && clip.width == first.width,
-            "clips of one batch must have one size, not ", first.frames, "x", first.height, "x", first.width, " and ",
-            clip.frames, "x", clip.height, "x", clip.width);
-    check_pixels(clip);
+namespace detail {
+
+/// Clips of bytes or of floats as values of type T: bytes 0 .. 255 become -1 .. 1, floats stay.
+template <Scalar T>
+class ClipValues {
+ public:
+  ClipValues() {
+    using P = FullPrecision<T>;
+    for (std::size_t i = 0; i < levels_.size(); ++i) levels_[i] = T(static_cast<P>(i) / P(127.5) - 1);
   }
-  using P = FullPrecision<T>;
-  std::array<T, 256> levels;
-  for (std::size_t i = 0; i < levels.size(); ++i) levels[i] = T(static_cast<P>(i) / P(127.5) - 1);
-  std::vector<T> values(static_cast<std::size_t>(first.frames * count * frame));
-  cpu::parallel_for(first.frames * count, [&](Index image) {
-    const std::uint8_t* from = clips[static_cast<std::size_t>(image % count)].frame(image / count);
-    T* to = values.data() + image * frame;
-    for (Index i = 0; i < frame; ++i) to[i] = levels[from[i]];
+  void copy_frame(const Clip& clip, Index t, Index size, T* to) const {
+    const std::uint8_t* const from = clip.frame(t);
+    for (Index i = 0; i < size; ++i) to[i] = levels_[from[i]];
+  }
+  void copy_frame(const FloatClip& clip, Index t, Index size, T* to) const {
+    const float* const from = clip.frame(t);
+    for (Index i = 0; i < size; ++i) to[i] = T(from[i]);
+  }
+
+ private:
+  std::array<T, 256> levels_;
+};
+
+/// `count` clips of one size as one batch: `copy(values, n, t, frame_size, to)` copies frame t of clip n.
+template <Scalar T, Device D, class Copy>
+Tensor<T, D> stack_clips(const ClipSize& size, Index count, const Copy& copy) {
+  const ClipValues<T> values;
+  const Index frame = size.height * size.width * size.channels;
+  std::vector<T> all(static_cast<std::size_t>(size.frames * count * frame));
+  cpu::parallel_for(size.frames * count, [&](Index image) {
+    copy(values, image % count, image / count, frame, all.data() + image * frame);
   });
-  return Tensor<T, D>(Shape{first.frames, count, first.height, first.width, 3}, values);
+  return Tensor<T, D>(Shape{size.frames, count, size.height, size.width, size.channels}, all);
 }
 
-/// A batch of videos `[T, N, H, W, 3]` as N clips of 8 bits; values beyond [-1, 1] are clamped.
-template <AnyTensor X>
-std::vector<Clip> to_clips(const X& videos) {
-  using T = typename X::value_type;
+/// Throws ArgumentError unless a clip may stand in one batch with the first one.
+inline void check_same_size(const ClipSize& first, const ClipSize& other) {
+  require(other == first, "clips of one batch must have one size, not ", first, " and ", other);
+}
+
+template <Scalar T, Device D, class AnyClip>
+Tensor<T, D> clips_to_tensor(std::span<const AnyClip> clips) {
+  require(!clips.empty(), "a batch needs at least one clip");
+  const ClipSize size = clips.front().size();
+  for (const AnyClip& clip : clips) {
+    check_same_size(size, clip.size());
+    check_pixels(clip);
+  }
+  return stack_clips<T, D>(size, static_cast<Index>(clips.size()),
+                           [&](const ClipValues<T>& values, Index n, Index t, Index frame, T* to) {
+                             values.copy_frame(clips[static_cast<std::size_t>(n)], t, frame, to);
+                           });
+}
+
+/// Throws ArgumentError unless these are videos `[T, N, H, W, P]`.
+inline void check_videos(const Shape& shape) {
+  require(shape.rank() == 5 && shape.size() > 0, "expected videos [T, N, H, W, P], at least one pixel, not ", shape);
+}
+
+/// A batch of videos as clips of type `AnyClip`, whose pixels `convert` makes of values.
+template <class AnyClip, AnyTensor X, class Convert>
+std::vector<AnyClip> tensor_to_clips(const X& videos, const Convert& convert) {
   const Shape& shape = videos.shape();
-  require(shape.rank() == 5 && shape[4] == 3 && shape.size() > 0,
-          "expected videos [T, N, H, W, 3], at least one pixel, not ", shape);
-  using P = FullPrecision<T>;
-  const std::vector<T> values = videos.to_vector();
-  const Index frame = shape[2] * shape[3] * 3;
-  std::vector<Clip> clips(static_cast<std::size_t>(shape[1]), Clip(shape[0], shape[2], shape[3]));
+  check_videos(shape);
+  const std::vector<typename X::value_type> values = videos.to_vector();
+  const Index frame = shape[2] * shape[3] * shape[4];
+  std::vector<AnyClip> clips(static_cast<std::size_t>(shape[1]), AnyClip(shape[0], shape[2], shape[3], shape[4]));
   for (Index t = 0; t < shape[0]; ++t)
     for (Index n = 0; n < shape[1]; ++n) {
-      const T* from = values.data() + (t * shape[1] + n) * frame;
-      std::uint8_t* to = clips[static_cast<std::size_t>(n)].frame(t);
-      for (Index i = 0; i < frame; ++i) {
-        const P value = (from[i] + 1) * P(127.5) + P(0.5);
-        to[i] = static_cast<std::uint8_t>(value > 0 ? std::min(value, P{255}) : P{0});  // a NaN is black
-      }
+      const auto* const from = values.data() + (t * shape[1] + n) * frame;
+      std::transform(from, from + frame, clips[static_cast<std::size_t>(n)].frame(t), convert);
     }
   return clips;
 }
 
-/// Videos `[T, N, H, W, 3]` as files hold them: values in the order `[N, T, 3, H, W]`.
+}  // namespace detail
+
+/// Clips of equal size as one batch `[T, N, H, W, P]` in [-1, 1]. Throws ArgumentError if their sizes differ or a clip
+/// is malformed.
+template <Scalar T, Device D = Cpu>
+Tensor<T, D> to_tensor(std::span<const Clip> clips) {
+  return detail::clips_to_tensor<T, D>(clips);
+}
+
+/// The same of numbers as they are; ArgumentError as well for one that is not finite.
+template <Scalar T, Device D = Cpu>
+Tensor<T, D> to_tensor(std::span<const FloatClip> clips) {
+  return detail::clips_to_tensor<T, D>(clips);
+}
+
+/// A batch of videos `[T, N, H, W, P]` as N clips of 8 bits; values beyond [-1, 1] are clamped.
+template <AnyTensor X>
+std::vector<Clip> to_clips(const X& videos) {
+  using T = typename X::value_type;
+  using P = FullPrecision<T>;
+  return detail::tensor_to_clips<Clip>(videos, [](T level) {
+    const P value = (level + 1) * P(127.5) + P(0.5);
+    return static_cast<std::uint8_t>(value > 0 ? std::min(value, P{255}) : P{0});  // a NaN is black
+  });
+}
+
+/// A batch of videos `[T, N, H, W, P]` as N clips of numbers.
+template <AnyTensor X>
+std::vector<FloatClip> to_float_clips(const X& videos) {
+  return detail::tensor_to_clips<FloatClip>(videos,
+                                            [](typename X::value_type value) { return static_cast<float>(value); });
+}
+
+/// Videos `[T, N, H, W, P]` as files hold them: values in the order `[N, T, P, H, W]`.
 template <AnyTensor X, class T = typename X::value_type>
 std::vector<T> to_file_order(const X& videos) {
   const Shape& shape = videos.shape();
-  require(shape.rank() == 5, "expected videos [T, N, H, W, C], not ", shape);
+  require(shape.rank() == 5, "expected videos [T, N, H, W, P], not ", shape);
   const Index frames = shape[0], batch = shape[1], pixels = shape[2] * shape[3], channels = shape[4];
   const std::vector<T> from = videos.to_vector();
   std::vector<T> to(from.size());

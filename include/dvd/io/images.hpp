@@ -31,20 +31,14 @@ inline constexpr std::uint8_t background = 48;  // dark grey: black and white cl
 
 // Throws ArgumentError unless the clips can be laid out together.
 inline void check_layout(std::span<const Clip> clips, int scale, int gap) {
-  constexpr std::int64_t largest = 1 << 20;  // keeps the products below within 64 bits
   require(!clips.empty(), "no clips to show (expected at least one)");
   require(1 <= scale && scale <= 256, "scale is ", scale, " (expected 1 to 256)");
   require(0 <= gap && gap <= 1024, "gap is ", gap, " pixels (expected 0 to 1024)");
   const Clip& first = clips.front();
   for (const Clip& clip : clips) {
-    require(std::min({clip.frames, clip.height, clip.width}) >= 1 &&
-                std::max({clip.frames, clip.height, clip.width}) <= largest &&
-                clip.pixels.size() == static_cast<std::size_t>(clip.frames * clip.height * clip.width * 3),
-            "a clip says ", clip.frames, " frames of ", clip.height, "x", clip.width, " pixels and holds ",
-            clip.pixels.size(), " bytes (expected 1 to ", largest, " of each, and 3 bytes a pixel)");
-    require(clip.frames == first.frames && clip.height == first.height && clip.width == first.width, "a clip has ",
-            clip.frames, " frames of ", clip.height, "x", clip.width, " pixels (expected ", first.frames, " of ",
-            first.height, "x", first.width, " as the first clip)");
+    check_pixels(clip);
+    require(clip.channels == 3, "a clip has ", clip.channels, " channels (expected 3, as pictures are RGB)");
+    require(clip.size() == first.size(), "a clip has ", clip.size(), " (expected ", first.size(), " as the first one)");
   }
 }
 

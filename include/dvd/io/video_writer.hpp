@@ -153,6 +153,7 @@ inline void check_clip(const char* function, const Clip& clip, double frames_per
           " frames of ", clip.width, " x ", clip.height, " pixels)");
   require(clip.width <= 65535 && clip.height <= 65535 && clip.height <= most_pixels / clip.width, function,
           ": frames of ", clip.width, " x ", clip.height, " pixels are too large");
+  require(clip.channels == 3, function, ": the clip has ", clip.channels, " channels (expected 3, RGB)");
   require(clip.pixels.size() == static_cast<std::size_t>(clip.frames * clip.height * clip.width * 3), function,
           ": the clip's pixels do not fit its sizes");
   require(frames_per_second >= 0.01 && frames_per_second <= 1000, function, ": ", frames_per_second,
@@ -221,8 +222,8 @@ inline void write_mp4(const std::filesystem::path& path, const Clip& clip, doubl
   }
   // Room for the file's table of contents before the frames, so that a player need not load them all to find it.
   const std::string room = "moov_size=" + std::to_string(4096 + 40 * clip.frames);
-  // Without mbtree: its AVX-512 form reads memory that nothing wrote where the frame is not a multiple of 16 macroblocks
-  // wide (libx264 164), so that one clip had two encodings, by what lay there.
+  // Without mbtree: its AVX-512 form reads memory that nothing wrote where the frame is not a multiple of 16
+  // macroblocks wide (libx264 164), so that one clip had two encodings, by what lay there.
   detail::VideoEncoder file(path, "mp4", std::move(encoder), x264 ? "crf=16:preset=medium:mbtree=0" : "", room);
 
   const detail::LibavScaler scaler(sws_getContext(static_cast<int>(width), static_cast<int>(height), AV_PIX_FMT_RGB24,

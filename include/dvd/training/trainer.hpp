@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "dvd/data/clip_source.hpp"
+#include "dvd/data/batch.hpp"
+#include "dvd/data/batch_source.hpp"
 #include "dvd/models/dvd_gan.hpp"
 #include "dvd/training/updates.hpp"
 
@@ -59,14 +60,14 @@ class Trainer {
   /// itself, and the step is not counted.
   template <ClipSource Data>
   StepReport step(Data& data) {
-    check_classes(static_cast<Index>(data.classes()));
+    check_classes(classes_of(data));
     return step_on([&](Index number) { return draw_clips(data, batch_schedule()(number), options_.batch); });
   }
 
   /// The same on batches made ready ahead of need, which follow `batch_schedule()`.
   template <BatchSource Data>
   StepReport step(Data& data) {
-    return step_on([&](Index number) { return data.batch(number); });
+    return step_on([&](Index number) { return training_batch(data, number); });
   }
 
   /// One update of all discriminators, each by its own loss on real and generated videos as one batch.
@@ -146,7 +147,7 @@ class Trainer {
   }
 
   /// Where a step's batches come from.
-  using BatchOf = std::function<std::vector<LabelledClip>(Index number)>;
+  using BatchOf = std::function<std::vector<TrainingClip>(Index number)>;
 
   /// A step on the clips that `batch(number)` gives. The device is waited for once, at the end.
   StepReport step_on(const BatchOf& batch);
@@ -156,25 +157,25 @@ class Trainer {
             sizes().classes, ": give the model's configuration .classes = ", classes);
   }
 
-  std::vector<LabelledClip> checked_clips(const BatchOf& batch, Index number, StepReport& report) const {
+  std::vector<TrainingClip> checked_clips(const BatchOf& batch, Index number, StepReport& report) const {
     const auto start = std::chrono::steady_clock::now();
-    std::vector<LabelledClip> clips = batch(number);
+    std::vector<TrainingClip> clips = batch(number);
     report.data_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     require(static_cast<Index>(clips.size()) == options_.batch, "training expects batches of ", options_.batch,
             " clips, but the data set gives ", clips.size());
-    for (const LabelledClip& clip : clips) check_clip(clip);
+    for (const TrainingClip& clip : clips) check_clip(clip);
     return clips;
   }
 
-  void check_clip(const LabelledClip& labelled) const {
-    const auto& [clip, label] = labelled;
-    const VideoSizes& expected = sizes();
-    require(clip.frames == expected.video_frames() && clip.height == expected.height && clip.width == expected.width,
-            "the model expects clips of ", expected.video_frames(), " frames of ", expected.height, "x", expected.width,
-            " pixels, but the data set gives ", clip.frames, " frames of ", clip.height, "x", clip.width);
+  void check_clip(const TrainingClip& clip) const {
+    const ClipSize expected{sizes().video_frames(), sizes().height, sizes().width, sizes().channels};
+    require(clip.size() == expected, "the model expects clips of ", expected, ", but the data set gives ", clip.size());
     check_pixels(clip);
-    require(expected.classes == 0 || (label >= 0 && label < expected.classes), "the data set gives a clip of class ",
-            label, ", but the model has ", expected.classes, " classes");
+    require(sizes().classes == 0 || (clip.label >= 0 && clip.label < sizes().classes),
+            "the data set gives a clip of class ", clip.label, ", but the model has ", sizes().classes, " classes");
+    require(sizes().condition_dim == 0 || static_cast<Index>(clip.condition.size()) == sizes().condition_dim,
+            "the model expects a vector of ", sizes().condition_dim,
+            " numbers with every clip, but the data set gives ", clip.condition.size());
   }
 
   Tensor<T, D> latents(const Random& random) const {
@@ -183,15 +184,15 @@ class Trainer {
     return z;
   }
 
-  Labels labels_of(const std::vector<LabelledClip>& clips) const {
+  Labels labels_of(const std::vector<TrainingClip>& clips) const {
     Labels labels;
     if (sizes().classes > 0)
-      for (const auto& [clip, label] : clips) labels.push_back(label);
+      for (const TrainingClip& clip : clips) labels.push_back(clip.label);
     return labels;
   }
 
   /// Of generated videos: those of the clips of which they are given something, or random ones.
-  Labels labels(const std::vector<LabelledClip>& clips, const Random& random) const {
+  Labels labels(const std::vector<TrainingClip>& clips, const Random& random) const {
     if (sizes().given_something()) return labels_of(clips);
     const Random own = random.stream("labels");
     Labels labels;
@@ -236,7 +237,12 @@ class Trainer {
     for (Index first = 0; first < options_.batch; first += size) f(first, std::min(size, options_.batch - first));
   }
 
-  std::vector<DiscriminatorInputs<T, D>> discriminator_inputs(const std::vector<LabelledClip>& clips,
+  /// What clips are conditioned on beside their class, if the model wants to know.
+  ConstTensorView<T, D> vectors_of(const Batch<T, D>& batch) const {
+    return sizes().condition_dim > 0 ? batch.conditions : ConstTensorView<T, D>();
+  }
+
+  std::vector<DiscriminatorInputs<T, D>> discriminator_inputs(const std::vector<TrainingClip>& clips,
                                                               const Random& random) const {
     const Tensor<T, D> z = latents(random);
     const Labels real_labels = labels_of(clips), all_labels = labels(clips, random);
@@ -244,15 +250,16 @@ class Trainer {
     std::vector<DiscriminatorInputs<T, D>> parts;
     for_each_part([&](Index first, Index count) {
       const Batch<T, D> real = to_batch<T, D>(clips, first, count);
+      const ConstTensorView<T, D> vectors = vectors_of(real);
       parts.push_back({real.videos, part_of(real_labels, first, count), z.slice(first, count),
                        part_of(all_labels, first, count), part_of(of_real, first, count),
-                       part_of(of_fake, first, count), layers_random(random, first)});
+                       part_of(of_fake, first, count), layers_random(random, first), vectors, vectors});
     });
     return parts;
   }
 
   /// For the generator's update, which needs clips only where `generator_takes_clips`.
-  std::vector<GeneratorInputs<T, D>> generator_inputs(const std::vector<LabelledClip>& clips,
+  std::vector<GeneratorInputs<T, D>> generator_inputs(const std::vector<TrainingClip>& clips,
                                                       const Random& random) const {
     const Tensor<T, D> z = latents(random);
     const Labels all_labels = labels(clips, random);
@@ -265,8 +272,10 @@ class Trainer {
       if (generator_takes_clips()) {
         const Batch<T, D> real = to_batch<T, D>(clips, first, count);
         part.condition = condition_of<T, D>(real.videos, sizes().condition_frames);
+        part.vectors = vectors_of(real);
         if (generator_sees_real_videos()) {
           part.real = real.videos;
+          part.real_vectors = part.vectors;
           part.real_labels = part_of(labels_of(clips), first, count);
           part.real_frames = part_of(of_real, first, count);
         }
@@ -295,7 +304,7 @@ Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::~Trainer() = def
 template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
 StepReport Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::step_on(const BatchOf& batch) {
   StepReport report;
-  std::vector<LabelledClip> clips;
+  std::vector<TrainingClip> clips;
   std::vector<std::vector<DiscriminatorInputs<T, D>>> for_discriminators;
   Index number = steps_ * batches_per_step();
   for (Index update = 0; update < options_.d_steps; ++update) {

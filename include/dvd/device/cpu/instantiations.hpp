@@ -65,6 +65,9 @@ DVD_KERNEL void Pointwise::gru_reset_backward(Index, Index, const float*, const 
 DVD_KERNEL void Pointwise::multiply_columns(Index, Index, const float*, Index, const float*, float*);
 DVD_KERNEL void Pointwise::moving_average(Index, float, const float*, float*);
 
+DVD_KERNEL void Lists::momentum(const std::vector<MomentumArrays<float>>&, float, bool, float, const float*,
+                                const float*);
+DVD_KERNEL void Lists::scale_arrays(const std::vector<MutableArray<float>>&, const float*, const float*);
 DVD_KERNEL void Lists::adam(const std::vector<AdamArrays<float>>&, float, float, float, const float*, const float*);
 DVD_KERNEL void Lists::follow(const std::vector<ArrayPair<float>>&, const float*, const float*);
 DVD_KERNEL void Lists::copy_arrays(const std::vector<ArrayPair<float>>&, const float*);

@@ -35,10 +35,13 @@ TEST_CASE("configurations that make no sense are refused") {
     change(config);
     CHECK_THROWS_AS(DvdGan<float>{config}, ArgumentError);
   };
-  refused([](DvdGanConfig& c) { c.resolution = 48; });
+  refused([](DvdGanConfig& c) { c.resolution = 15; });
+  refused([](DvdGanConfig& c) { c.height = 6; });
+  refused([](DvdGanConfig& c) { c.width = 9; });
+  refused([](DvdGanConfig& c) { c.image_channels = 0; });
   refused([](DvdGanConfig& c) { c.frames = 0; });
   refused([](DvdGanConfig& c) { c.channels = -1; });
-  refused([](DvdGanConfig& c) { c.classes = 0; });
+  refused([](DvdGanConfig& c) { c.classes = -1; });
   refused([](DvdGanConfig& c) { c.latent_dim = 0; });
   refused([](DvdGanConfig& c) { c.embed_dim = 0; });
   refused([](DvdGanConfig& c) { c.spatial_frames = 0; });

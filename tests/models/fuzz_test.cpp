@@ -46,9 +46,6 @@ TEST_CASE("generator") {
   Fuzz fuzz("generator");
   const DvdGanConfig config = small();
   Generator<float> network(config, random_weights);
-  const auto state_shape = [&](std::size_t stage, Index videos) {
-    return network.stages[stage].state_shape(videos, Index{4} << stage);
-  };
   Generator<float>::Cache kept;
   std::optional<Shape> kept_result;
   for (int i = 0; i < tries(60); ++i) {
@@ -58,13 +55,13 @@ TEST_CASE("generator") {
     Generator<float>::States states;
     if (fuzz.chance(40))
       for (std::size_t stage = 0; stage < network.stages.size(); ++stage)
-        states.push_back(fuzz.chance(85) ? fuzz.exact_view<float>(state_shape(stage, batch))
-                                         : fuzz.view<float>(state_shape(stage, batch)));
+        states.push_back(fuzz.chance(85) ? fuzz.exact_view<float>(network.state_shape(stage, batch))
+                                         : fuzz.view<float>(network.state_shape(stage, batch)));
     if (!states.empty() && fuzz.chance(10)) states.pop_back();
     bool fits = are_classes(labels) && z.shape() == Shape{size(labels), config.latent_dim} &&
                 (states.empty() || states.size() == network.stages.size());
     for (std::size_t stage = 0; fits && stage < states.size(); ++stage)
-      fits = states[stage] && states[stage].shape() == state_shape(stage, size(labels));
+      fits = states[stage] && states[stage].shape() == network.state_shape(stage, size(labels));
     const Pass pass = fuzz.pass();
     Generator<float>::Cache cache;
     const auto y = attempt(concat("a generator of ", z.shape()), network, fits,

@@ -29,16 +29,69 @@ TEST_CASE("widths by resolution") {
   CHECK(widths(256) == std::pair(W{16, 16, 16, 8, 8, 4, 2}, W{2, 4, 8, 16, 16, 32, 32}));
 }
 
+TEST_CASE("stages, and what they begin at, by height and width") {
+  const auto stages = [](Index height, Index width) {
+    const DvdGanConfig config{.height = height, .width = width};
+    config.validate();
+    return std::tuple(config.stages(), config.base_height(), config.base_width());
+  };
+  using S = std::tuple<Index, Index, Index>;
+  CHECK(stages(8, 8) == S{1, 4, 4});
+  CHECK(stages(10, 14) == S{1, 5, 7});
+  CHECK(stages(16, 16) == S{2, 4, 4});
+  CHECK(stages(20, 16) == S{2, 5, 4});
+  CHECK(stages(100, 60) == S{2, 25, 15});
+  CHECK(stages(240, 320) == S{4, 15, 20});
+  CHECK(stages(256, 256) == S{6, 4, 4});
+  CHECK(stages(8, 4096) == S{1, 4, 2048});
+  CHECK(DvdGanConfig{.height = 100, .width = 60, .channels = 1}.generator_widths() == std::vector<Index>{8, 4, 2});
+}
+
+TEST_CASE("sizes that no model can have are refused in words") {
+  const auto message = [](const DvdGanConfig& config) -> std::string {
+    try {
+      DvdGan<float> gan(config);
+    } catch (const ArgumentError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const std::string why =
+      " (each further halving that height and width allow, down to 4 pixels, is a stage of the "
+      "networks)";
+  CHECK(message({.height = 9, .width = 32}) == "height must be even and between 8 and 4096, not 9" + why);
+  CHECK(message({.resolution = 32, .width = 7}) == "width must be even and between 8 and 4096, not 7" + why);
+  CHECK(message({.resolution = 6}) == "resolution must be even and between 8 and 4096, not 6" + why);
+  CHECK(message({.height = 1024, .width = 512}) ==
+        "generator_multipliers must be given for 7 stages (1024x512 pixels): 8 numbers");
+  CHECK(message({.resolution = 16, .discriminator_multipliers = {1, 2, 3, 4}}) ==
+        "discriminator_multipliers must be 3 numbers for 2 stages (16x16 pixels), not 4");
+}
+
+TEST_CASE("configurations that say the same are equal") {
+  const DvdGanConfig square{.resolution = 16};
+  CHECK(square == DvdGanConfig{.resolution = 64, .height = 16, .width = 16});
+  CHECK(square == DvdGanConfig{.resolution = 16, .generator_multipliers = {8, 4, 2}});
+  CHECK(!(square == DvdGanConfig{.resolution = 16, .width = 24}));
+  CHECK(!(square == DvdGanConfig{.resolution = 16, .image_channels = 1}));
+  CHECK(!(square == DvdGanConfig{.resolution = 16, .generator_multipliers = {8, 4, 1}}));
+  CHECK(!(square == DvdGanConfig{.resolution = 16, .embed_dim = 7}));
+  CHECK(DvdGanConfig{.classes = 0} == DvdGanConfig{.classes = 0, .embed_dim = 7});
+}
+
 TEST_CASE("configurations that make no sense are refused") {
   const auto refused = [](auto change) {
     DvdGanConfig config = small;
     change(config);
     CHECK_THROWS_AS(DvdGan<float>{config}, ArgumentError);
   };
-  refused([](DvdGanConfig& c) { c.resolution = 48; });
+  refused([](DvdGanConfig& c) { c.resolution = 15; });
+  refused([](DvdGanConfig& c) { c.height = 6; });
+  refused([](DvdGanConfig& c) { c.width = 9; });
+  refused([](DvdGanConfig& c) { c.image_channels = 0; });
   refused([](DvdGanConfig& c) { c.frames = 0; });
   refused([](DvdGanConfig& c) { c.channels = -1; });
-  refused([](DvdGanConfig& c) { c.classes = 0; });
+  refused([](DvdGanConfig& c) { c.classes = -1; });
   refused([](DvdGanConfig& c) { c.latent_dim = 0; });
   refused([](DvdGanConfig& c) { c.embed_dim = 0; });
   refused([](DvdGanConfig& c) { c.spatial_frames = 0; });
@@ -177,10 +230,10 @@ std::vector<float> trained(const DvdGanConfig& config, bool recompute, const Spe
   typename DvdGan<float>::Networks::Cache cache;
   const Tensor<float> videos = gan.generate(z, labels, condition, pass, &cache);
   typename DvdGan<float>::TemporalType::Cache temporal;
-  const Tensor<float> scores = gan.temporal.forward(videos, labels, pass, &temporal);
+  const Tensor<float> scores = gan.temporal.forward({videos, labels}, pass, &temporal);
   typename DvdGan<float>::SpatialType::Cache spatial;
   const FrameIndices frames{2, 2, {0, 1, 2, 0}};
-  gan.spatial.backward(gan.spatial.forward(videos, labels, frames, pass, &spatial), spatial, Gradients::all);
+  gan.spatial.backward(gan.spatial.forward({videos, labels, frames}, pass, &spatial), spatial, Gradients::all);
   const Tensor<float> dvideos = gan.temporal.backward(scores, temporal, Gradients::all);
   gan.networks().backward(dvideos, std::move(cache), Gradients::parameters);
   std::vector<float> all = videos.to_vector();
@@ -215,18 +268,18 @@ TEST_CASE("a discriminator's score of a video depends on that video alone") {
   Cpu::random_normal(videos.size(), Random(3), 0.5f, videos.data());
   const auto sum = [](const Tensor<float>& scores) { return scores.to_vector(); };
   const FrameIndices frames{2, 2, {0, 1, 1, 2}};
-  const auto s = sum(spatial.forward(videos, {1, 2}, frames, Pass::evaluate()));
-  const auto t = sum(temporal.forward(videos, {1, 2}, Pass::evaluate()));
+  const auto s = sum(spatial.forward({videos, {1, 2}, frames}, Pass::evaluate()));
+  const auto t = sum(temporal.forward({videos, {1, 2}}, Pass::evaluate()));
   for (Index step = 0; step < 3; ++step)  // the second video changes
     Cpu::random_normal(videos[step][1].size(), Random(4), 0.5f, videos[step][1].data());
-  const auto s_other = sum(spatial.forward(videos, {1, 2}, frames, Pass::evaluate()));
-  const auto t_other = sum(temporal.forward(videos, {1, 2}, Pass::evaluate()));
+  const auto s_other = sum(spatial.forward({videos, {1, 2}, frames}, Pass::evaluate()));
+  const auto t_other = sum(temporal.forward({videos, {1, 2}}, Pass::evaluate()));
   CHECK(s[0] == s_other[0]);
   CHECK(s[1] != s_other[1]);
   CHECK(t[0] == t_other[0]);
   CHECK(t[1] != t_other[1]);
-  CHECK_THROWS_AS(spatial.forward(videos, {1}, frames, Pass::evaluate()), ArgumentError);
-  CHECK_THROWS_AS(temporal.forward(videos, {1, 4}, Pass::evaluate()), ArgumentError);
+  CHECK_THROWS_AS(spatial.forward({videos, {1}, frames}, Pass::evaluate()), ArgumentError);
+  CHECK_THROWS_AS(temporal.forward({videos, {1, 4}}, Pass::evaluate()), ArgumentError);
 }
 
 }  // namespace

@@ -26,8 +26,6 @@ using dvd::testing::ArchetypeGan;
 const DvdGanConfig small{.frames = 3, .resolution = 16, .channels = 2, .classes = 12, .spatial_frames = 2};
 const Random random_weights = Random(5);
 
-using DvdGenerator = GeneratorNetworks<Generator<float>>;
-
 // What a checkpoint would hold, by name.
 template <class Trainer>
 std::map<std::string, std::vector<float>> state_of(Trainer& trainer) {
@@ -88,7 +86,7 @@ TEST_CASE("the least that is a GAN trains, with vectors of its data, saves and g
 TEST_CASE("a Gan of a DVD-GAN's networks is that DVD-GAN, to the bit") {
   MovingShapes data = shapes();
   DvdGan<float> expected(small, random_weights);
-  Gan actual(DvdGenerator(small, random_weights),
+  Gan actual(DvdGenerator<float>(small, random_weights),
              NamedDiscriminator{"spatial", SpatialDiscriminator<float>(small, random_weights.stream("spatial"))},
              NamedDiscriminator{"temporal", TemporalDiscriminator<float>(small, random_weights.stream("temporal"))});
   Trainer trains_expected(expected, {.batch = 3, .seed = 2});
@@ -107,8 +105,8 @@ TEST_CASE("three discriminators, one of them a Sequential, or one alone") {
   const TemporaryFolder folder;
   const auto make = [] {
     return std::make_unique<
-        Gan<DvdGenerator, SpatialDiscriminator<float>, TemporalDiscriminator<float>, MotionDiscriminator>>(
-        DvdGenerator(small, random_weights),
+        Gan<DvdGenerator<float>, SpatialDiscriminator<float>, TemporalDiscriminator<float>, MotionDiscriminator>>(
+        DvdGenerator<float>(small, random_weights),
         NamedDiscriminator{"spatial", SpatialDiscriminator<float>(small, random_weights.stream("spatial"))},
         NamedDiscriminator{"temporal", TemporalDiscriminator<float>(small, random_weights.stream("temporal"))},
         NamedDiscriminator{"motion", MotionDiscriminator()});
@@ -132,7 +130,7 @@ TEST_CASE("three discriminators, one of them a Sequential, or one alone") {
   again.step(data);
   CHECK(state_of(again) == state_of(trainer));
 
-  Gan alone(DvdGenerator(small, random_weights), NamedDiscriminator{"motion", MotionDiscriminator()});
+  Gan alone(DvdGenerator<float>(small, random_weights), NamedDiscriminator{"motion", MotionDiscriminator()});
   Trainer trains_alone(alone, {.batch = 2});
   CHECK(trains_alone.step(data).discriminators.size() == 1);
   CHECK_THROWS_WITH_AS(load_checkpoint(folder.path() / "a", trains_alone), doctest::Contains("spatial"), FileError);
@@ -140,9 +138,10 @@ TEST_CASE("three discriminators, one of them a Sequential, or one alone") {
 
 TEST_CASE("names that a checkpoint could mistake are refused") {
   for (const char* name : {"", "ema", "generator", "optimizer", "a.b"})
-    CHECK_THROWS_WITH_AS(Gan(DvdGenerator(small, random_weights), NamedDiscriminator{name, MotionDiscriminator()}),
-                         doctest::Contains("a name of its own"), ArgumentError);
-  CHECK_THROWS_AS(Gan(DvdGenerator(small, random_weights), NamedDiscriminator{"a", MotionDiscriminator()},
+    CHECK_THROWS_WITH_AS(
+        Gan(DvdGenerator<float>(small, random_weights), NamedDiscriminator{name, MotionDiscriminator()}),
+        doctest::Contains("a name of its own"), ArgumentError);
+  CHECK_THROWS_AS(Gan(DvdGenerator<float>(small, random_weights), NamedDiscriminator{"a", MotionDiscriminator()},
                       NamedDiscriminator{"a", MotionDiscriminator()}),
                   ArgumentError);
 }
@@ -150,7 +149,7 @@ TEST_CASE("names that a checkpoint could mistake are refused") {
 // The generator's gradient after a step whose discriminators do not move, by the share of a second discriminator.
 std::vector<float> generator_gradient_of(double share) {
   MovingShapes data = shapes();
-  Gan gan(DvdGenerator(small, random_weights),
+  Gan gan(DvdGenerator<float>(small, random_weights),
           NamedDiscriminator{"temporal", TemporalDiscriminator<float>(small, random_weights.stream("temporal"))},
           NamedDiscriminator{"motion", LayerDiscriminator(motion_network(), share)});
   Trainer trainer(

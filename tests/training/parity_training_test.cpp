@@ -212,6 +212,10 @@ void check_training_unless_coarse(const char* file) {
 
 TEST_CASE_TEMPLATE("two training steps", O, DVD_DEVICES) { check_training_unless_coarse<O>("train_step"); }
 
+TEST_CASE_TEMPLATE("two training steps of a model of one stage, one channel and no classes", O, DVD_DEVICES) {
+  check_training_unless_coarse<O>("train_step_general");
+}
+
 TEST_CASE_TEMPLATE("a training step of the model that predicts", O, DVD_DEVICES) {
   check_training_unless_coarse<O>("train_step_fp");
 }

@@ -6,6 +6,7 @@
 
 #include "dvd/layers/general_convolution.hpp"
 #include "dvd/layers/spectral_norm.hpp"
+#include "dvd/layers/transposed_convolution.hpp"
 #include "support/parity.hpp"
 
 namespace {
@@ -86,6 +87,28 @@ TEST_CASE_TEMPLATE("convolutions", O, DVD_DEVICES) {
   }
   Reference<T, D> reference("spectral_conv2d_4x4");
   check_layer<SpectralNorm<Conv2D<T, D>>>(reference, convolution_options(reference.attributes()));
+}
+
+TransposedConvolutionOptions transposed_options(const nlohmann::json& file) {
+  return {.kernel = per_axis(file.at("kernel")),
+          .stride = per_axis(file.at("stride")),
+          .padding = padding_of(file.at("padding")),
+          .output_padding = per_axis(file.at("output_padding")),
+          .dilation = per_axis(file.at("dilation")),
+          .groups = file.at("groups").get<Index>()};
+}
+
+TEST_CASE_TEMPLATE("transposed convolutions", O, DVD_DEVICES) {
+  using T = typename O::T;
+  using D = typename O::D;
+  for (const char* name : {"transposed_conv2d_4x4_stride2", "transposed_conv2d_dilated_groups"}) {
+    Reference<T, D> reference(name);
+    check_layer<TransposedConv2D<T, D>>(reference, transposed_options(reference.attributes()));
+  }
+  Reference<T, D> videos("transposed_conv3d");
+  check_layer<TransposedConv3D<T, D>>(videos, transposed_options(videos.attributes()));
+  Reference<T, D> spectral("spectral_transposed_conv2d");
+  check_layer<SpectralNorm<TransposedConv2D<T, D>>>(spectral, transposed_options(spectral.attributes()));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "dvd/layers/general_convolution.hpp"
+#include "dvd/layers/pool.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 #include "dvd/layers/transposed_convolution.hpp"
 #include "support/parity.hpp"
@@ -109,6 +110,34 @@ TEST_CASE_TEMPLATE("transposed convolutions", O, DVD_DEVICES) {
   check_layer<TransposedConv3D<T, D>>(videos, transposed_options(videos.attributes()));
   Reference<T, D> spectral("spectral_transposed_conv2d");
   check_layer<SpectralNorm<TransposedConv2D<T, D>>>(spectral, transposed_options(spectral.attributes()));
+}
+
+PoolOptions pool_options(const nlohmann::json& file) {
+  return {.kernel = per_axis(file.at("kernel")),
+          .stride = per_axis(file.at("stride")),
+          .padding = padding_of(file.at("padding"))};
+}
+
+template <class L, class T, class D, class... Arguments>
+void check_pool(Reference<T, D>& reference, const Arguments&... arguments) {
+  L layer(pool_options(reference.attributes()), arguments...);
+  check_run(reference, layer, "train", Pass::evaluate());
+  reference.finish();
+}
+
+TEST_CASE_TEMPLATE("pooling", O, DVD_DEVICES) {
+  using T = typename O::T;
+  using D = typename O::D;
+  Reference<T, D> largest("max_pool2d"), largest_of_videos("max_pool3d"), average("average_pool2d"),
+      inside("average_pool2d_inside"), of_videos("average_pool3d");
+  // Two numbers that rounding makes equal may change places.
+  largest.expect_ties(0.1);
+  largest_of_videos.expect_ties(0.1);
+  check_pool<MaxPool2D<T, D>>(largest);
+  check_pool<MaxPool3D<T, D>>(largest_of_videos);
+  check_pool<AvgPool2D<T, D>>(average);
+  check_pool<AvgPool2D<T, D>>(inside, false);
+  check_pool<AvgPool3D<T, D>>(of_videos, false);
 }
 
 }  // namespace

@@ -54,6 +54,8 @@ TEST_CASE("gradients in two dimensions") {
   check_layer("dilated", conv(2, 3, {.kernel = {2, 3}, .padding = {0, 2}, .dilation = {3, 2}}), {2, 5, 6, 2});
   check_layer("groups", conv(4, 6, {.kernel = 3, .padding = 1, .groups = 2}), {2, 4, 3, 4});
   check_layer("a group each", conv(4, 4, {.kernel = 3, .stride = 2, .padding = 1, .groups = 4}), {2, 4, 5, 4});
+  check_layer("wide groups", conv(40, 34, {.kernel = 2, .padding = 1, .groups = 2}), {1, 2, 3, 40});
+  check_layer("groups two at a time", conv(24, 20, {.kernel = {1, 2}, .groups = 4}), {1, 2, 3, 24});
   check_layer("same, strided", conv(3, 2, {.kernel = 4, .stride = 3, .padding = same_padding}), {2, 7, 6, 3});
   check_layer("1x1, strided", conv(3, 4, {.kernel = 1, .stride = 2}), {2, 5, 4, 3});
   check_layer("3x3 that is none of the fast ones", conv(3, 4, {}), {2, 3, 4, 3});

@@ -48,6 +48,8 @@ TEST_CASE("gradients") {
   check_layer("output padding", of_images(2, 3, {.stride = 2, .padding = 1, .output_padding = {1, 0}}), {2, 3, 2, 2});
   check_layer("dilated", of_images(2, 3, {.kernel = 2, .output_padding = {0, 2}, .dilation = 3}), {2, 2, 3, 2});
   check_layer("groups", of_images(4, 6, {.kernel = 2, .stride = 2, .groups = 2}), {2, 2, 3, 4});
+  check_layer("wide groups", of_images(34, 40, {.kernel = 2, .stride = 2, .groups = 2}), {1, 2, 2, 34});
+  check_layer("groups two at a time", of_images(20, 24, {.kernel = {1, 2}, .groups = 4}), {1, 2, 2, 20});
   check_layer("same", of_images(2, 2, {.kernel = {3, 2}, .stride = {2, 3}, .padding = same_padding}), {2, 3, 2, 2});
   const auto of_videos = [](Index in, Index out, const TransposedConvolutionOptions& options) {
     return TransposedConv3D<double>(in, out, options, random_weights);

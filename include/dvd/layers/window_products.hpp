@@ -20,7 +20,9 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 ///     y = U W,    dW = U^T dy,    dU = dy W^T, of which dx is the folded sum.
 ///
 /// Some windows at a time, so that U takes `D::columns_bytes` and no more, whatever x is: their number follows from
-/// sizes alone. The products are the device's convolutions with a kernel of 1.
+/// sizes alone. The products are the device's convolutions with a kernel of 1. Groups of a few channels are multiplied
+/// several at a time, as one group whose weight has zeros between them; what is not finite in one of them may then make
+/// its neighbours not a number.
 template <Scalar T, Device D>
 class WindowProducts {
  public:
@@ -28,7 +30,10 @@ class WindowProducts {
   using View = ConstTensorView<T, D>;
 
   WindowProducts(const WindowSize& size, Index outputs, Index groups)
-      : size_(size), outputs_(outputs), groups_(groups) {}
+      : size_(size), outputs_(outputs), groups_(groups), together_(groups_together(size.channels, outputs, groups)) {
+    size_.channels *= together_;
+    groups_ /= together_;
+  }
 
   /// y = U W + bias (+ y, if `accumulate`); the bias may be null.
   void forward(const View& packed, const T* x, const P* bias, T* y, bool accumulate) const {
@@ -80,8 +85,8 @@ class WindowProducts {
           sum = std::move(precise);
       });
       if (sum) D::convert(size, sum.data(), part.data());
-      D::copy_rows(1, depth(), group_outputs(), part.data(), 0, group_outputs(), dpacked + group * group_outputs(), 0,
-                   outputs_);
+      for_members(
+          group, [&](const Part& of_packed, const Part& of_dense) { copy(part.data(), of_dense, dpacked, of_packed); });
     }
   }
 
@@ -106,17 +111,45 @@ class WindowProducts {
     D::unfold(size_, first, count, x + group * size_.channels, inputs(), columns.data());
   }
 
-  /// The columns of a weight that make a group's outputs.
+  /// How many groups are one from here on: as many as a vector's channels.
+  static Index groups_together(Index inputs, Index outputs, Index groups) {
+    constexpr Index widest = 16;
+    Index together = std::max<Index>(1, std::min(groups, widest / std::max(inputs, outputs / groups)));
+    while (groups % together != 0) --together;
+    return together;
+  }
+
+  /// Where the numbers of a group lie in a weight: `[taps, inputs, outputs]`, taps and inputs `tap` and `input` apart.
+  struct Part {
+    Index offset, tap, input;
+  };
+  /// Calls f(packed, dense) for every group as it was given that is one of `group`: where it lies in a packed weight,
+  /// and where in the matrix `[depth, group_outputs]` of them all.
+  template <class F>
+  void for_members(Index group, const F& f) const {
+    const Index inputs = size_.channels / together_, outputs = group_outputs() / together_;
+    for (Index member = 0; member < together_; ++member)
+      f(Part{group * group_outputs() + member * outputs, inputs * outputs_, outputs_},
+        Part{member * inputs * group_outputs() + member * outputs, size_.channels * group_outputs(), group_outputs()});
+  }
+  void copy(const T* from, const Part& from_part, T* to, const Part& to_part) const {
+    D::copy_rows(size_.taps(), size_.channels / together_, group_outputs() / together_, from + from_part.offset,
+                 from_part.tap, from_part.input, to + to_part.offset, to_part.tap, to_part.input);
+  }
+
+  /// The weight of a group as a matrix.
   View of_group(const View& packed, Index group) const {
-    if (groups_ == 1) return packed;
+    if (groups_ * together_ == 1) return packed;
     Tensor<T, D> weight(Shape{depth(), group_outputs()});
-    D::copy_rows(1, depth(), group_outputs(), packed.data() + group * group_outputs(), 0, outputs_, weight.data(), 0,
-                 group_outputs());
+    if (together_ > 1) D::fill(weight.size(), T(0), weight.data());
+    for_members(group, [&](const Part& of_packed, const Part& of_dense) {
+      copy(packed.data(), of_packed, weight.data(), of_dense);
+    });
     return weight;
   }
 
   WindowSize size_;
-  Index outputs_, groups_;
+  Index outputs_, groups_, together_;
 };
 
 }  // namespace dvd

@@ -96,6 +96,15 @@ void for_larger(const WindowSize& size, Index window, const T* x, T* largest, co
   });
 }
 
+/// Some channels of a pixel; a call costs more than a few vectors.
+template <class T>
+void copy_channels(Index channels, const T* from, T* to) {
+  if (channels > 4 * native_lanes<T>)
+    std::memcpy(to, from, static_cast<std::size_t>(channels) * sizeof(T));
+  else
+    for_lanes<T>(channels, [&](Index c, auto lanes) { store(to + c, load<Vector<T, lanes>>(from + c)); });
+}
+
 /// Tasks of some work, each of `elements` elements.
 inline Index windows_per_task(Index elements) { return std::max<Index>(1, pointwise_grain / elements); }
 
@@ -134,7 +143,7 @@ void Windows::unfold(const WindowSize& size, Index first, Index count, const T* 
               if (w < 0)
                 std::fill_n(to, channels, T{0});
               else
-                std::memcpy(to, row + w * x_pixel, static_cast<std::size_t>(channels) * sizeof(T));
+                detail::copy_channels(channels, row + w * x_pixel, to);
             }
           }
         }

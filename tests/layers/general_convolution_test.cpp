@@ -9,6 +9,7 @@
 #include "dvd/layers/general_convolution.hpp"
 #include "dvd/layers/sequential.hpp"
 #include "dvd/layers/spectral_norm.hpp"
+#include "support/eigen_kernels.hpp"
 #include "support/gradient_check.hpp"
 #include "support/layer_fuzz.hpp"
 
@@ -108,6 +109,22 @@ TEST_CASE("what a fast convolution does is done by one") {
   CHECK(same_bits(also.forward(video, Pass::evaluate()), of_videos.forward(video, Pass::evaluate())));
   CHECK(of_frames.weight.value.shape() == Shape{16, 8, 1, 3, 3});
   CHECK(of_frames.forward(video, Pass::evaluate()).to_vector() == expected.to_vector());
+}
+
+TEST_CASE("Eigen's patches, contracted with the weight") {
+  namespace forms = dvd::testing::forms;
+  const Conv2D<double> layer(3, 5, {.kernel = {4, 3}, .stride = {2, 1}, .padding = {1, 2}, .dilation = {1, 2}},
+                             random_weights);
+  const Doubles x = random_tensor({2, 9, 7, 3}, Random(2)), packed = layer.packed_weight();
+  const Doubles y = layer.forward(x, Pass::evaluate());
+  REQUIRE(y.shape() == Shape{2, 4, 7, 5});
+  const Eigen::array<forms::Axis, 1> along{forms::Axis(1, 0)};
+  // Eigen counts the axes of a row-major patch from behind: width, then height.
+  const auto expected = forms::values(eigen<4>(ConstTensorView<double>(x))
+                                          .extract_image_patches(3, 4, 1, 2, 2, 1, 1, 1, 2, 2, 1, 1, 0.0)
+                                          .reshape(forms::extents(2 * 4 * 7, 4 * 3 * 3))
+                                          .contract(forms::map(packed.to_vector(), 4 * 3 * 3, 5), along));
+  for (std::size_t i = 0; i < expected.size(); ++i) CHECK(y.data()[i] == doctest::Approx(expected[i]).epsilon(1e-12));
 }
 
 TEST_CASE("sizes") {

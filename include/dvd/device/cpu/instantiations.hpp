@@ -16,6 +16,7 @@
 #include "dvd/device/cpu/simd.hpp"
 #include "dvd/device/cpu/warping.hpp"
 #include "dvd/device/cpu/weights.hpp"
+#include "dvd/device/cpu/windows.hpp"
 
 #ifdef DVD_COMPILE_CPU_KERNELS
 #define DVD_KERNEL template
@@ -104,6 +105,13 @@ DVD_KERNEL void Resampling::max_pool_backward(Index, Index, Index, Index, const 
 DVD_KERNEL void Warping::warp(Index, Index, Index, Index, const float*, const float*, float*);
 DVD_KERNEL void Warping::warp_backward(Index, Index, Index, Index, const float*, const float*, const float*, float*,
                                        float*);
+
+DVD_KERNEL void Windows::unfold(const WindowSize&, Index, Index, const float*, Index, float*);
+DVD_KERNEL void Windows::fold(const WindowSize&, Index, Index, const float*, float*, Index);
+DVD_KERNEL void Windows::max_windows(const WindowSize&, const float*, float*);
+DVD_KERNEL void Windows::max_windows_backward(const WindowSize&, const float*, const float*, float*);
+DVD_KERNEL void Windows::average_windows(const WindowSize&, bool, const float*, float*);
+DVD_KERNEL void Windows::average_windows_backward(const WindowSize&, bool, const float*, float*);
 
 DVD_KERNEL void Attention::attend(const AttentionSize&, const float*, const float*, const float*, float*);
 DVD_KERNEL void Attention::attend_backward(const AttentionSize&, const float*, const float*, const float*, const float*,

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "dvd/device/cuda/parallel.cuh"
+#include "dvd/device/cuda/map.cuh"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
@@ -17,37 +17,6 @@ template <class T>
 DVD_DEVICE float pointwise_rounded(float value) {
   return static_cast<float>(T(value));
 }
-
-/// y = function(x).
-template <class From, class To, class Function>
-struct MapOne {
-  const From* x;
-  To* y;
-  Function function;
-
-  template <int N>
-  DVD_DEVICE void operator()(Index i) const {
-    Lanes<N> a = load<N>(x + i);
-    for (int k = 0; k < N; ++k) a[k] = function(a[k]);
-    store(y + i, a);
-  }
-};
-
-/// z = function(x, y).
-template <class T, class Function>
-struct MapTwo {
-  const T *x, *y;
-  T* z;
-  Function function;
-
-  template <int N>
-  DVD_DEVICE void operator()(Index i) const {
-    Lanes<N> a = load<N>(x + i);
-    const Lanes<N> b = load<N>(y + i);
-    for (int k = 0; k < N; ++k) a[k] = function(a[k], b[k]);
-    store(z + i, a);
-  }
-};
 
 struct Same {
   DVD_DEVICE float operator()(float x) const { return x; }

@@ -3,6 +3,8 @@
 // expect: copy_rows
 // expect: DevicePointwise
 // expect: blend
+// expect: DeviceMapping
+// expect: dropout
 // expect: DeviceConversion
 // expect: convert
 // expect: DeviceLists
@@ -34,6 +36,13 @@ struct WithoutBlend : dvd::Cpu {
 #endif
 };
 static_assert(dvd::DevicePointwise<WithoutBlend, float>);
+
+struct WithoutDropout : dvd::Cpu {
+#ifndef LEGAL
+  static void dropout() = delete;
+#endif
+};
+static_assert(dvd::DeviceMapping<WithoutDropout, float, float>);
 
 struct WithoutConvert : dvd::Cpu {
 #ifndef LEGAL

@@ -26,6 +26,10 @@
 //   blend(size, gate, x, y, z): z = gate * x + (1 - gate) * y    blend_backward(size, gate, x, y, dz, dgate, dx, dy),
 //                                        whose outputs must not be inputs
 //   moving_average(size, decay, x, average): average = decay * average + (1 - decay) * x
+//   map(size, function, x, y): y = function(x)         map(size, function, x, y, z): z = function(x, y)
+//                                        computed in FullPrecision<T>; a function is an object that can be copied as
+//                                        bytes
+//   dropout(size, random, probability, x, y)     y[i] = random.uniform(i) < probability ? 0 : x[i] / (1 - probability)
 //
 // lists of arrays, see core/arrays.hpp, all of FullPrecision<T>; `rates`, `decay`, `apply` and `unless` are on the
 // device
@@ -75,6 +79,16 @@
 //                       batch_statistics, dgain, dbias, dx or null)
 //                                        gradients of that; `batch_statistics`: mean and variance came from x; dx may
 //                                        be dy
+//   group_moments(images, rows, groups, width, x, mean', variance')
+//                                        [images, groups] each, over rows and width, of x [images, rows, groups *
+//                                        width]; biased variance
+//   group_norm(images, rows, groups, width, x, mean', variance', weight' or null, bias' or null, epsilon, y)
+//                                        y = weight * (x - mean) / sqrt(variance + epsilon) + bias; weight and bias
+//                                        [groups * width], 1 and 0 where there are none
+//   group_norm_backward(images, rows, groups, width, x, dy, mean', variance', weight' or null, epsilon, own_statistics,
+//                       dweight' or null, dbias' or null, dx or null)
+//                                        gradients of that; adds to dweight and dbias; `own_statistics`: mean and
+//                                        variance came from x; dx may be dy
 //   sum_rows(groups, rows, channels, x*, x_row, y*, accumulate)   y[g, c] (+)= sum over rows; rows lie x_row apart
 //                                        summed in double: a bias's gradient may be exactly 0, and Adam turns noise in
 //                                        its place into whole steps
@@ -167,6 +181,15 @@ concept DevicePointwise = requires(const T* x, T* y, T value, Index n) {
   D::moving_average(n, value, x, y);
 };
 
+/// Pointwise kernels of the contract above that take a function or random numbers.
+template <class D, class T, class F>
+concept DeviceMapping = requires(const T* x, T* y, Index n, double probability, const Random& random, F (&one)(F),
+                                 F (&two)(F, F)) {
+  D::map(n, one, x, y);
+  D::map(n, two, x, x, y);
+  D::dropout(n, random, probability, x, y);
+};
+
 /// Conversion between T and FullPrecision<T>, of the contract above.
 template <class D, class T, class F>
 concept DeviceConversion = requires(const T* x, T* y, const F* precise_x, F* precise_y, Index n) {
@@ -203,6 +226,9 @@ concept DeviceNormalization = requires(const T* x, T* y, const F* precise_x, F* 
   D::scale_shift(n, n, n, x, precise_x, precise_x, true, y);
   D::batch_norm_coefficients(n, n, n, precise_x, precise_x, x, x, value, precise_y, precise_y);
   D::batch_norm_backward(n, n, n, n, x, x, precise_x, precise_x, x, precise_x, precise_x, value, true, true, y, y, y);
+  D::group_moments(n, n, n, n, x, precise_y, precise_y);
+  D::group_norm(n, n, n, n, x, precise_x, precise_x, precise_x, precise_x, value, y);
+  D::group_norm_backward(n, n, n, n, x, x, precise_x, precise_x, precise_x, value, true, precise_y, precise_y, y);
   D::sum_rows(n, n, n, x, n, y, true);
   D::sum_rows(n, n, n, x, n, precise_y, true);
   D::dot(n, x, x, precise_y);
@@ -256,10 +282,11 @@ concept DeviceWeights = requires(const T* x, T* y, const F* precise_x, F* precis
 
 /// A device policy for elements of type T: the whole contract above.
 template <class D, class T>
-concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceConversion<D, T, FullPrecision<T>> &&
-    DeviceLists<D, FullPrecision<T>> && DeviceConvolution<D, T, FullPrecision<T>> &&
-    DeviceNormalization<D, T, FullPrecision<T>> && DeviceResampling<D, T> && DeviceAttention<D, T> &&
-    DeviceRows<D, T, FullPrecision<T>> && DeviceWeights<D, T, FullPrecision<T>>;
+concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceMapping<D, T, FullPrecision<T>> &&
+    DeviceConversion<D, T, FullPrecision<T>> && DeviceLists<D, FullPrecision<T>> &&
+    DeviceConvolution<D, T, FullPrecision<T>> && DeviceNormalization<D, T, FullPrecision<T>> &&
+    DeviceResampling<D, T> && DeviceAttention<D, T> && DeviceRows<D, T, FullPrecision<T>> &&
+    DeviceWeights<D, T, FullPrecision<T>>;
 
 /// A device policy. Every one computes in float; which other scalars it knows is its own affair.
 template <class D>

@@ -21,9 +21,11 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// chooses another. The same bits every time on one kind of GPU. Link dvd::cuda.
 struct Cuda : cuda::Memory,
               cuda::Pointwise,
+              cuda::Mapping,
               cuda::Lists,
               cuda::Convolution,
               cuda::Normalization,
+              cuda::GroupNorm,
               cuda::Resampling,
               cuda::Attention,
               cuda::Gathering,

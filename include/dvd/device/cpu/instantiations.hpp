@@ -8,7 +8,9 @@
 #include "dvd/device/cpu/attention.hpp"
 #include "dvd/device/cpu/convolution.hpp"
 #include "dvd/device/cpu/gathering.hpp"
+#include "dvd/device/cpu/group_norm.hpp"
 #include "dvd/device/cpu/lists.hpp"
+#include "dvd/device/cpu/mapping.hpp"
 #include "dvd/device/cpu/normalization.hpp"
 #include "dvd/device/cpu/orthogonal.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
@@ -89,6 +91,14 @@ DVD_KERNEL void Normalization::batch_norm_backward(Index, Index, Index, Index, c
                                                    bool, float*, float*, float*);
 DVD_KERNEL void Normalization::sum_rows(Index, Index, Index, const float*, Index, float*, bool);
 DVD_KERNEL void Normalization::dot(Index, const float*, const float*, float*);
+
+DVD_KERNEL void GroupNorm::group_moments(Index, Index, Index, Index, const float*, float*, float*);
+DVD_KERNEL void GroupNorm::group_norm(Index, Index, Index, Index, const float*, const float*, const float*,
+                                      const float*, const float*, float, float*);
+DVD_KERNEL void GroupNorm::group_norm_backward(Index, Index, Index, Index, const float*, const float*, const float*,
+                                               const float*, const float*, float, bool, float*, float*, float*);
+
+DVD_KERNEL void Mapping::dropout(Index, const Random&, double, const float*, float*);
 
 DVD_KERNEL void Resampling::upsample_nearest(Index, Index, Index, Index, const float*, float*);
 DVD_KERNEL void Resampling::upsample_nearest_backward(Index, Index, Index, Index, const float*, float*);

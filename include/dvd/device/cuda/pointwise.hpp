@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dvd/core/arrays.hpp"
+#include "dvd/core/random.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -53,6 +54,18 @@ struct Pointwise {
   static void multiply_columns(Index rows, Index width, const T* x, Index x_row, const T* y, T* z);
   template <CudaScalar T>
   static void moving_average(Index size, T decay, const T* x, T* average);
+};
+
+/// Pointwise kernels of the contract that take a function or random numbers; see core/device.hpp.
+struct Mapping {
+  // Compiled for the functions of layers/functions.hpp. A program with a function of its own compiles these kernels for
+  // it: see device/cuda/map.cuh.
+  template <class Function, CudaScalar T>
+  static void map(Index size, const Function& function, const T* x, T* y);
+  template <class Function, CudaScalar T>
+  static void map(Index size, const Function& function, const T* x, const T* y, T* z);
+  template <CudaScalar T>
+  static void dropout(Index size, const Random& random, double probability, const T* x, T* y);
 };
 
 /// Kernels over lists of arrays of the contract, each one launch for hundreds of arrays; see core/device.hpp.

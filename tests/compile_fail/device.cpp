@@ -7,6 +7,7 @@
 struct MyDevice : dvd::cpu::Memory,
                   dvd::cpu::Pointwise,
                   dvd::cpu::Mapping,
+                  dvd::cpu::Lstm,
                   dvd::cpu::Lists,
                   dvd::cpu::Convolution,
                   dvd::cpu::Normalization,

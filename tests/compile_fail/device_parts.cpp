@@ -5,6 +5,8 @@
 // expect: blend
 // expect: DeviceMapping
 // expect: dropout
+// expect: DeviceLstm
+// expect: lstm_output
 // expect: DeviceConversion
 // expect: convert
 // expect: DeviceLists
@@ -43,6 +45,13 @@ struct WithoutDropout : dvd::Cpu {
 #endif
 };
 static_assert(dvd::DeviceMapping<WithoutDropout, float, float>);
+
+struct WithoutLstm : dvd::Cpu {
+#ifndef LEGAL
+  static void lstm_output() = delete;
+#endif
+};
+static_assert(dvd::DeviceLstm<WithoutLstm, float, float>);
 
 struct WithoutConvert : dvd::Cpu {
 #ifndef LEGAL

@@ -47,15 +47,25 @@
 // ConvGRU gates; `gates` is [rows, 3 * width], a row holding reset | update | candidate, at first as pre-activations
 //   gru_reset(rows, width, gates, state, reset_state)
 //                                        reset, update = sigmoid in place; reset_state = reset * state
-//   gru_output(rows, width, gates, state, output)
-//                                        candidate = relu in place; output = update * state + (1 - update) * candidate;
-//                                        without a state (null, meaning 0) also update = sigmoid in place
-//   gru_output_backward(rows, width, gates, state, doutput, dgates, dstate)
+//   gru_output(rows, width, gates, state, output, tanh_candidate)
+//                                        candidate = relu or, if `tanh_candidate`, tanh in place; output = update *
+//                                        state + (1 - update) * candidate; without a state (null, meaning 0) also
+//                                        update = sigmoid in place
+//   gru_output_backward(rows, width, gates, state, doutput, dgates, dstate, tanh_candidate)
 //                                        dgates' update and candidate parts (of the pre-activations), dstate; without a
 //                                        state the reset part becomes 0 and dstate is not written
 //   gru_reset_backward(rows, width, gates, state, dreset_state, dgates, dstate): dgates' reset part; adds to dstate
 //   multiply_columns(rows, width, x, x_row, y, z)                 z[r, i] = x[r * x_row + i] * y[r, i]: a reset state
 //   again
+//
+// ConvLSTM gates; `gates` is [rows, 4 * width], a row holding input | forget | output | candidate, at first as
+// pre-activations; `before` is the cell before, null meaning 0
+//   lstm_output(rows, width, gates, before', cell', y)
+//                                        gates in place: three sigmoids and a tanh; cell = forget * before +
+//                                        input * candidate; y = output * tanh(cell)
+//   lstm_output_backward(rows, width, gates, before', cell', dy, dcell', dgates)
+//                                        dgates, of the pre-activations; dcell is the cell's gradient through what
+//                                        comes later, and becomes that of the cell before
 //
 // convolutions; see core/convolution.hpp for layouts and what is done to inputs and outputs on the way; `X_pixel` is
 // the distance between pixels of X
@@ -174,11 +184,18 @@ concept DevicePointwise = requires(const T* x, T* y, T value, Index n) {
   D::blend(n, x, x, x, y);
   D::blend_backward(n, x, x, x, x, y, y, y);
   D::gru_reset(n, n, y, x, y);
-  D::gru_output(n, n, y, x, y);
-  D::gru_output_backward(n, n, x, x, x, y, y);
+  D::gru_output(n, n, y, x, y, true);
+  D::gru_output_backward(n, n, x, x, x, y, y, true);
   D::gru_reset_backward(n, n, x, x, x, y, y);
   D::multiply_columns(n, n, x, n, x, y);
   D::moving_average(n, value, x, y);
+};
+
+/// Kernels of a ConvLSTM's gates of the contract above.
+template <class D, class T, class F>
+concept DeviceLstm = requires(const T* x, T* y, const F* precise_x, F* precise_y, Index n) {
+  D::lstm_output(n, n, y, precise_x, precise_y, y);
+  D::lstm_output_backward(n, n, x, precise_x, precise_x, x, precise_y, y);
 };
 
 /// Pointwise kernels of the contract above that take a function or random numbers.
@@ -283,10 +300,10 @@ concept DeviceWeights = requires(const T* x, T* y, const F* precise_x, F* precis
 /// A device policy for elements of type T: the whole contract above.
 template <class D, class T>
 concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceMapping<D, T, FullPrecision<T>> &&
-    DeviceConversion<D, T, FullPrecision<T>> && DeviceLists<D, FullPrecision<T>> &&
-    DeviceConvolution<D, T, FullPrecision<T>> && DeviceNormalization<D, T, FullPrecision<T>> &&
-    DeviceResampling<D, T> && DeviceAttention<D, T> && DeviceRows<D, T, FullPrecision<T>> &&
-    DeviceWeights<D, T, FullPrecision<T>>;
+    DeviceLstm<D, T, FullPrecision<T>> && DeviceConversion<D, T, FullPrecision<T>> &&
+    DeviceLists<D, FullPrecision<T>> && DeviceConvolution<D, T, FullPrecision<T>> &&
+    DeviceNormalization<D, T, FullPrecision<T>> && DeviceResampling<D, T> && DeviceAttention<D, T> &&
+    DeviceRows<D, T, FullPrecision<T>> && DeviceWeights<D, T, FullPrecision<T>>;
 
 /// A device policy. Every one computes in float; which other scalars it knows is its own affair.
 template <class D>

@@ -9,6 +9,7 @@
 #include "dvd/device/cpu/gathering.hpp"
 #include "dvd/device/cpu/group_norm.hpp"
 #include "dvd/device/cpu/lists.hpp"
+#include "dvd/device/cpu/lstm.hpp"
 #include "dvd/device/cpu/mapping.hpp"
 #include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/normalization.hpp"
@@ -24,6 +25,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 struct Cpu : cpu::Memory,
              cpu::Pointwise,
              cpu::Mapping,
+             cpu::Lstm,
              cpu::Lists,
              cpu::Convolution,
              cpu::Normalization,

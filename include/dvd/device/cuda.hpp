@@ -22,6 +22,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 struct Cuda : cuda::Memory,
               cuda::Pointwise,
               cuda::Mapping,
+              cuda::Lstm,
               cuda::Lists,
               cuda::Convolution,
               cuda::Normalization,

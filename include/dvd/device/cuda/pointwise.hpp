@@ -43,10 +43,10 @@ struct Pointwise {
   template <CudaScalar T>
   static void gru_reset(Index rows, Index width, T* gates, const T* state, T* reset_state);
   template <CudaScalar T>
-  static void gru_output(Index rows, Index width, T* gates, const T* state, T* output);
+  static void gru_output(Index rows, Index width, T* gates, const T* state, T* output, bool tanh_candidate = false);
   template <CudaScalar T>
   static void gru_output_backward(Index rows, Index width, const T* gates, const T* state, const T* doutput, T* dgates,
-                                  T* dstate);
+                                  T* dstate, bool tanh_candidate = false);
   template <CudaScalar T>
   static void gru_reset_backward(Index rows, Index width, const T* gates, const T* state, const T* dreset_state,
                                  T* dgates, T* dstate);
@@ -66,6 +66,15 @@ struct Mapping {
   static void map(Index size, const Function& function, const T* x, const T* y, T* z);
   template <CudaScalar T>
   static void dropout(Index size, const Random& random, double probability, const T* x, T* y);
+};
+
+/// Kernels of a ConvLSTM's gates of the contract; see core/device.hpp.
+struct Lstm {
+  template <CudaScalar T>
+  static void lstm_output(Index rows, Index width, T* gates, const float* before, float* cell, T* y);
+  template <CudaScalar T>
+  static void lstm_output_backward(Index rows, Index width, const T* gates, const float* before, const float* cell,
+                                   const T* dy, float* dcell, T* dgates);
 };
 
 /// Kernels over lists of arrays of the contract, each one launch for hundreds of arrays; see core/device.hpp.

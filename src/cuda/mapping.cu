@@ -35,8 +35,8 @@ void Mapping::dropout(Index size, const Random& random, double probability, cons
   template void Mapping::map(Index, const GELUFunction<float>&, const T*, const T*, T*);      \
   template void Mapping::map(Index, const SoftplusFunction<float>&, const T*, T*);            \
   template void Mapping::map(Index, const SoftplusFunction<float>&, const T*, const T*, T*);  \
-  template void Mapping::map(Index, const Difference&, const T*, const T*, T*);               \
-  template void Mapping::map(Index, const Sign&, const T*, T*);                               \
+  template void Mapping::map(Index, const DifferenceFunction&, const T*, const T*, T*);       \
+  template void Mapping::map(Index, const SignFunction&, const T*, T*);                       \
   template void Mapping::dropout(Index, const Random&, double, const T*, T*);
 DVD_INSTANTIATE(float)
 DVD_INSTANTIATE(bfloat16)

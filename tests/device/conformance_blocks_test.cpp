@@ -62,10 +62,10 @@ TEST_CASE_TEMPLATE("functions of two arrays", O, DVD_DEVICES) {
   for (const Index size : lengths) {
     const auto x = Array<O>::random(size, 1), y = Array<O>::random(size, 2);
     Array<O> difference(size, 7), sign(size, 7);
-    D::map(size, Difference{}, x.data(), y.data(), difference.data());
+    D::map(size, DifferenceFunction{}, x.data(), y.data(), difference.data());
     check_close("difference", difference, map(x.before(), y.before(), [](double a, double b) { return a - b; }),
                 rounded);
-    D::map(size, Sign{}, x.data(), sign.data());
+    D::map(size, SignFunction{}, x.data(), sign.data());
     check_close("sign", sign, map(x.before(), [](double a) { return a > 0 ? 1 : a < 0 ? -1 : 0; }), exact);
   }
 }

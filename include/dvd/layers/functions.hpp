@@ -113,7 +113,7 @@ struct SoftplusFunction {
 };
 
 /// x - y.
-struct Difference {
+struct DifferenceFunction {
   template <class V>
   constexpr V operator()(const V& x, const V& y) const {
     return x - y;
@@ -121,7 +121,7 @@ struct Difference {
 };
 
 /// 1, -1, or 0 for what is neither above nor below 0.
-struct Sign {
+struct SignFunction {
   template <class V>
   constexpr V operator()(const V& x) const {
     return x > 0 ? V{} + 1 : x < 0 ? V{} - 1 : V{};

@@ -35,7 +35,7 @@ auto difference(const char* name, const X& x, const ConstViewOf<X>& target) {
   require(x.size() > 0 && x.shape() == target.shape(), name,
           " expects two tensors of one shape, with no extent of 0, not ", x.shape(), " and ", target.shape());
   Tensor<T, D> result(x.shape());
-  D::map(x.size(), Difference{}, x.data(), target.data(), result.data());
+  D::map(x.size(), DifferenceFunction{}, x.data(), target.data(), result.data());
   return result;
 }
 
@@ -57,7 +57,7 @@ template <AnyTensor X>
 auto mean_absolute_error(const X& x, const ConstViewOf<X>& target) {
   const auto distance = detail::difference("the mean absolute error", x, target);
   auto sign = distance;
-  decltype(sign)::device_type::map(sign.size(), Sign{}, distance.data(), sign.data());
+  decltype(sign)::device_type::map(sign.size(), SignFunction{}, distance.data(), sign.data());
   const double size = static_cast<double>(distance.size());
   return detail::loss_of(distance, std::move(sign), 1 / size, 1 / size);
 }

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "dvd/device/cuda/parallel.cuh"
+#include "dvd/device/cuda/map.cuh"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
@@ -17,37 +17,6 @@ template <class T>
 DVD_DEVICE float pointwise_rounded(float value) {
   return static_cast<float>(T(value));
 }
-
-/// y = function(x).
-template <class From, class To, class Function>
-struct MapOne {
-  const From* x;
-  To* y;
-  Function function;
-
-  template <int N>
-  DVD_DEVICE void operator()(Index i) const {
-    Lanes<N> a = load<N>(x + i);
-    for (int k = 0; k < N; ++k) a[k] = function(a[k]);
-    store(y + i, a);
-  }
-};
-
-/// z = function(x, y).
-template <class T, class Function>
-struct MapTwo {
-  const T *x, *y;
-  T* z;
-  Function function;
-
-  template <int N>
-  DVD_DEVICE void operator()(Index i) const {
-    Lanes<N> a = load<N>(x + i);
-    const Lanes<N> b = load<N>(y + i);
-    for (int k = 0; k < N; ++k) a[k] = function(a[k], b[k]);
-    store(z + i, a);
-  }
-};
 
 struct Same {
   DVD_DEVICE float operator()(float x) const { return x; }
@@ -174,6 +143,7 @@ struct GruOutput {
   T* gates;
   const T* state;
   T* output;
+  bool tanh_candidate;
 
   template <int N>
   DVD_DEVICE void operator()(Index row, Index column) const {
@@ -183,12 +153,12 @@ struct GruOutput {
     if (state) {
       const Lanes<N> before = load<N>(state + place);
       for (int k = 0; k < N; ++k) {
-        candidate[k] = pointwise_rectified(candidate[k]);
+        candidate[k] = activated(candidate[k]);
         result[k] = candidate[k] + update[k] * (before[k] - candidate[k]);
       }
     } else {
       for (int k = 0; k < N; ++k) {
-        candidate[k] = pointwise_rectified(candidate[k]);
+        candidate[k] = activated(candidate[k]);
         update[k] = pointwise_rounded<T>(pointwise_logistic(update[k]));
         result[k] = candidate[k] - update[k] * candidate[k];
       }
@@ -197,6 +167,10 @@ struct GruOutput {
     store(gate + 2 * width, candidate);
     store(output + place, result);
   }
+
+  DVD_DEVICE float activated(float candidate) const {
+    return tanh_candidate ? std::tanh(candidate) : pointwise_rectified(candidate);
+  }
 };
 
 template <class T>
@@ -204,6 +178,7 @@ struct GruOutputBackward {
   Index width;
   const T *gates, *state, *doutput;
   T *dgates, *dstate;
+  bool tanh_candidate;
 
   template <int N>
   DVD_DEVICE void operator()(Index row, Index column) const {
@@ -217,7 +192,8 @@ struct GruOutputBackward {
     if (state) before = load<N>(state + place);
     for (int k = 0; k < N; ++k) {
       dupdate[k] = upstream[k] * (before[k] - candidate[k]) * update[k] * (1 - update[k]);
-      dcandidate[k] = candidate[k] > 0 ? upstream[k] * (1 - update[k]) : 0;
+      const float through = upstream[k] * (1 - update[k]);
+      dcandidate[k] = tanh_candidate ? through * (1 - candidate[k] * candidate[k]) : candidate[k] > 0 ? through : 0;
       dbefore[k] = upstream[k] * update[k];
     }
     store(dgate + width, dupdate);
@@ -365,14 +341,16 @@ void Pointwise::gru_reset(Index rows, Index width, T* gates, const T* state, T* 
 }
 
 template <CudaScalar T>
-void Pointwise::gru_output(Index rows, Index width, T* gates, const T* state, T* output) {
-  for_each_row_lanes<T>(rows, width, width, detail::GruOutput<T>{width, gates, state, output}, gates, state, output);
+void Pointwise::gru_output(Index rows, Index width, T* gates, const T* state, T* output, bool tanh_candidate) {
+  for_each_row_lanes<T>(rows, width, width, detail::GruOutput<T>{width, gates, state, output, tanh_candidate}, gates,
+                        state, output);
 }
 
 template <CudaScalar T>
 void Pointwise::gru_output_backward(Index rows, Index width, const T* gates, const T* state, const T* doutput,
-                                    T* dgates, T* dstate) {
-  for_each_row_lanes<T>(rows, width, width, detail::GruOutputBackward<T>{width, gates, state, doutput, dgates, dstate},
+                                    T* dgates, T* dstate, bool tanh_candidate) {
+  for_each_row_lanes<T>(rows, width, width,
+                        detail::GruOutputBackward<T>{width, gates, state, doutput, dgates, dstate, tanh_candidate},
                         gates, state, doutput, dgates, dstate);
 }
 
@@ -395,26 +373,26 @@ void Pointwise::moving_average(Index size, T decay, const T* x, T* average) {
   detail::map_two<detail::MovingAverage, T>(size, {static_cast<float>(decay)}, x, average, average);
 }
 
-#define DVD_INSTANTIATE(T)                                                                            \
-  template void Pointwise::fill(Index, T, T*);                                                        \
-  template void Pointwise::add(Index, const T*, T*);                                                  \
-  template void Pointwise::scale(Index, T, const T*, T*);                                             \
-  template void Pointwise::relu(Index, const T*, T*);                                                 \
-  template void Pointwise::relu_backward(Index, const T*, const T*, T*);                              \
-  template void Pointwise::sigmoid(Index, const T*, T*);                                              \
-  template void Pointwise::sigmoid_backward(Index, const T*, const T*, T*);                           \
-  template void Pointwise::tanh(Index, const T*, T*);                                                 \
-  template void Pointwise::tanh_backward(Index, const T*, const T*, T*);                              \
-  template void Pointwise::blend(Index, const T*, const T*, const T*, T*);                            \
-  template void Pointwise::blend_backward(Index, const T*, const T*, const T*, const T*, T*, T*, T*); \
-  template void Pointwise::convert(Index, const T*, float*);                                          \
-  template void Pointwise::convert(Index, const T*, bfloat16*);                                       \
-  template void Pointwise::copy_rows(Index, Index, Index, const T*, Index, Index, T*, Index, Index);  \
-  template void Pointwise::gru_reset(Index, Index, T*, const T*, T*);                                 \
-  template void Pointwise::gru_output(Index, Index, T*, const T*, T*);                                \
-  template void Pointwise::gru_output_backward(Index, Index, const T*, const T*, const T*, T*, T*);   \
-  template void Pointwise::gru_reset_backward(Index, Index, const T*, const T*, const T*, T*, T*);    \
-  template void Pointwise::multiply_columns(Index, Index, const T*, Index, const T*, T*);             \
+#define DVD_INSTANTIATE(T)                                                                                \
+  template void Pointwise::fill(Index, T, T*);                                                            \
+  template void Pointwise::add(Index, const T*, T*);                                                      \
+  template void Pointwise::scale(Index, T, const T*, T*);                                                 \
+  template void Pointwise::relu(Index, const T*, T*);                                                     \
+  template void Pointwise::relu_backward(Index, const T*, const T*, T*);                                  \
+  template void Pointwise::sigmoid(Index, const T*, T*);                                                  \
+  template void Pointwise::sigmoid_backward(Index, const T*, const T*, T*);                               \
+  template void Pointwise::tanh(Index, const T*, T*);                                                     \
+  template void Pointwise::tanh_backward(Index, const T*, const T*, T*);                                  \
+  template void Pointwise::blend(Index, const T*, const T*, const T*, T*);                                \
+  template void Pointwise::blend_backward(Index, const T*, const T*, const T*, const T*, T*, T*, T*);     \
+  template void Pointwise::convert(Index, const T*, float*);                                              \
+  template void Pointwise::convert(Index, const T*, bfloat16*);                                           \
+  template void Pointwise::copy_rows(Index, Index, Index, const T*, Index, Index, T*, Index, Index);      \
+  template void Pointwise::gru_reset(Index, Index, T*, const T*, T*);                                     \
+  template void Pointwise::gru_output(Index, Index, T*, const T*, T*, bool);                              \
+  template void Pointwise::gru_output_backward(Index, Index, const T*, const T*, const T*, T*, T*, bool); \
+  template void Pointwise::gru_reset_backward(Index, Index, const T*, const T*, const T*, T*, T*);        \
+  template void Pointwise::multiply_columns(Index, Index, const T*, Index, const T*, T*);                 \
   template void Pointwise::moving_average(Index, T, const T*, T*);
 DVD_INSTANTIATE(float)
 DVD_INSTANTIATE(bfloat16)

@@ -6,9 +6,12 @@
 
 struct MyDevice : dvd::cpu::Memory,
                   dvd::cpu::Pointwise,
+                  dvd::cpu::Mapping,
+                  dvd::cpu::Lstm,
                   dvd::cpu::Lists,
                   dvd::cpu::Convolution,
                   dvd::cpu::Normalization,
+                  dvd::cpu::GroupNorm,
 #ifdef LEGAL
                   dvd::cpu::Resampling,
 #endif

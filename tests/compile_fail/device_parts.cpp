@@ -3,6 +3,10 @@
 // expect: copy_rows
 // expect: DevicePointwise
 // expect: blend
+// expect: DeviceMapping
+// expect: dropout
+// expect: DeviceLstm
+// expect: lstm_output
 // expect: DeviceConversion
 // expect: convert
 // expect: DeviceLists
@@ -36,6 +40,20 @@ struct WithoutBlend : dvd::Cpu {
 #endif
 };
 static_assert(dvd::DevicePointwise<WithoutBlend, float>);
+
+struct WithoutDropout : dvd::Cpu {
+#ifndef LEGAL
+  static void dropout() = delete;
+#endif
+};
+static_assert(dvd::DeviceMapping<WithoutDropout, float, float>);
+
+struct WithoutLstm : dvd::Cpu {
+#ifndef LEGAL
+  static void lstm_output() = delete;
+#endif
+};
+static_assert(dvd::DeviceLstm<WithoutLstm, float, float>);
 
 struct WithoutConvert : dvd::Cpu {
 #ifndef LEGAL

@@ -7,12 +7,20 @@
 #include "dvd/layers/attention.hpp"
 #include "dvd/layers/avg_pool.hpp"
 #include "dvd/layers/conv_gru.hpp"
+#include "dvd/layers/conv_lstm.hpp"
+#include "dvd/layers/dropout.hpp"
 #include "dvd/layers/embedding.hpp"
+#include "dvd/layers/flatten.hpp"
 #include "dvd/layers/frame_sampler.hpp"
 #include "dvd/layers/generator_block.hpp"
+#include "dvd/layers/global_average_pool.hpp"
+#include "dvd/layers/norms.hpp"
+#include "dvd/layers/plain_conv_gru.hpp"
+#include "dvd/layers/pointwise_layer.hpp"
 #include "dvd/layers/residual_block.hpp"
 #include "dvd/layers/sequential.hpp"
 #include "dvd/layers/temporal_downsampler.hpp"
+#include "dvd/layers/tensor_losses.hpp"
 #include "dvd/layers/tsru.hpp"
 #include "support/layer_fuzz.hpp"
 
@@ -280,6 +288,53 @@ TEST_CASE("recurrent units") {
   fuzz_unit<ConvGRU<float>>("ConvGRU");
   fuzz_unit<TSRU<float>>("TSRU");
   fuzz_unit<TSRUs<float>>("TSRU_s");
+  fuzz_unit<PlainConvGRU<float>>("plain ConvGRU");
+  fuzz_unit<ConvLSTM<float>>("ConvLSTM");
+  fuzz_unit<PlainConvLSTM<float>>("plain ConvLSTM");
+}
+
+TEST_CASE("layers for other networks") {
+  fuzz_layer("leaky relu", LeakyReLU<float>(0.2), {3, 4, 7}, same);
+  fuzz_layer("elu", ELU<float>(), {3, 4, 7}, same);
+  fuzz_layer("gelu", GELU<float>(), {3, 4, 7}, same);
+  fuzz_layer("softplus", Softplus<float>(), {3, 4, 7}, same);
+  fuzz_layer("dropout", Dropout<float>(0.5, 1), {3, 4, 7}, same);
+  const auto flat = [](const Shape& x) {
+    if (x.rank() < 2 || x.rank() > 5 || x.size() == 0) return Fit();
+    const Index batch = x[x.rank() == 5 ? 1 : 0];
+    return Fit(Shape{batch, x.size() / batch});
+  };
+  fuzz_layer("flatten", Flatten<float>(), {2, 3, 2, 3}, flat);
+  fuzz_layer("flatten videos", Flatten<float>(), {2, 2, 3, 2, 3}, flat);
+  const auto averaged = [](const Shape& x) {
+    return x.rank() >= 4 && x.rank() <= 5 && x.size() > 0 ? Fit(Shape{x[-4], x[-1]}) : Fit();
+  };
+  fuzz_layer("global average pool", GlobalAveragePool<float>(), {2, 3, 2, 3}, averaged);
+  fuzz_layer("global average pool of videos", GlobalAveragePool<float>(), {2, 2, 3, 2, 3}, averaged);
+  const auto channels = [](int least) {
+    return [=](const Shape& x) { return x.rank() >= least && x.size() > 0 && x[-1] == 6 ? Fit(x) : Fit(); };
+  };
+  fuzz_layer("batch norm", BatchNorm<float>(6), {2, 3, 2, 6}, channels(1));
+  fuzz_layer("group norm", GroupNorm<float>(3, 6), {2, 3, 2, 6}, channels(2));
+  fuzz_layer("layer norm", LayerNorm<float>(6), {2, 3, 6}, channels(1));
+}
+
+TEST_CASE("distances of tensors") {
+  Fuzz fuzz("distances");
+  ReLU<float> nothing;
+  const Shape right{3, 2, 4};
+  for (int i = 0; i < tries(100); ++i) {
+    const View x = fuzz.view<float>(right), target = fuzz.view<float>(right);
+    const bool fits = x.size() > 0 && x.shape() == target.shape();
+    const auto check = [&](const char* name, const auto& distance) {
+      const auto loss = attempt(name, nothing, fits, [&] { return distance(x, target); });
+      if (!loss) return;
+      check_result(name, loss->loss, Shape{});
+      check_result(name, loss->dx, x.shape());
+    };
+    check("squared error", [](const View& a, const View& b) { return mean_squared_error(a, b); });
+    check("absolute error", [](const View& a, const View& b) { return mean_absolute_error(a, b); });
+  }
 }
 
 TEST_CASE("embedding") {

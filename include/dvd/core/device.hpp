@@ -26,6 +26,10 @@
 //   blend(size, gate, x, y, z): z = gate * x + (1 - gate) * y    blend_backward(size, gate, x, y, dz, dgate, dx, dy),
 //                                        whose outputs must not be inputs
 //   moving_average(size, decay, x, average): average = decay * average + (1 - decay) * x
+//   map(size, function, x, y): y = function(x)         map(size, function, x, y, z): z = function(x, y)
+//                                        computed in FullPrecision<T>; a function is an object that can be copied as
+//                                        bytes
+//   dropout(size, random, probability, x, y)     y[i] = random.uniform(i) < probability ? 0 : x[i] / (1 - probability)
 //
 // lists of arrays, see core/arrays.hpp, all of FullPrecision<T>; `rates`, `rate`, `factor`, `decay`, `apply` and
 // `unless` are on the device
@@ -47,15 +51,25 @@
 // ConvGRU gates; `gates` is [rows, 3 * width], a row holding reset | update | candidate, at first as pre-activations
 //   gru_reset(rows, width, gates, state, reset_state)
 //                                        reset, update = sigmoid in place; reset_state = reset * state
-//   gru_output(rows, width, gates, state, output)
-//                                        candidate = relu in place; output = update * state + (1 - update) * candidate;
-//                                        without a state (null, meaning 0) also update = sigmoid in place
-//   gru_output_backward(rows, width, gates, state, doutput, dgates, dstate)
+//   gru_output(rows, width, gates, state, output, tanh_candidate)
+//                                        candidate = relu or, if `tanh_candidate`, tanh in place; output = update *
+//                                        state + (1 - update) * candidate; without a state (null, meaning 0) also
+//                                        update = sigmoid in place
+//   gru_output_backward(rows, width, gates, state, doutput, dgates, dstate, tanh_candidate)
 //                                        dgates' update and candidate parts (of the pre-activations), dstate; without a
 //                                        state the reset part becomes 0 and dstate is not written
 //   gru_reset_backward(rows, width, gates, state, dreset_state, dgates, dstate): dgates' reset part; adds to dstate
 //   multiply_columns(rows, width, x, x_row, y, z)                 z[r, i] = x[r * x_row + i] * y[r, i]: a reset state
 //   again
+//
+// ConvLSTM gates; `gates` is [rows, 4 * width], a row holding input | forget | output | candidate, at first as
+// pre-activations; `before` is the cell before, null meaning 0
+//   lstm_output(rows, width, gates, before', cell', y)
+//                                        gates in place: three sigmoids and a tanh; cell = forget * before +
+//                                        input * candidate; y = output * tanh(cell)
+//   lstm_output_backward(rows, width, gates, before', cell', dy, dcell', dgates)
+//                                        dgates, of the pre-activations; dcell is the cell's gradient through what
+//                                        comes later, and becomes that of the cell before
 //
 // convolutions; see core/convolution.hpp for layouts and what is done to inputs and outputs on the way; `X_pixel` is
 // the distance between pixels of X
@@ -79,6 +93,16 @@
 //                       batch_statistics, dgain, dbias, dx or null)
 //                                        gradients of that; `batch_statistics`: mean and variance came from x; dx may
 //                                        be dy
+//   group_moments(images, rows, groups, width, x, mean', variance')
+//                                        [images, groups] each, over rows and width, of x [images, rows, groups *
+//                                        width]; biased variance
+//   group_norm(images, rows, groups, width, x, mean', variance', weight' or null, bias' or null, epsilon, y)
+//                                        y = weight * (x - mean) / sqrt(variance + epsilon) + bias; weight and bias
+//                                        [groups * width], 1 and 0 where there are none
+//   group_norm_backward(images, rows, groups, width, x, dy, mean', variance', weight' or null, epsilon, own_statistics,
+//                       dweight' or null, dbias' or null, dx or null)
+//                                        gradients of that; adds to dweight and dbias; `own_statistics`: mean and
+//                                        variance came from x; dx may be dy
 //   sum_rows(groups, rows, channels, x*, x_row, y*, accumulate)   y[g, c] (+)= sum over rows; rows lie x_row apart
 //                                        summed in double: a bias's gradient may be exactly 0, and Adam turns noise in
 //                                        its place into whole steps
@@ -178,11 +202,27 @@ concept DevicePointwise = requires(const T* x, T* y, T value, Index n) {
   D::blend(n, x, x, x, y);
   D::blend_backward(n, x, x, x, x, y, y, y);
   D::gru_reset(n, n, y, x, y);
-  D::gru_output(n, n, y, x, y);
-  D::gru_output_backward(n, n, x, x, x, y, y);
+  D::gru_output(n, n, y, x, y, true);
+  D::gru_output_backward(n, n, x, x, x, y, y, true);
   D::gru_reset_backward(n, n, x, x, x, y, y);
   D::multiply_columns(n, n, x, n, x, y);
   D::moving_average(n, value, x, y);
+};
+
+/// Kernels of a ConvLSTM's gates of the contract above.
+template <class D, class T, class F>
+concept DeviceLstm = requires(const T* x, T* y, const F* precise_x, F* precise_y, Index n) {
+  D::lstm_output(n, n, y, precise_x, precise_y, y);
+  D::lstm_output_backward(n, n, x, precise_x, precise_x, x, precise_y, y);
+};
+
+/// Pointwise kernels of the contract above that take a function or random numbers.
+template <class D, class T, class F>
+concept DeviceMapping = requires(const T* x, T* y, Index n, double probability, const Random& random, F (&one)(F),
+                                 F (&two)(F, F)) {
+  D::map(n, one, x, y);
+  D::map(n, two, x, x, y);
+  D::dropout(n, random, probability, x, y);
 };
 
 /// Conversion between T and FullPrecision<T>, of the contract above.
@@ -225,6 +265,9 @@ concept DeviceNormalization = requires(const T* x, T* y, const F* precise_x, F* 
   D::scale_shift(n, n, n, x, precise_x, precise_x, true, y);
   D::batch_norm_coefficients(n, n, n, precise_x, precise_x, x, x, value, precise_y, precise_y);
   D::batch_norm_backward(n, n, n, n, x, x, precise_x, precise_x, x, precise_x, precise_x, value, true, true, y, y, y);
+  D::group_moments(n, n, n, n, x, precise_y, precise_y);
+  D::group_norm(n, n, n, n, x, precise_x, precise_x, precise_x, precise_x, value, y);
+  D::group_norm_backward(n, n, n, n, x, x, precise_x, precise_x, precise_x, value, true, precise_y, precise_y, y);
   D::sum_rows(n, n, n, x, n, y, true);
   D::sum_rows(n, n, n, x, n, precise_y, true);
   D::dot(n, x, x, precise_y);
@@ -290,7 +333,8 @@ concept DeviceWeights = requires(const T* x, T* y, const F* precise_x, F* precis
 
 /// A device policy for elements of type T: the whole contract above.
 template <class D, class T>
-concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceConversion<D, T, FullPrecision<T>> &&
+concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceMapping<D, T, FullPrecision<T>> &&
+    DeviceLstm<D, T, FullPrecision<T>> && DeviceConversion<D, T, FullPrecision<T>> &&
     DeviceLists<D, FullPrecision<T>> && DeviceConvolution<D, T, FullPrecision<T>> &&
     DeviceNormalization<D, T, FullPrecision<T>> && DeviceResampling<D, T> && DeviceWindows<D, T> &&
     DeviceAttention<D, T> && DeviceRows<D, T, FullPrecision<T>> && DeviceWeights<D, T, FullPrecision<T>>;

@@ -7,7 +7,10 @@
 #include "dvd/device/cpu/attention.hpp"
 #include "dvd/device/cpu/convolution.hpp"
 #include "dvd/device/cpu/gathering.hpp"
+#include "dvd/device/cpu/group_norm.hpp"
 #include "dvd/device/cpu/lists.hpp"
+#include "dvd/device/cpu/lstm.hpp"
+#include "dvd/device/cpu/mapping.hpp"
 #include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/normalization.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
@@ -22,9 +25,12 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// Computes on the cores of this machine, as many as `ThreadLimit` allows. The same bits on any number of threads.
 struct Cpu : cpu::Memory,
              cpu::Pointwise,
+             cpu::Mapping,
+             cpu::Lstm,
              cpu::Lists,
              cpu::Convolution,
              cpu::Normalization,
+             cpu::GroupNorm,
              cpu::Resampling,
              cpu::Warping,
              cpu::Windows,

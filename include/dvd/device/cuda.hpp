@@ -22,9 +22,12 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// chooses another. The same bits every time on one kind of GPU. Link dvd::cuda.
 struct Cuda : cuda::Memory,
               cuda::Pointwise,
+              cuda::Mapping,
+              cuda::Lstm,
               cuda::Lists,
               cuda::Convolution,
               cuda::Normalization,
+              cuda::GroupNorm,
               cuda::Resampling,
               cuda::Windows,
               cuda::Attention,

@@ -9,11 +9,14 @@
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// Unrolls over the frames of x `[T, N, H, W, C]`; all convolutions 3x3 and spectrally normalised:
+/// What a ConvGRU makes of its candidate's pre-activation.
+enum class GruCandidate { relu, tanh };
+
+/// Unrolls over the frames of x `[T, N, H, W, C]`; all convolutions 3x3, and as `Normalization` makes them:
 ///
 ///     r   = sigmoid(W_r * [h_{t-1}; x_t] + b_r)
 ///     u   = sigmoid(W_u * [h_{t-1}; x_t] + b_u)
-///     c   = relu   (W_c * [r . h_{t-1}; x_t] + b_c)
+///     c   = relu   (W_c * [r . h_{t-1}; x_t] + b_c)       or tanh
 ///     h_t = u . h_{t-1} + (1 - u) . c
 ///
 /// Returns all h_t, `[T, N, H, W, C]`. The initial state is 0 unless given as `[N, H, W, C]`. An x of one frame may
@@ -22,13 +25,15 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// Computed in another order than written, which changes nothing but rounding: what x adds to the three gates does not
 /// depend on the state, so it is one convolution of 3C outputs over all frames at once (over one, if x is one frame);
 /// reset and update share their input, so the state's part is one convolution of 2C outputs.
-template <Scalar T, Device D = Cpu>
-class ConvGRU {
+///
+/// See the aliases ConvGRU, below, and those in plain_conv_gru.hpp.
+template <GruCandidate Candidate, template <WeightedLayer L> class Normalization, Scalar T, Device D = Cpu>
+class ConvolutionalGRU {
  public:
   using scalar_type = T;
   using device_type = D;
   using View = ConstTensorView<T, D>;
-  using Gate = SpectralNorm<Conv2D<T, D>>;
+  using Gate = Normalization<Conv2D<T, D>>;
 
   struct Cache {
     View x;        ///< [T or 1, N, H, W, C]
@@ -47,7 +52,7 @@ class ConvGRU {
   Gate reset, update, candidate;
 
   /// Throws ArgumentError for a width below 1.
-  ConvGRU(Index width, const Random& random)
+  ConvolutionalGRU(Index width, const Random& random)
       : reset(random.stream("reset u"), 2 * width, width, 3, random.stream("reset")),
         update(random.stream("update u"), 2 * width, width, 3, random.stream("update")),
         candidate(random.stream("candidate u"), 2 * width, width, 3, random.stream("candidate")),
@@ -85,7 +90,7 @@ class ConvGRU {
         D::convolve(candidate_size, ConvolutionInput<T>{reset_state.data()}, candidate_filter, nullptr,
                     gate.data() + 2 * width_, 3 * width_, true);
       }
-      D::gru_output(pixels, width_, gate.data(), before.data(), output.data());
+      D::gru_output(pixels, width_, gate.data(), before.data(), output.data(), tanh_candidate);
     }
     if (pass.watch) pass.watch->see(&candidate.layer.weight, outputs);
     if (cache)
@@ -124,7 +129,8 @@ class ConvGRU {
         doutput = dstate;
       }
       Tensor<T, D> dbefore = before ? Tensor<T, D>(frame) : Tensor<T, D>();
-      D::gru_output_backward(pixels, width_, gate.data(), before.data(), doutput.data(), dgate.data(), dbefore.data());
+      D::gru_output_backward(pixels, width_, gate.data(), before.data(), doutput.data(), dgate.data(), dbefore.data(),
+                             tanh_candidate);
       if (before) {
         D::convolve_backward_input(candidate_size, ConvolutionInput<T>{}, dgate.data() + 2 * width_, 3 * width_,
                                    candidate_filter, dreset_state.data(), false);
@@ -163,6 +169,8 @@ class ConvGRU {
   }
 
  private:
+  static constexpr bool tanh_candidate = Candidate == GruCandidate::tanh;
+
   struct Weights {
     Tensor<T, D> input, gates, candidate;  ///< [3, 3, C, 3C], [3, 3, C, 2C], [3, 3, C, C]
     typename Gate::NormalizedWeight reset_norm, update_norm, candidate_norm;
@@ -256,6 +264,10 @@ class ConvGRU {
 
   Index width_;
 };
+
+/// DVD-GAN's unit: spectrally normalised, its candidate a ReLU.
+template <Scalar T, Device D = Cpu>
+using ConvGRU = ConvolutionalGRU<GruCandidate::relu, SpectralNorm, T, D>;
 
 static_assert(RecurrentUnit<ConvGRU<float>>);
 

@@ -8,7 +8,10 @@
 #include "dvd/device/cpu/attention.hpp"
 #include "dvd/device/cpu/convolution.hpp"
 #include "dvd/device/cpu/gathering.hpp"
+#include "dvd/device/cpu/group_norm.hpp"
 #include "dvd/device/cpu/lists.hpp"
+#include "dvd/device/cpu/lstm.hpp"
+#include "dvd/device/cpu/mapping.hpp"
 #include "dvd/device/cpu/normalization.hpp"
 #include "dvd/device/cpu/orthogonal.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
@@ -60,8 +63,9 @@ DVD_KERNEL void Pointwise::blend_backward(Index, const float*, const float*, con
                                           float*);
 DVD_KERNEL void Pointwise::copy_rows(Index, Index, Index, const float*, Index, Index, float*, Index, Index);
 DVD_KERNEL void Pointwise::gru_reset(Index, Index, float*, const float*, float*);
-DVD_KERNEL void Pointwise::gru_output(Index, Index, float*, const float*, float*);
-DVD_KERNEL void Pointwise::gru_output_backward(Index, Index, const float*, const float*, const float*, float*, float*);
+DVD_KERNEL void Pointwise::gru_output(Index, Index, float*, const float*, float*, bool);
+DVD_KERNEL void Pointwise::gru_output_backward(Index, Index, const float*, const float*, const float*, float*, float*,
+                                               bool);
 DVD_KERNEL void Pointwise::gru_reset_backward(Index, Index, const float*, const float*, const float*, float*, float*);
 DVD_KERNEL void Pointwise::multiply_columns(Index, Index, const float*, Index, const float*, float*);
 DVD_KERNEL void Pointwise::moving_average(Index, float, const float*, float*);
@@ -93,6 +97,18 @@ DVD_KERNEL void Normalization::batch_norm_backward(Index, Index, Index, Index, c
                                                    bool, float*, float*, float*);
 DVD_KERNEL void Normalization::sum_rows(Index, Index, Index, const float*, Index, float*, bool);
 DVD_KERNEL void Normalization::dot(Index, const float*, const float*, float*);
+
+DVD_KERNEL void GroupNorm::group_moments(Index, Index, Index, Index, const float*, float*, float*);
+DVD_KERNEL void GroupNorm::group_norm(Index, Index, Index, Index, const float*, const float*, const float*,
+                                      const float*, const float*, float, float*);
+DVD_KERNEL void GroupNorm::group_norm_backward(Index, Index, Index, Index, const float*, const float*, const float*,
+                                               const float*, const float*, float, bool, float*, float*, float*);
+
+DVD_KERNEL void Mapping::dropout(Index, const Random&, double, const float*, float*);
+
+DVD_KERNEL void Lstm::lstm_output(Index, Index, float*, const float*, float*, float*);
+DVD_KERNEL void Lstm::lstm_output_backward(Index, Index, const float*, const float*, const float*, const float*, float*,
+                                           float*);
 
 DVD_KERNEL void Resampling::upsample_nearest(Index, Index, Index, Index, const float*, float*);
 DVD_KERNEL void Resampling::upsample_nearest_backward(Index, Index, Index, Index, const float*, float*);

@@ -65,10 +65,10 @@ struct Pointwise {
   template <class T>
   static void gru_reset(Index rows, Index width, T* gates, const T* state, T* reset_state);
   template <class T>
-  static void gru_output(Index rows, Index width, T* gates, const T* state, T* output);
+  static void gru_output(Index rows, Index width, T* gates, const T* state, T* output, bool tanh_candidate = false);
   template <class T>
   static void gru_output_backward(Index rows, Index width, const T* gates, const T* state, const T* doutput, T* dgates,
-                                  T* dstate);
+                                  T* dstate, bool tanh_candidate = false);
   template <class T>
   static void gru_reset_backward(Index rows, Index width, const T* gates, const T* state, const T* dreset_state,
                                  T* dgates, T* dstate);
@@ -224,13 +224,14 @@ void Pointwise::gru_reset(Index rows, Index width, T* gates, const T* state, T* 
 }
 
 template <class T>
-void Pointwise::gru_output(Index rows, Index width, T* gates, const T* state, T* output) {
+void Pointwise::gru_output(Index rows, Index width, T* gates, const T* state, T* output, bool tanh_candidate) {
   parallel_rows(rows, width, [=](Index row) {
     T *update = gates + row * 3 * width + width, *candidate = update + width;
     if (!state) detail::logistic(width, update, update);
+    if (tanh_candidate) detail::hyperbolic_tangent(width, candidate, candidate);
     for_lanes<T>(width, [=](Index i, auto lanes) {
       using V = Vector<T, lanes>;
-      const V here = rectified(load<V>(candidate + i));
+      const V given = load<V>(candidate + i), here = tanh_candidate ? given : rectified(given);
       store(candidate + i, here);
       const V change = load<V>(update + i) * (state ? load<V>(state + row * width + i) - here : -here);
       store(output + row * width + i, here + change);
@@ -240,7 +241,7 @@ void Pointwise::gru_output(Index rows, Index width, T* gates, const T* state, T*
 
 template <class T>
 void Pointwise::gru_output_backward(Index rows, Index width, const T* gates, const T* state, const T* doutput,
-                                    T* dgates, T* dstate) {
+                                    T* dgates, T* dstate, bool tanh_candidate) {
   parallel_rows(rows, width, [=](Index row) {
     const T *update = gates + row * 3 * width + width, *candidate = update + width;
     T* dgate = dgates + row * 3 * width;
@@ -252,7 +253,8 @@ void Pointwise::gru_output_backward(Index rows, Index width, const T* gates, con
       const V change = state ? upstream * (load<V>(state + at) - here) : -upstream * here;
       store(dgate + width + i, change * share * (1 - share));
       if (state) store(dstate + at, upstream * share);
-      store(dgate + 2 * width + i, here > 0 ? upstream * (1 - share) : V{});
+      const V through = upstream * (1 - share);
+      store(dgate + 2 * width + i, tanh_candidate ? through * (1 - here * here) : here > 0 ? through : V{});
     });
   });
 }

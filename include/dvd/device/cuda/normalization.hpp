@@ -29,6 +29,20 @@ struct Normalization {
   static void dot(Index size, const T* x, const T* y, float* result);
 };
 
+/// Kernels of group, layer and batch norms of the contract; see core/device.hpp.
+struct GroupNorm {
+  template <CudaScalar T>
+  static void group_moments(Index images, Index rows, Index groups, Index width, const T* x, float* mean,
+                            float* variance);
+  template <CudaScalar T>
+  static void group_norm(Index images, Index rows, Index groups, Index width, const T* x, const float* mean,
+                         const float* variance, const float* weight, const float* bias, float epsilon, T* y);
+  template <CudaScalar T>
+  static void group_norm_backward(Index images, Index rows, Index groups, Index width, const T* x, const T* dy,
+                                  const float* mean, const float* variance, const float* weight, float epsilon,
+                                  bool own_statistics, float* dweight, float* dbias, T* dx);
+};
+
 }  // namespace dvd::cuda
 
 #include "dvd/core/macros_end.hpp"

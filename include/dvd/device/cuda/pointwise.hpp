@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dvd/core/arrays.hpp"
+#include "dvd/core/random.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -42,10 +43,10 @@ struct Pointwise {
   template <CudaScalar T>
   static void gru_reset(Index rows, Index width, T* gates, const T* state, T* reset_state);
   template <CudaScalar T>
-  static void gru_output(Index rows, Index width, T* gates, const T* state, T* output);
+  static void gru_output(Index rows, Index width, T* gates, const T* state, T* output, bool tanh_candidate = false);
   template <CudaScalar T>
   static void gru_output_backward(Index rows, Index width, const T* gates, const T* state, const T* doutput, T* dgates,
-                                  T* dstate);
+                                  T* dstate, bool tanh_candidate = false);
   template <CudaScalar T>
   static void gru_reset_backward(Index rows, Index width, const T* gates, const T* state, const T* dreset_state,
                                  T* dgates, T* dstate);
@@ -53,6 +54,27 @@ struct Pointwise {
   static void multiply_columns(Index rows, Index width, const T* x, Index x_row, const T* y, T* z);
   template <CudaScalar T>
   static void moving_average(Index size, T decay, const T* x, T* average);
+};
+
+/// Pointwise kernels of the contract that take a function or random numbers; see core/device.hpp.
+struct Mapping {
+  // Compiled for the functions of layers/functions.hpp. A program with a function of its own compiles these kernels for
+  // it: see device/cuda/map.cuh.
+  template <class Function, CudaScalar T>
+  static void map(Index size, const Function& function, const T* x, T* y);
+  template <class Function, CudaScalar T>
+  static void map(Index size, const Function& function, const T* x, const T* y, T* z);
+  template <CudaScalar T>
+  static void dropout(Index size, const Random& random, double probability, const T* x, T* y);
+};
+
+/// Kernels of a ConvLSTM's gates of the contract; see core/device.hpp.
+struct Lstm {
+  template <CudaScalar T>
+  static void lstm_output(Index rows, Index width, T* gates, const float* before, float* cell, T* y);
+  template <CudaScalar T>
+  static void lstm_output_backward(Index rows, Index width, const T* gates, const float* before, const float* cell,
+                                   const T* dy, float* dcell, T* dgates);
 };
 
 /// Kernels over lists of arrays of the contract, each one launch for hundreds of arrays; see core/device.hpp.

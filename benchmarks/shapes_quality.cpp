@@ -25,7 +25,7 @@ void judge_checkpoint(const std::string& name, std::int64_t clips) {
   dvd::require(config.condition_frames == 0, name, ": continues videos; prediction_quality is for it");
   dvd::Generator<float, dvd::Cpu> generator(config, dvd::Random(0));
   dvd::load_network(file, name, generator,
-                    file.contains("ema.generator.embedding.weight") ? "ema.generator." : "generator.");
+                    file.contains("ema.generator.input.weight") ? "ema.generator." : "generator.");
   ShapesJudge judge;
   for (std::int64_t label = 0; label < 12; ++label) {
     const auto z =

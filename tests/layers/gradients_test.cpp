@@ -185,6 +185,9 @@ TEST_CASE("class-conditional batch norm") {
     ClassConditionalBatchNorm<double> single(1, 2, 3, random_weights);
     check_gradients("batch norm of one frame", conditioned(single, {1, 1, 3, 3, 2}, 3, forward));
     check_pass("batch norm, standing", conditioned(layer, {3, 2, 2, 3, 5}, 4, forward), Pass::standing(1));
+    for (const Index frames : {2, 5})
+      check_pass(concat("batch norm of ", frames, " frames"), conditioned(layer, {frames, 2, 2, 3, 5}, 4, forward),
+                 Pass::evaluate());
   }
 }
 

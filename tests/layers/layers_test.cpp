@@ -144,6 +144,34 @@ TEST_CASE("a batch norm's statistics are each frame's own") {
   CHECK(!same_bits(other[2], again[2]));
 }
 
+TEST_CASE("by running statistics a video may be of another length: the last frame's statistics go on") {
+  constexpr Index frames = 3, channels = 2;
+  ClassConditionalBatchNorm<double> norm(frames, channels, 4, random_weights), last(1, channels, 4, random_weights);
+  const Doubles c = random_tensor({2, 4}, 3), x = random_tensor({5, 2, 3, 3, channels}, 5);
+  norm.running_mean.value.copy_from(random_tensor({frames, channels}, 6));
+  norm.running_var.value.copy_from(random_tensor({frames, channels}, 7));
+  for (double& variance : std::span(norm.running_var.value.data(), frames * channels))
+    variance = 1 + variance * variance;
+  last.running_mean.value.copy_from(norm.running_mean.value[frames - 1]);
+  last.running_var.value.copy_from(norm.running_var.value[frames - 1]);
+
+  const Doubles usual = norm.forward(x.slice(0, 3), c, Pass::evaluate());
+  const Doubles shorter = norm.forward(x.slice(0, 2), c, Pass::evaluate());
+  CHECK(same_bits(shorter, usual.slice(0, 2)));
+  const std::vector<double> before = state_of(norm);
+  const Doubles longer = norm.forward(x, c, Pass::evaluate());
+  CHECK(same_bits(longer.slice(0, 3), usual));
+  CHECK(same_bits(longer.slice(3, 1), last.forward(x.slice(3, 1), c, Pass::evaluate())));
+  CHECK(same_bits(longer.slice(4, 1), last.forward(x.slice(4, 1), c, Pass::evaluate())));
+  CHECK(!same_bits(longer.slice(0, 1), last.forward(x.slice(0, 1), c, Pass::evaluate())));
+  for (const Pass pass : {Pass::train(), Pass::standing(0)}) {
+    CHECK_THROWS_WITH_AS(norm.forward(x, c, pass),
+                         "batch norm expects [3, N, H, W, 2] with no extent of 0, not [5, 2, 3, 3, 2]", ArgumentError);
+    CHECK_THROWS_AS(norm.forward(x.slice(0, 2), c, pass), ArgumentError);
+  }
+  CHECK(state_of(norm) == before);
+}
+
 TEST_CASE("running and standing statistics") {
   constexpr Index channels = 2, count = 2 * 3 * 3;
   ClassConditionalBatchNorm<double> norm(1, channels, 4, random_weights);
@@ -261,7 +289,7 @@ TEST_CASE("sizes that do not fit are refused") {
   CHECK_THROWS_AS(unit.forward(tensor({3, 1, 4, 4, 1}), 3, {}, pass), ArgumentError);
   CHECK_THROWS_AS(unit.forward(tensor({3, 1, 4, 4, 2}), 3, tensor({1, 4, 2, 2}), pass), ArgumentError);
   ClassConditionalBatchNorm<double> norm(2, 3, 4, random_weights);
-  CHECK_THROWS_AS(norm.forward(tensor({1, 2, 4, 4, 3}), tensor({2, 4}), pass), ArgumentError);
+  CHECK_THROWS_AS(norm.forward(tensor({1, 2, 4, 4, 3}), tensor({2, 4}), Pass::train()), ArgumentError);
   CHECK_THROWS_AS(norm.forward(tensor({2, 2, 4, 4, 3}), tensor({1, 4}), pass), ArgumentError);
   CHECK_THROWS_AS(norm.forward(tensor({2, 2, 4, 4, 3}), tensor({2, 5}), pass), ArgumentError);
 }

@@ -29,16 +29,69 @@ TEST_CASE("widths by resolution") {
   CHECK(widths(256) == std::pair(W{16, 16, 16, 8, 8, 4, 2}, W{2, 4, 8, 16, 16, 32, 32}));
 }
 
+TEST_CASE("stages, and what they begin at, by height and width") {
+  const auto stages = [](Index height, Index width) {
+    const DvdGanConfig config{.height = height, .width = width};
+    config.validate();
+    return std::tuple(config.stages(), config.base_height(), config.base_width());
+  };
+  using S = std::tuple<Index, Index, Index>;
+  CHECK(stages(8, 8) == S{1, 4, 4});
+  CHECK(stages(10, 14) == S{1, 5, 7});
+  CHECK(stages(16, 16) == S{2, 4, 4});
+  CHECK(stages(20, 16) == S{2, 5, 4});
+  CHECK(stages(100, 60) == S{2, 25, 15});
+  CHECK(stages(240, 320) == S{4, 15, 20});
+  CHECK(stages(256, 256) == S{6, 4, 4});
+  CHECK(stages(8, 4096) == S{1, 4, 2048});
+  CHECK(DvdGanConfig{.height = 100, .width = 60, .channels = 1}.generator_widths() == std::vector<Index>{8, 4, 2});
+}
+
+TEST_CASE("sizes that no model can have are refused in words") {
+  const auto message = [](const DvdGanConfig& config) -> std::string {
+    try {
+      DvdGan<float> gan(config);
+    } catch (const ArgumentError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const std::string why =
+      " (each further halving that height and width allow, down to 4 pixels, is a stage of the "
+      "networks)";
+  CHECK(message({.height = 9, .width = 32}) == "height must be even and between 8 and 4096, not 9" + why);
+  CHECK(message({.resolution = 32, .width = 7}) == "width must be even and between 8 and 4096, not 7" + why);
+  CHECK(message({.resolution = 6}) == "resolution must be even and between 8 and 4096, not 6" + why);
+  CHECK(message({.height = 1024, .width = 512}) ==
+        "generator_multipliers must be given for 7 stages (1024x512 pixels): 8 numbers");
+  CHECK(message({.resolution = 16, .discriminator_multipliers = {1, 2, 3, 4}}) ==
+        "discriminator_multipliers must be 3 numbers for 2 stages (16x16 pixels), not 4");
+}
+
+TEST_CASE("configurations that say the same are equal") {
+  const DvdGanConfig square{.resolution = 16};
+  CHECK(square == DvdGanConfig{.resolution = 64, .height = 16, .width = 16});
+  CHECK(square == DvdGanConfig{.resolution = 16, .generator_multipliers = {8, 4, 2}});
+  CHECK(!(square == DvdGanConfig{.resolution = 16, .width = 24}));
+  CHECK(!(square == DvdGanConfig{.resolution = 16, .image_channels = 1}));
+  CHECK(!(square == DvdGanConfig{.resolution = 16, .generator_multipliers = {8, 4, 1}}));
+  CHECK(!(square == DvdGanConfig{.resolution = 16, .embed_dim = 7}));
+  CHECK(DvdGanConfig{.classes = 0} == DvdGanConfig{.classes = 0, .embed_dim = 7});
+}
+
 TEST_CASE("configurations that make no sense are refused") {
   const auto refused = [](auto change) {
     DvdGanConfig config = small;
     change(config);
     CHECK_THROWS_AS(DvdGan<float>{config}, ArgumentError);
   };
-  refused([](DvdGanConfig& c) { c.resolution = 48; });
+  refused([](DvdGanConfig& c) { c.resolution = 15; });
+  refused([](DvdGanConfig& c) { c.height = 6; });
+  refused([](DvdGanConfig& c) { c.width = 9; });
+  refused([](DvdGanConfig& c) { c.image_channels = 0; });
   refused([](DvdGanConfig& c) { c.frames = 0; });
   refused([](DvdGanConfig& c) { c.channels = -1; });
-  refused([](DvdGanConfig& c) { c.classes = 0; });
+  refused([](DvdGanConfig& c) { c.classes = -1; });
   refused([](DvdGanConfig& c) { c.latent_dim = 0; });
   refused([](DvdGanConfig& c) { c.embed_dim = 0; });
   refused([](DvdGanConfig& c) { c.spatial_frames = 0; });

@@ -46,9 +46,6 @@ TEST_CASE("generator") {
   Fuzz fuzz("generator");
   const DvdGanConfig config = small();
   Generator<float> network(config, random_weights);
-  const auto state_shape = [&](std::size_t stage, Index videos) {
-    return network.stages[stage].state_shape(videos, Index{4} << stage);
-  };
   Generator<float>::Cache kept;
   std::optional<Shape> kept_result;
   for (int i = 0; i < tries(60); ++i) {
@@ -58,13 +55,13 @@ TEST_CASE("generator") {
     Generator<float>::States states;
     if (fuzz.chance(40))
       for (std::size_t stage = 0; stage < network.stages.size(); ++stage)
-        states.push_back(fuzz.chance(85) ? fuzz.exact_view<float>(state_shape(stage, batch))
-                                         : fuzz.view<float>(state_shape(stage, batch)));
+        states.push_back(fuzz.chance(85) ? fuzz.exact_view<float>(network.state_shape(stage, batch))
+                                         : fuzz.view<float>(network.state_shape(stage, batch)));
     if (!states.empty() && fuzz.chance(10)) states.pop_back();
     bool fits = are_classes(labels) && z.shape() == Shape{size(labels), config.latent_dim} &&
                 (states.empty() || states.size() == network.stages.size());
     for (std::size_t stage = 0; fits && stage < states.size(); ++stage)
-      fits = states[stage] && states[stage].shape() == state_shape(stage, size(labels));
+      fits = states[stage] && states[stage].shape() == network.state_shape(stage, size(labels));
     const Pass pass = fuzz.pass();
     Generator<float>::Cache cache;
     const auto y = attempt(concat("a generator of ", z.shape()), network, fits,
@@ -238,14 +235,18 @@ SampleOptions sample_options(Fuzz& fuzz) {
   if (fuzz.chance(10)) options.count = fuzz.one_of<Index>({-1, 0, 1, Index{1} << 60, INT64_MAX, INT64_MIN});
   if (fuzz.chance(10)) options.truncation = fuzz.one_of({-1.0, 0.0, 0.5, 101.0, infinity, nan});
   if (fuzz.chance(10)) options.threshold = fuzz.one_of({-1.0, 1e-9, 0.5, infinity, nan});
+  if (fuzz.chance(20)) options.frames = fuzz.one_of<Index>({1, 2, 5, -1, 1'000'001, INT64_MAX, INT64_MIN});
   return options;
 }
 
 // Whether the options but for `count` are ones to sample by.
 bool make_sense(const SampleOptions& options) {
   return options.label >= 0 && options.label < classes && options.truncation >= 0 && options.truncation <= 100 &&
-         (options.threshold == 0 || options.threshold >= 0.01);
+         (options.threshold == 0 || options.threshold >= 0.01) && options.frames >= 0 && options.frames <= 5;
 }
+
+// Frames that are made by them, of a model that makes two.
+Index frames_of(const SampleOptions& options) { return options.frames == 0 ? 2 : options.frames; }
 
 TEST_CASE("sampling") {
   Fuzz fuzz("sampling");
@@ -254,7 +255,7 @@ TEST_CASE("sampling") {
     const SampleOptions options = sample_options(fuzz);
     const auto y = attempt("sample", gan, make_sense(options) && options.count >= 1 && options.count <= 2,
                            [&] { return gan.sample(options); });
-    if (y) check_result("sample", *y, {2, options.count, 16, 16, 3});
+    if (y) check_result("sample", *y, {frames_of(options), options.count, 16, 16, 3});
   }
   attempt("predicting from nothing", gan, false, [&] { return gan.predict({}); });
   attempt("predicting", gan, false, [&] { return gan.predict(fuzz.exact_view<float>({3, batch, 16, 16, 3})); });
@@ -273,7 +274,7 @@ TEST_CASE("predicting") {
                               condition.shape() == Shape{3, condition.extent(1), 16, 16, 3};
     const auto y = attempt(concat("predict of ", condition.shape()), gan, is_condition && make_sense(options),
                            [&] { return gan.predict(condition, options); });
-    if (y) check_result("predict", *y, {2, condition.extent(1), 16, 16, 3});
+    if (y) check_result("predict", *y, {frames_of(options), condition.extent(1), 16, 16, 3});
     SampleOptions others = options;
     others.label = 0;
     const bool fits = is_condition && make_sense(others) && are_classes(labels) &&
@@ -282,6 +283,121 @@ TEST_CASE("predicting") {
                                 [&] { return continue_videos(gan.average, condition, labels, steps, others); });
     if (longer) check_result("continue_videos", longer->frames, {steps, condition.extent(1), 16, 16, 3});
   }
+}
+
+// A side that a model can have, mostly.
+Index draw_side(Fuzz& fuzz) {
+  return fuzz.chance(95) ? 8 + 2 * fuzz.below(15) : fuzz.one_of<Index>({-2, 2, 7, 13, 8192, INT64_MAX, INT64_MIN});
+}
+
+DvdGanConfig draw_config(Fuzz& fuzz) {
+  DvdGanConfig config{.frames = 1 + fuzz.below(3),
+                      .resolution = fuzz.one_of<Index>({16, 16, 16, 12, 6, 0}),
+                      .height = fuzz.chance(80) ? draw_side(fuzz) : 0,
+                      .width = fuzz.chance(80) ? draw_side(fuzz) : 0,
+                      .image_channels = fuzz.chance(95) ? 1 + fuzz.below(4) : fuzz.one_of<Index>({0, -1, INT64_MAX}),
+                      .channels = 1,
+                      .classes = fuzz.chance(95) ? fuzz.below(4) : fuzz.one_of<Index>({-1, INT64_MIN, INT64_MAX}),
+                      .latent_dim = 3,
+                      .embed_dim = fuzz.one_of<Index>({2, 2, 2, 0}),
+                      .spatial_frames = 1 + fuzz.below(3),
+                      .condition_frames = fuzz.one_of<Index>({0, 0, 2}),
+                      .upsample = fuzz.chance(50) ? Upsampling::bilinear : Upsampling::nearest};
+  const auto list = [&](std::vector<Index>& multipliers) {
+    if (fuzz.chance(60)) return;
+    const Index count = fuzz.chance(85) ? config.stages() + 1 : fuzz.below(4);
+    for (Index i = 0; i < count && i < 10; ++i) multipliers.push_back(1 + fuzz.below(4));
+    if (!multipliers.empty() && fuzz.chance(5)) multipliers.back() = fuzz.one_of<Index>({0, -1, INT64_MAX});
+  };
+  list(config.generator_multipliers);
+  list(config.discriminator_multipliers);
+  return config;
+}
+
+// As DvdGanConfig documents it.
+bool makes_sense(const DvdGanConfig& config) {
+  const auto side = [](Index given, Index otherwise) {
+    const Index value = given != 0 ? given : otherwise;
+    return value >= 8 && value <= 4096 && value % 2 == 0;
+  };
+  if (!side(config.height, config.resolution) || !side(config.width, config.resolution)) return false;
+  const auto list = [&](const std::vector<Index>& multipliers) {
+    for (const Index multiplier : multipliers)
+      if (multiplier < 1 || multiplier > 4096) return false;
+    return multipliers.empty() || size(multipliers) == config.stages() + 1;
+  };
+  return config.image_channels >= 1 && config.image_channels <= 1024 && config.classes >= 0 && config.classes <= 3 &&
+         (config.classes == 0 || config.embed_dim > 0) && list(config.generator_multipliers) &&
+         list(config.discriminator_multipliers);
+}
+
+TEST_CASE("models of any size, and videos of any length") {
+  Fuzz fuzz("sizes");
+  int models = 0;
+  for (int i = 0; i < tries(60); ++i) {
+    const DvdGanConfig config = draw_config(fuzz);
+    std::optional<DvdGan<float>> made;
+    try {
+      made.emplace(config, random_weights);
+      CHECK_MESSAGE(makes_sense(config), config.height, "x", config.width, " works");
+    } catch (const ArgumentError& error) {
+      CHECK_MESSAGE(!makes_sense(config), "refused: ", error.what());
+    }
+    if (!made) continue;
+    ++models;
+    DvdGan<float>& gan = *made;
+    const std::string size_name = concat(config.image_height(), "x", config.image_width(), "x", config.image_channels);
+    const auto shape_of = [&](Index frames, Index count) {
+      return Shape{frames, count, config.image_height(), config.image_width(), config.image_channels};
+    };
+    for (int call = 0; call < 4; ++call) {
+      const Labels labels =
+          config.classes > 0 ? fuzz.labels(batch, config.classes) : fuzz.labels(fuzz.chance(85) ? 0 : batch, 1);
+      const auto labels_fit = [&](Index videos) {
+        for (const Index label : labels)
+          if (label < 0 || label >= config.classes) return false;
+        return config.classes == 0 ? labels.empty() : size(labels) == videos;
+      };
+      const View z = fuzz.view<float>({batch, config.latent_dim});
+      const View condition =
+          config.condition_frames > 0 ? fuzz.view<float>(shape_of(config.condition_frames, batch)) : View();
+      const Index frames =
+          fuzz.chance(70) ? 0 : fuzz.one_of<Index>({1, config.frames, 5, -1, INT64_MIN, INT64_MAX, 1'000'001});
+      const Pass pass = fuzz.pass();
+      const bool any_frames = !pass.batch_statistics && frames >= 1 && frames <= 5;
+      const Index videos = z && z.shape().rank() == 2 ? z.extent(0) : 0;
+      const bool fits = videos > 0 && z.extent(1) == config.latent_dim && labels_fit(videos) &&
+                        (config.condition_frames == 0 ||
+                         (condition && condition.shape() == shape_of(config.condition_frames, videos))) &&
+                        (frames == 0 || frames == config.frames || any_frames);
+      Networks::Cache cache;
+      const auto y = attempt(concat("a model of ", size_name, " given ", z.shape()), gan, fits,
+                             [&] { return gan.generate(z, labels, condition, pass, &cache, frames); });
+      if (y) {
+        const Shape right = shape_of(frames == 0 ? config.frames : frames, videos);
+        check_result(size_name, *y, right);
+        const View dy = fuzz.view<float>(right);
+        const auto result = attempt(concat("the backward pass of ", size_name), gan, dy && dy.shape() == right,
+                                    [&] { return gan.networks().backward(dy, cache, Gradients::all); });
+        if (result) check_result("the gradient of z", result->z, z.shape());
+      }
+
+      const View video = y && fuzz.chance(70) ? View(*y) : fuzz.view<float>(shape_of(config.frames, batch));
+      const Index judged = video && video.shape().rank() == 5 ? video.extent(1) : 0;
+      const bool judge = video && video.size() > 0 && judged > 0 &&
+                         video.shape() == shape_of(video.extent(0), judged) && labels_fit(judged);
+      DvdGan<float>::TemporalType::Cache temporal;
+      const auto t = attempt(concat("D_T of ", size_name, " given ", video.shape()), gan, judge,
+                             [&] { return gan.temporal.forward(video, labels, pass, &temporal); });
+      if (t) check_result("D_T", gan.temporal.backward(*t, temporal, Gradients::all), video.shape());
+      const FrameIndices first{judged, judged > 0 ? 1 : 0, std::vector<Index>(static_cast<std::size_t>(judged), 0)};
+      DvdGan<float>::SpatialType::Cache spatial;
+      const auto s = attempt(concat("D_S of ", size_name, " given ", video.shape()), gan, judge,
+                             [&] { return gan.spatial.forward(video, labels, first, pass, &spatial); });
+      if (s) check_result("D_S", gan.spatial.backward(*s, spatial, Gradients::all), video.shape());
+    }
+  }
+  CHECK(models >= 20);
 }
 
 }  // namespace

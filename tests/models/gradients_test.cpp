@@ -13,6 +13,7 @@ namespace {
 
 using namespace dvd;
 using dvd::testing::check_gradients;
+using dvd::testing::check_pass;
 using dvd::testing::Doubles;
 using dvd::testing::random_tensor;
 
@@ -31,11 +32,46 @@ DvdGanConfig small(Index frames) {
           .spatial_frames = 2};
 }
 
+// One stage, from a base with odd sides; grey; without classes.
+DvdGanConfig unconditional(Index frames) {
+  return {.frames = frames,
+          .height = 10,
+          .width = 14,
+          .image_channels = 1,
+          .channels = 1,
+          .classes = 0,
+          .latent_dim = 4,
+          .spatial_frames = 2};
+}
+
+// Two stages, from a base with an odd side; four channels; multipliers of its own.
+DvdGanConfig rectangular(Index frames) {
+  return {.frames = frames,
+          .height = 20,
+          .width = 16,
+          .image_channels = 4,
+          .channels = 1,
+          .classes = 3,
+          .latent_dim = 4,
+          .embed_dim = 3,
+          .spatial_frames = 2,
+          .generator_multipliers = {3, 2, 2},
+          .discriminator_multipliers = {2, 3, 3}};
+}
+
+// Shape of `frames` frames of two videos.
+Shape two_videos(const DvdGanConfig& config, Index frames) {
+  return {frames, 2, config.image_height(), config.image_width(), config.image_channels};
+}
+
+// Labels of two videos; none where there are no classes.
+Labels labels_of(const DvdGanConfig& config, const Labels& labels) { return config.classes > 0 ? labels : Labels(); }
+
 TEST_CASE("projection head") {
-  for (const Index classes : {1, 4}) {
+  for (const Index classes : {0, 1, 4}) {
     ProjectionHead<double> head(5, classes, random_weights);
     const Doubles x = random_tensor({3, 4, 2, 3, 5}, Random(2));
-    const Labels labels = classes == 1 ? Labels{0, 0, 0, 0} : Labels{3, 1, 1, 0};
+    const Labels labels = classes == 0 ? Labels() : classes == 1 ? Labels{0, 0, 0, 0} : Labels{3, 1, 1, 0};
     ProjectionHead<double>::Cache cache;
     check_gradients("projection head", {{x},
                                         contents(head),
@@ -51,13 +87,11 @@ TEST_CASE("projection head") {
 void check_generator(const DvdGanConfig& config, bool with_states) {
   Generator<double> network(config, random_weights);
   const Doubles z = random_tensor({2, config.latent_dim}, Random(2));
-  const Labels labels{2, 0};
+  const Labels labels = labels_of(config, {2, 0});
   Inputs all_inputs{z};
   if (with_states)
-    for (std::size_t i = 0; i < network.stages.size(); ++i) {
-      const Index size = Index{4} << i;
-      all_inputs.push_back(random_tensor({2, size, size, config.generator_widths()[i]}, Random(3).stream(i)));
-    }
+    for (std::size_t i = 0; i < network.stages.size(); ++i)
+      all_inputs.push_back(random_tensor(network.state_shape(i, 2), Random(3).stream(i)));
   Generator<double>::Cache cache;
   check_gradients(
       "generator",
@@ -80,16 +114,40 @@ TEST_CASE("generator") {
   DvdGanConfig nearest = small(2);
   nearest.upsample = Upsampling::nearest;
   check_generator(nearest, true);
+  check_generator(unconditional(2), false);
+  check_generator(unconditional(2), true);
+  check_generator(rectangular(2), true);
 }
 
-TEST_CASE("generator with a conditioning stack") {
-  DvdGanConfig config = small(2);
+TEST_CASE("generator of other numbers of frames than its configuration's") {
+  for (const bool recompute : {false, true})
+    for (const Index frames : {1, 4}) {
+      const DvdGanConfig config = unconditional(2);
+      Generator<double> network(config, random_weights);
+      network.recompute = recompute;
+      const Doubles z = random_tensor({2, config.latent_dim}, Random(2));
+      Generator<double>::Cache cache;
+      check_pass(concat("generator of ", frames, " frames"),
+                 {{z},
+                  contents(network),
+                  [&](const Inputs& inputs, Pass pass, bool keep) {
+                    return network.forward(inputs[0], {}, pass, keep ? &cache : nullptr, {}, frames);
+                  },
+                  [&](const Doubles& dy, Gradients gradients) {
+                    return std::vector{network.backward(dy, cache, gradients).z};
+                  },
+                  false},
+                 Pass::evaluate());
+    }
+}
+
+void check_prediction(DvdGanConfig config) {
   config.condition_frames = 3;
   using Networks = GeneratorNetworks<Generator<double>>;
   Networks networks(config, random_weights);
   const Doubles z = random_tensor({2, config.latent_dim}, Random(2)),
-                condition = random_tensor({3, 2, 16, 16, 3}, Random(4), 0.5);
-  const Labels labels{2, 0};
+                condition = random_tensor(two_videos(config, 3), Random(4), 0.5);
+  const Labels labels = labels_of(config, {2, 0});
   Networks::Cache cache;
   check_gradients("generator that predicts",
                   {{z, condition},
@@ -105,12 +163,17 @@ TEST_CASE("generator with a conditioning stack") {
                   samples);
 }
 
-TEST_CASE("networks with attention and a TSRU") {
+TEST_CASE("generator with a conditioning stack") {
+  check_prediction(small(2));
+  check_prediction(unconditional(2));
+  check_prediction(rectangular(2));
+}
+
+void check_attention(const DvdGanConfig& config) {
   using Network = Generator<double, Cpu, TSRU<double>, SeparableAttention<double>>;
-  const DvdGanConfig config = small(2);
   Network network(config, random_weights);
   const Doubles z = random_tensor({2, config.latent_dim}, Random(2));
-  const Labels labels{2, 0};
+  const Labels labels = labels_of(config, {2, 0});
   Network::Cache cache;
   check_gradients(
       "generator",
@@ -123,7 +186,7 @@ TEST_CASE("networks with attention and a TSRU") {
        false},
       samples);
 
-  const Doubles video = random_tensor({4, 2, 16, 16, 3}, Random(2), 0.5);
+  const Doubles video = random_tensor(two_videos(config, 4), Random(2), 0.5);
   const FrameIndices frames{2, 2, {0, 2, 1, 3}};
   using Spatial = SpatialDiscriminator<double, Cpu, SelfAttention<double>>;
   Spatial spatial(config, random_weights);
@@ -153,10 +216,15 @@ TEST_CASE("networks with attention and a TSRU") {
                   samples);
 }
 
-TEST_CASE("spatial discriminator") {
-  SpatialDiscriminator<double> network(small(3), random_weights);
-  const Doubles video = random_tensor({3, 2, 16, 16, 3}, Random(2), 0.5);
-  const Labels labels{1, 2};
+TEST_CASE("networks with attention and a TSRU") {
+  check_attention(small(2));
+  check_attention(unconditional(2));
+}
+
+void check_spatial(const DvdGanConfig& config) {
+  SpatialDiscriminator<double> network(config, random_weights);
+  const Doubles video = random_tensor(two_videos(config, 3), Random(2), 0.5);
+  const Labels labels = labels_of(config, {1, 2});
   const FrameIndices frames{2, 2, {0, 2, 1, 2}};
   SpatialDiscriminator<double>::Cache cache;
   check_gradients(
@@ -170,22 +238,38 @@ TEST_CASE("spatial discriminator") {
       samples);
 }
 
+TEST_CASE("spatial discriminator") {
+  check_spatial(small(3));
+  check_spatial(unconditional(3));
+  check_spatial(rectangular(3));
+}
+
+template <class Network>
+void check_temporal(const DvdGanConfig& config) {
+  Network network(config, random_weights);
+  const Doubles video = random_tensor(two_videos(config, config.frames), Random(2), 0.5);
+  const Labels labels = labels_of(config, {1, 2});
+  typename Network::Cache cache;
+  check_gradients(
+      "temporal discriminator",
+      {{video},
+       contents(network),
+       [&](const Inputs& inputs, Pass pass, bool keep) {
+         return network.forward(inputs[0], labels, pass, keep ? &cache : nullptr);
+       },
+       [&](const Doubles& dy, Gradients gradients) { return std::vector{network.backward(dy, cache, gradients)}; }},
+      samples);
+}
+
 TEST_CASE("temporal discriminator") {
-  for (const Index frames : {1, 5, 8}) {  // of which remain one, one and two
-    TemporalDiscriminator<double> network(small(frames), random_weights);
-    const Doubles video = random_tensor({frames, 2, 16, 16, 3}, Random(2), 0.5);
-    const Labels labels{1, 2};
-    TemporalDiscriminator<double>::Cache cache;
-    check_gradients(
-        "temporal discriminator",
-        {{video},
-         contents(network),
-         [&](const Inputs& inputs, Pass pass, bool keep) {
-           return network.forward(inputs[0], labels, pass, keep ? &cache : nullptr);
-         },
-         [&](const Doubles& dy, Gradients gradients) { return std::vector{network.backward(dy, cache, gradients)}; }},
-        samples);
+  for (const Index frames : {1, 5, 8})  // of which remain one, one and two
+    check_temporal<TemporalDiscriminator<double>>(small(frames));
+  for (const Index frames : {1, 5}) {  // of which, in one stage, remain one and two
+    check_temporal<TemporalDiscriminator<double>>(unconditional(frames));
+    check_temporal<TemporalDiscriminator<double>>(rectangular(frames));
   }
+  check_temporal<TemporalDiscriminator<double, Cpu, QuarterDownsampler<double>>>(rectangular(5));
+  check_temporal<TemporalDiscriminator<double, Cpu, NoDownsampler<double>>>(unconditional(5));
 }
 
 }  // namespace

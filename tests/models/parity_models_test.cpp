@@ -35,63 +35,73 @@ void check_network(Reference<T, D>& reference, Network& network, const std::stri
 TEST_CASE_TEMPLATE("generator", O, DVD_DEVICES) {
   using T = typename O::T;
   using D = typename O::D;
-  Reference<T, D> reference("generator");
-  reference.expect_ties_in_sequence(0.5, 0.05);
-  Generator<T, D> network(reference.config(), random_weights);
-  const Tensor<T, D> z = reference.tensor("in.z");
-  const Labels labels = reference.labels("in.labels");
-  check_network(
-      reference, network, "generator.", videos_layout,
-      [&](Pass pass, typename Generator<T, D>::Cache* cache) { return network.forward(z, labels, pass, cache); },
-      [&](const typename Generator<T, D>::Cache& cache) {
-        const auto gradients = network.backward(reference.tensor("upstream.y", videos_layout), cache, Gradients::all);
-        reference.check("train.grad.in.z", gradients.z);
-      });
+  for (const char* name : {"generator", "generator_rect", "generator_unconditional", "generator_multipliers"}) {
+    Reference<T, D> reference(name);
+    reference.expect_ties_in_sequence(0.5, 0.05);
+    Generator<T, D> network(reference.config(), random_weights);
+    const Tensor<T, D> z = reference.tensor("in.z");
+    const Labels labels = reference.labels("in.labels");
+    check_network(
+        reference, network, "generator.", videos_layout,
+        [&](Pass pass, typename Generator<T, D>::Cache* cache) { return network.forward(z, labels, pass, cache); },
+        [&](const typename Generator<T, D>::Cache& cache) {
+          const auto gradients = network.backward(reference.tensor("upstream.y", videos_layout), cache, Gradients::all);
+          reference.check("train.grad.in.z", gradients.z);
+        });
+  }
 }
 
 TEST_CASE_TEMPLATE("generator that predicts", O, DVD_DEVICES) {
   using T = typename O::T;
   using D = typename O::D;
   using Networks = GeneratorNetworks<Generator<T, D>>;
-  Reference<T, D> reference("generator_fp");
-  reference.expect_ties_in_sequence(0.5, 0.05);
-  Networks networks(reference.config(), random_weights);
-  const Tensor<T, D> z = reference.tensor("in.z"), condition = reference.tensor("in.condition", videos_layout);
-  const Labels labels = reference.labels("in.labels");
-  check_network(
-      reference, networks, "", videos_layout,
-      [&](Pass pass, typename Networks::Cache* cache) { return networks.generate(z, labels, condition, pass, cache); },
-      [&](const typename Networks::Cache& cache) {
-        const auto gradients = networks.backward(reference.tensor("upstream.y", videos_layout), cache, Gradients::all);
-        reference.check("train.grad.in.z", gradients.z);
-        reference.check("train.grad.in.condition", gradients.condition, videos_layout);
-      });
+  for (const char* name : {"generator_fp", "generator_fp_rect"}) {
+    Reference<T, D> reference(name);
+    reference.expect_ties_in_sequence(0.5, 0.05);
+    Networks networks(reference.config(), random_weights);
+    const Tensor<T, D> z = reference.tensor("in.z"), condition = reference.tensor("in.condition", videos_layout);
+    const Labels labels = reference.labels("in.labels");
+    check_network(
+        reference, networks, "", videos_layout,
+        [&](Pass pass, typename Networks::Cache* cache) {
+          return networks.generate(z, labels, condition, pass, cache);
+        },
+        [&](const typename Networks::Cache& cache) {
+          const auto gradients =
+              networks.backward(reference.tensor("upstream.y", videos_layout), cache, Gradients::all);
+          reference.check("train.grad.in.z", gradients.z);
+          reference.check("train.grad.in.condition", gradients.condition, videos_layout);
+        });
+  }
 }
 
 TEST_CASE_TEMPLATE("spatial discriminator", O, DVD_DEVICES) {
   using T = typename O::T;
   using D = typename O::D;
   using Network = SpatialDiscriminator<T, D>;
-  Reference<T, D> reference("spatial_discriminator");
-  reference.expect_ties(0.2);
-  Network network(reference.config(), random_weights);
-  const Tensor<T, D> video = reference.tensor("in.video", videos_layout);
-  const Labels labels = reference.labels("in.labels");
-  const FrameIndices frames = reference.frames("in.frames");
-  check_network(
-      reference, network, "", dvd::testing::as_stored,
-      [&](Pass pass, typename Network::Cache* cache) { return network.forward(video, labels, frames, pass, cache); },
-      [&](const typename Network::Cache& cache) {
-        const Tensor<T, D> dvideo = network.backward(reference.precise_tensor("upstream.y"), cache, Gradients::all);
-        reference.check("train.grad.in.video", dvideo, videos_layout);
-      });
+  for (const char* name :
+       {"spatial_discriminator", "spatial_discriminator_rect", "spatial_discriminator_unconditional"}) {
+    Reference<T, D> reference(name);
+    reference.expect_ties(0.2);
+    Network network(reference.config(), random_weights);
+    const Tensor<T, D> video = reference.tensor("in.video", videos_layout);
+    const Labels labels = reference.labels("in.labels");
+    const FrameIndices frames = reference.frames("in.frames");
+    check_network(
+        reference, network, "", dvd::testing::as_stored,
+        [&](Pass pass, typename Network::Cache* cache) { return network.forward(video, labels, frames, pass, cache); },
+        [&](const typename Network::Cache& cache) {
+          const Tensor<T, D> dvideo = network.backward(reference.precise_tensor("upstream.y"), cache, Gradients::all);
+          reference.check("train.grad.in.video", dvideo, videos_layout);
+        });
+  }
 }
 
 TEST_CASE_TEMPLATE("temporal discriminator", O, DVD_DEVICES) {
   using T = typename O::T;
   using D = typename O::D;
   using Network = TemporalDiscriminator<T, D>;
-  for (const char* name : {"temporal_discriminator", "temporal_discriminator_long"}) {
+  for (const char* name : {"temporal_discriminator", "temporal_discriminator_long", "temporal_discriminator_rect"}) {
     Reference<T, D> reference(name);
     reference.expect_ties(0.2);
     Network network(reference.config(), random_weights);

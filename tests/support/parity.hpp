@@ -22,7 +22,7 @@
 #include "dvd/io/safetensors.hpp"
 #include "dvd/layers/embedding.hpp"
 #include "dvd/layers/frame_sampler.hpp"
-#include "dvd/models/config.hpp"
+#include "dvd/models/config_json.hpp"
 #include "support/layouts.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::testing {
@@ -65,21 +65,7 @@ class Reference {
   // A size among the attributes.
   Index size(const char* attribute) const { return attributes_.at(attribute).get<Index>(); }
 
-  DvdGanConfig config() const {
-    const auto fields = nlohmann::json::parse(file_.metadata().at("config"));
-    const auto size = [&](const char* field) { return fields.at(field).get<Index>(); };
-    DvdGanConfig config;
-    config.frames = size("frames");
-    config.resolution = size("resolution");
-    config.channels = size("channels");
-    config.classes = size("classes");
-    config.latent_dim = size("latent_dim");
-    config.embed_dim = size("embed_dim");
-    config.spatial_frames = size("spatial_frames");
-    config.condition_frames = size("condition_frames");
-    config.upsample = upsampling(fields.at("upsample").get<std::string>());
-    return config;
-  }
+  DvdGanConfig config() const { return config_from_json(Json::parse(file_.metadata().at("config"))); }
 
   static Upsampling upsampling(const std::string& kind) {
     require(kind == "bilinear" || kind == "nearest", "unknown upsampling ", kind);
@@ -97,7 +83,9 @@ class Reference {
     return Tensor<P, D>(shape, values);
   }
 
+  // None, where a model without classes has none.
   Labels labels(const std::string& tensor) {
+    if (!file_.contains(tensor) && config().classes == 0) return {};
     unread_.erase(tensor);
     return file_.read<Index>(tensor);
   }

@@ -79,5 +79,6 @@ TEST_CASE("a generator of 0.1.0 loads alone") {
   const dvd::SafetensorsFile file(folder / "checkpoint.safetensors");
   dvd::GeneratorNetworks<dvd::Generator<float>> networks(config_of(file), dvd::Random::none());
   dvd::load_generator(file, folder / "checkpoint.safetensors", networks);
-  CHECK(networks.generator.embedding.weight.value.to_vector() == file.read<float>("ema.generator.embedding.weight"));
+  CHECK(networks.generator.embedding.table->weight.value.to_vector() ==
+        file.read<float>("ema.generator.embedding.weight"));
 }

@@ -84,14 +84,23 @@ inline DvdGanConfig read_config(const SafetensorsFile& file, const std::filesyst
   try {
     const DvdGanConfig config = config_from_json(json);
     const auto widths = config.generator_widths();
-    detail::check_tensor(file, path, "generator.embedding.weight", {config.classes, config.embed_dim});
-    detail::check_tensor(file, path, "generator.input.weight", {16 * widths.front(), config.condition_dim()});
+    if (config.classes > 0)
+      detail::check_tensor(file, path, "generator.embedding.weight", {config.classes, config.embed_dim});
+    detail::check_tensor(file, path, "generator.input.weight",
+                         {config.base_height() * config.base_width() * widths.front(), config.condition_dim()});
     detail::check_tensor(file, path, "generator.output.norm.running_mean", {config.frames, widths.back()});
-    detail::check_tensor(file, path, "generator.stages.0.blocks.0.conv1.weight",
-                         {widths.front(), widths.front(), 3, 3});
+    detail::check_tensor(file, path, "generator.output.conv.weight", {config.image_channels, widths.back(), 3, 3});
+    for (std::size_t i = 0; i + 1 < widths.size(); ++i)
+      detail::check_tensor(file, path, concat("generator.stages.", i, ".blocks.0.conv1.weight"),
+                           {widths[i], widths[i], 3, 3});
+    const auto features = config.discriminator_widths();
     if (config.condition_frames > 0)
       detail::check_tensor(file, path, "conditioning.projections.0.weight",
-                           {widths.front(), config.condition_frames * config.discriminator_widths().back(), 3, 3});
+                           {widths.front(), config.condition_frames * features.back(), 3, 3});
+    for (const std::string network : {"spatial.", "conditioning."})  // of which a file may have none
+      for (std::size_t i = 0; i < features.size() && file.contains(network + "blocks.0.conv2.weight"); ++i)
+        detail::check_tensor(file, path, concat(network, "blocks.", i, ".conv2.weight"),
+                             {features[i], features[i], 3, 3});
     return config;
   } catch (const ArgumentError& error) {
     throw FileError(concat(path.string(), ": ", error.what()));
@@ -114,7 +123,7 @@ template <class Networks>
 void load_generator(const SafetensorsFile& file, const std::filesystem::path& path, Networks& networks,
                     bool live = false) {
   check_checksum(file, path);
-  const std::string prefix = !live && file.contains("ema.generator.embedding.weight") ? "ema." : "";
+  const std::string prefix = !live && file.contains("ema.generator.input.weight") ? "ema." : "";
   if (!networks.conditioning && file.contains(prefix + "conditioning.projections.0.weight"))
     throw FileError(concat(path.string(),
                            ": has weights of a model that continues videos, but its configuration tells ",

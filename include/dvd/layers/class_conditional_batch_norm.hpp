@@ -17,6 +17,9 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// Mean and (biased) variance are taken over N, H, W for every frame on its own, never over T: statistics must not
 /// carry information from frame to frame (DVD-GAN, section 3.1). Running statistics `[T, C]` start at 0 and 1 and
 /// follow with the pass's momentum and the unbiased variance. G and B are spectrally normalised and have no offset.
+///
+/// By running statistics a video may be of another length: frame t has the statistics of frame t, and those beyond the
+/// last one for which there are any have that one's.
 template <Scalar T, Device D = Cpu>
 class ClassConditionalBatchNorm {
  public:
@@ -66,11 +69,14 @@ class ClassConditionalBatchNorm {
   /// The same as an affine map of x that is still to be done. `rectify` tells whether a ReLU will follow: the gradient
   /// that `backward` is then given is that of the ReLU's result.
   ScaledImages<T, D> scaled(const View& x, const View& condition, Pass pass, Cache* cache, bool rectify) {
-    check(x, condition);
+    check(x, condition, pass);
     const Index frames = x.extent(0), channels = x.extent(4), batch = x.extent(1), rows = x.extent(2) * x.extent(3);
 
-    PreciseView mean = running_mean.value, variance = running_var.value;
-    if (pass.batch_statistics) {
+    PreciseView mean, variance;
+    if (!pass.batch_statistics) {
+      mean = for_frames(frames, running_mean.value);
+      variance = for_frames(frames, running_var.value);
+    } else {
       Tensor<P, D> mean_now(Shape{frames, channels}), variance_now(Shape{frames, channels});
       D::moments(frames, batch * rows, channels, x.data(), mean_now.data(), variance_now.data());
       follow(pass.momentum, batch * rows, mean_now, variance_now);
@@ -97,10 +103,12 @@ class ClassConditionalBatchNorm {
     return {x, scale, shift};
   }
 
-  /// Throws ArgumentError unless x and the condition fit the layer and each other.
-  void check(const View& x, const View& condition) const {
+  /// Throws ArgumentError unless x and the condition fit the layer, each other, and the pass: by the batch's statistics
+  /// x must have as many frames as the running ones.
+  void check(const View& x, const View& condition, Pass pass) const {
     const Index frames = running_mean.value.extent(0), channels = running_mean.value.extent(1);
-    require(x.shape().rank() == 5 && x.size() > 0 && x.extent(0) == frames && x.extent(4) == channels,
+    require(x.shape().rank() == 5 && x.size() > 0 && x.extent(4) == channels &&
+                (x.extent(0) == frames || !pass.batch_statistics),
             "batch norm expects [", frames, ", N, H, W, ", channels, "] with no extent of 0, not ", x.shape());
     gain.layer.check(condition);
     require(condition.extent(0) == x.extent(1), "batch norm got ", x.extent(1), " videos and ", condition.extent(0),
@@ -135,6 +143,16 @@ class ClassConditionalBatchNorm {
   }
 
  private:
+  /// Running statistics of this many frames: the last one's go on.
+  static PreciseView for_frames(Index frames, const Tensor<P, D>& running) {
+    const Index known = running.extent(0), channels = running.extent(1);
+    if (frames <= known) return running.slice(0, frames);
+    Tensor<P, D> longer(Shape{frames, channels});
+    longer.slice(0, known).copy_from(running);
+    D::broadcast_rows(1, frames - known, channels, running[known - 1].data(), longer[known].data());
+    return longer;
+  }
+
   void follow(double momentum, Index count, const PreciseView& mean, const PreciseView& variance) {
     const P decay = static_cast<P>(1 - momentum);
     D::moving_average(mean.size(), decay, mean.data(), running_mean.value.data());

@@ -58,7 +58,7 @@ class GeneratorBlock {
   }
 
   Tensor<T, D> forward(const View& x, const View& condition, Pass pass, Cache* cache = nullptr) {
-    norm1.check(x, condition);  // before anything changes
+    norm1.check(x, condition, pass);  // before anything changes
     Tensor<T, D> y = skip ? skip->forward(x, pass, part(cache, &Cache::skip)) : x.clone();
     if (upsample) y = upsample->forward(y, pass, part(cache, &Cache::upsample));
     const Tensor<T, D> h = conv1.forward(norm1.scaled(x, condition, pass, part(cache, &Cache::norm1), true), pass,

@@ -11,12 +11,12 @@
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// Maps C conditioning frames `[C, N, R, R, 3]` to the initial states of a generator's recurrent units, from the
-/// coarsest: `[N, 4, 4, ...]`, `[N, 8, 8, ...]`, ...
+/// Maps conditioning frames `[condition_frames, N, H, W, C]` to the initial states of a generator's recurrent units,
+/// from the coarsest: of 64x64 pixels `[N, 4, 4, ...]`, `[N, 8, 8, ...]`, ...
 ///
 /// Each frame goes on its own through residual blocks like those of the spatial discriminator. For every stage of the
-/// generator, the features of all frames at its resolution are joined along channels, frame after frame, and a 3x3
-/// convolution and ReLU bring them to the stage's width. Of the two blocks at 4x4 the last one is used.
+/// generator, the features of all frames at its size are joined along channels, frame after frame, and a 3x3
+/// convolution and ReLU bring them to the stage's width. Of the two blocks at the smallest size the last one is used.
 template <Scalar T, Device D = Cpu>
 class ConditioningStack {
  public:
@@ -37,10 +37,13 @@ class ConditioningStack {
 
   /// Throws ArgumentError if the configuration makes no sense or has no conditioning frames.
   ConditioningStack(const DvdGanConfig& config, const Random& random)
-      : condition_frames_(config.condition_frames), resolution_(config.resolution) {
+      : condition_frames_(config.condition_frames),
+        height_(config.image_height()),
+        width_(config.image_width()),
+        image_channels_(config.image_channels) {
     require(config.condition_frames >= 1, "a conditioning stack needs at least one conditioning frame");
     const auto features = config.discriminator_widths(), widths = config.generator_widths();
-    Index inputs = 3;
+    Index inputs = image_channels_;
     for (std::size_t i = 0; i < features.size(); ++i) {
       blocks.emplace_back(inputs, features[i], i == 0, i + 1 < features.size(), random.stream("block").stream(i));
       inputs = features[i];
@@ -110,17 +113,17 @@ class ConditioningStack {
   /// Throws ArgumentError unless these frames can be read.
   void check(const View& condition) const {
     const Shape& shape = condition.shape();
-    require(shape.rank() == 5 && shape.size() > 0 && shape[0] == condition_frames_ && shape[2] == resolution_ &&
-                shape[3] == resolution_ && shape[4] == 3,
-            "the conditioning stack expects frames [", condition_frames_, ", N, ", resolution_, ", ", resolution_,
-            ", 3] of at least one video, not ", shape);
+    require(shape.rank() == 5 && shape.size() > 0 && shape[0] == condition_frames_ && shape[2] == height_ &&
+                shape[3] == width_ && shape[4] == image_channels_,
+            "the conditioning stack expects frames [", condition_frames_, ", N, ", height_, ", ", width_, ", ",
+            image_channels_, "] of at least one video, not ", shape);
   }
 
  private:
-  /// The block whose output has the resolution of a stage of the generator.
+  /// The block whose output has the size of a stage of the generator.
   std::size_t source(std::size_t stage) const { return stage == 0 ? stages_ : stages_ - 1 - stage; }
 
-  /// `[C, N, H, W, F]` to `[N, H, W, C F]`.
+  /// `[frames, N, H, W, F]` to `[N, H, W, frames F]`.
   Tensor<T, D> join_frames(const View& x) const {
     const Index frames = x.extent(0), width = x.extent(4), pixels = x.size() / (frames * width);
     Tensor<T, D> y(Shape{x.extent(1), x.extent(2), x.extent(3), frames * width});
@@ -135,7 +138,7 @@ class ConditioningStack {
     return x;
   }
 
-  Index condition_frames_, resolution_;
+  Index condition_frames_, height_, width_, image_channels_;
   std::size_t stages_ = 0;
 };
 

@@ -79,12 +79,12 @@ class DvdGan
   Networks& networks() { return *this; }
   const Networks& networks() const { return *this; }
 
-  /// Videos `[T, N, R, R, 3]` in [-1, 1] from the averaged weights. Throws ArgumentError for a label out of range, and
-  /// for a model with conditioning frames, which `predict` is for.
+  /// Videos `[frames, N, H, W, C]` in [-1, 1] from the averaged weights. Throws ArgumentError for a label out of range,
+  /// and for a model with conditioning frames, which `predict` is for.
   Tensor<T, D> sample(const SampleOptions& options = {});
 
-  /// How videos that begin with `condition` `[condition_frames, N, R, R, 3]` may go on: the next frames,
-  /// `[frames, N, R, R, 3]`, from the averaged weights. Of the options, `count` does not matter: there is one
+  /// How videos that begin with `condition` `[condition_frames, N, H, W, C]` may go on: the next frames,
+  /// `[frames, N, H, W, C]`, from the averaged weights. Of the options, `count` does not matter: there is one
   /// continuation a video. Throws ArgumentError for frames of another shape and for a model without conditioning
   /// frames.
   Tensor<T, D> predict(const View& condition, SampleOptions options = {});
@@ -119,8 +119,8 @@ requires DeviceFor<D, T> DvdGan<T, D, PartsType>::~DvdGan() = default;
 template <Scalar T, Device D, PartsFor<T, D> PartsType>
 requires DeviceFor<D, T> Tensor<T, D> DvdGan<T, D, PartsType>::sample(const SampleOptions& options) {
   options.validate();
-  const Labels labels(static_cast<std::size_t>(options.count), options.label);
-  return average.generate(draw_latents<T, D>(config().latent_dim, options), labels, {}, Pass::evaluate());
+  return average.generate(draw_latents<T, D>(config().latent_dim, options), labels_for(config(), options), {},
+                          Pass::evaluate(), nullptr, options.frames);
 }
 
 template <Scalar T, Device D, PartsFor<T, D> PartsType>
@@ -128,8 +128,8 @@ requires DeviceFor<D, T> Tensor<T, D> DvdGan<T, D, PartsType>::predict(const Vie
   require(config().condition_frames > 0, "this model makes videos from nothing; sample() is for it, not predict()");
   options.count = condition.shape().rank() == 5 ? condition.extent(1) : 1;
   options.validate();
-  const Labels labels(static_cast<std::size_t>(options.count), options.label);
-  return average.generate(draw_latents<T, D>(config().latent_dim, options), labels, condition, Pass::evaluate());
+  return average.generate(draw_latents<T, D>(config().latent_dim, options), labels_for(config(), options), condition,
+                          Pass::evaluate(), nullptr, options.frames);
 }
 
 #ifdef DVD_COMPILED

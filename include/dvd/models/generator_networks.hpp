@@ -38,14 +38,17 @@ struct GeneratorNetworks {
     if (config.condition_frames > 0) conditioning.emplace(config, random.stream("conditioning"));
   }
 
-  /// The frames made, `[frames, N, R, R, 3]` in [-1, 1], from latents z `[N, latent_dim]`, labels and, where there is a
-  /// conditioning stack, the frames to be continued, `[condition_frames, N, R, R, 3]`.
-  Tensor<T, D> generate(const View& z, const Rows<D>& labels, const View& condition, Pass pass,
-                        Cache* cache = nullptr) {
+  /// The frames made, `[frames, N, H, W, C]` in [-1, 1], from latents z `[N, latent_dim]`, labels (none, if there are
+  /// no classes) and, where there is a conditioning stack, the frames to be continued, `[condition_frames, N, H, W,
+  /// C]`. Another number of frames than the configuration's, which 0 means, is made by running statistics only; what is
+  /// beyond it was never trained (see Generator).
+  Tensor<T, D> generate(const View& z, const Rows<D>& labels, const View& condition, Pass pass, Cache* cache = nullptr,
+                        Index frames = 0) {
     require(bool{condition} == conditioning.has_value(),
             conditioning ? "this model continues videos: it needs conditioning frames"
                          : "this model makes videos from nothing: it takes no conditioning frames");
     generator.check(z, labels);  // before any u advances
+    frames = generator.frames_made(frames, pass);
     if (conditioning) {
       conditioning->check(condition);
       require(condition.extent(1) == z.extent(0), "the generator got ", z.extent(0),
@@ -57,7 +60,7 @@ struct GeneratorNetworks {
     if (conditioning) {
       states = conditioning->forward(condition, pass, part(cache, &Cache::conditioning));
     }
-    return generator.forward(z, labels, pass, part(cache, &Cache::generator), states);
+    return generator.forward(z, labels, pass, part(cache, &Cache::generator), states, frames);
   }
 
   /// The gradients of the inputs, `condition` being empty unless wanted. Lets go of a cache that is moved in.

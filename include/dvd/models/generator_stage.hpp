@@ -39,16 +39,12 @@ class GeneratorStage {
   GeneratorStage(Index inputs, Index outputs, const DvdGanConfig& config, const Random& random)
       : gru(inputs, random.stream("gru")),
         block0(inputs, inputs, config.frames, config.condition_dim(), std::nullopt, random.stream("block 0")),
-        block1(inputs, outputs, config.frames, config.condition_dim(), config.upsample, random.stream("block 1")),
-        frames_(config.frames),
-        width_(inputs) {}
+        block1(inputs, outputs, config.frames, config.condition_dim(), config.upsample, random.stream("block 1")) {}
 
-  /// The shape of an initial state for `batch` videos, of which this stage is given `resolution` pixels.
-  Shape state_shape(Index batch, Index resolution) const { return {batch, resolution, resolution, width_}; }
-
-  Tensor<T, D> forward(const View& x, const View& condition, const View& state, Pass pass, Cache* cache) {
-    Tensor<T, D> h = gru.forward(x, frames_, state, pass, part(cache, &Cache::gru));
-    const Shape expected = x.shape().with_first(frames_);
+  /// `frames` frames from x `[frames or 1, N, H, W, C]` and an initial state `[N, H, W, C]`, which may be empty.
+  Tensor<T, D> forward(const View& x, const View& condition, Index frames, const View& state, Pass pass, Cache* cache) {
+    Tensor<T, D> h = gru.forward(x, frames, state, pass, part(cache, &Cache::gru));
+    const Shape expected = x.shape().with_first(frames);
     require(h.shape() == expected, "the recurrent unit gives states of shape ", h.shape(), " instead of ", expected);
     if (cache) {
       cache->x = x.shape();
@@ -81,9 +77,6 @@ class GeneratorStage {
     block0.visit(prefix + "blocks.0.", f);
     block1.visit(prefix + "blocks.1.", f);
   }
-
- private:
-  Index frames_, width_;
 };
 
 }  // namespace dvd

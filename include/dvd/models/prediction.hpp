@@ -11,16 +11,17 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// Videos and what they were made from.
 template <Scalar T, Device D = Cpu>
 struct Continuation {
-  Tensor<T, D> frames;                ///< `[steps, N, R, R, 3]`: those that were made
+  Tensor<T, D> frames;                ///< `[steps, N, H, W, C]`: those that were made
   std::vector<Tensor<T, D>> latents;  ///< `[N, latent_dim]`, of every round
 };
 
-/// The next `steps` frames of videos that begin with `condition` `[condition_frames, N, R, R, 3]`, by running
-/// statistics. A model makes `config().frames` frames a round; for more, the last `condition_frames` frames that there
-/// are, its own among them, are continued, with new latents. `options.count` and `.label` do not matter; latents of a
-/// round are a function of the seed and of the round.
+/// The next `steps` frames of videos that begin with `condition` `[condition_frames, N, H, W, C]`, by running
+/// statistics, under a label a video, or none if there are no classes. A model makes `options.frames` frames a round,
+/// config().frames where that is 0; for more, the last `condition_frames` frames that there are, its own among them,
+/// are continued, with new latents. `options.count` and `.label` do not matter; latents of a round are a function of
+/// the seed and of the round.
 ///
-/// Throws ArgumentError for less than one step and for frames that do not fit the model.
+/// Throws ArgumentError for less than one step and for frames and labels that do not fit the model.
 template <class GeneratorType>
 auto continue_videos(GeneratorNetworks<GeneratorType>& networks, const ViewOf<GeneratorType>& condition,
                      const Labels& labels, Index steps, SampleOptions options = {}) {
@@ -29,23 +30,27 @@ auto continue_videos(GeneratorNetworks<GeneratorType>& networks, const ViewOf<Ge
   require(steps >= 1 && steps <= Shape::max_size, "the number of frames to predict must be between 1 and ",
           Shape::max_size, ", not ", steps);
   const DvdGanConfig& config = networks.generator.config();
-  const Index given = config.condition_frames, rounds = (steps + config.frames - 1) / config.frames;
+  const Index made = networks.generator.frames_made(options.frames, Pass::evaluate());
+  const Index given = config.condition_frames, rounds = (steps + made - 1) / made;
   const Shape& shape = condition.shape();
   require(given > 0, "this model makes videos from nothing; it continues none");
-  require(shape.rank() == 5 && shape[0] == given && shape[1] == static_cast<Index>(labels.size()), "expected ", given,
+  require(shape.rank() == 5 && shape[0] == given && shape[1] > 0, "expected ", given,
+          " frames of each of at least one video, not ", shape);
+  require(config.classes == 0 || shape[1] == static_cast<Index>(labels.size()), "expected ", given,
           " frames of each of ", labels.size(), " videos, not ", shape);
   options.count = shape[1];
 
-  Tensor<T, D> video(Shape{given + rounds * config.frames, shape[1], shape[2], shape[3], shape[4]});
+  Tensor<T, D> video(Shape{given + rounds * made, shape[1], shape[2], shape[3], shape[4]});
   video.slice(0, given).copy_from(condition);
   Continuation<T, D> result;
   const Random random = Random(options.seed).stream("rounds");
   for (Index round = 0; round < rounds; ++round) {
     if (round > 0) options.seed = random.bits(static_cast<std::uint64_t>(round));
     result.latents.push_back(draw_latents<T, D>(config.latent_dim, options));
-    const Index begin = round * config.frames;
-    video.slice(begin + given, config.frames)
-        .copy_from(networks.generate(result.latents.back(), labels, video.slice(begin, given), Pass::evaluate()));
+    const Index begin = round * made;
+    video.slice(begin + given, made)
+        .copy_from(networks.generate(result.latents.back(), labels, video.slice(begin, given), Pass::evaluate(),
+                                     nullptr, made));
   }
   result.frames = video.slice(given, steps).clone();
   return result;

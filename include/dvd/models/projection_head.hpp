@@ -3,6 +3,8 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <optional>
+
 #include "dvd/layers/embedding.hpp"
 #include "dvd/layers/linear.hpp"
 #include "dvd/layers/spectral_norm.hpp"
@@ -14,7 +16,8 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 ///     score = sum over frames of (L phi + l + <E[y], phi>)
 ///
 /// The score is linear in phi, so frames are summed first, and l counts once a frame. L and E are spectrally
-/// normalised. From phi on, all is in full precision.
+/// normalised. From phi on, all is in full precision. Without classes there is no E, the score is that of L phi + l,
+/// and no labels are given.
 template <Scalar T, Device D = Cpu>
 class ProjectionHead {
  public:
@@ -33,12 +36,13 @@ class ProjectionHead {
   };
 
   SpectralNorm<Linear<P, D>> linear;
-  SpectralNorm<Embedding<P, D>> embedding;
+  std::optional<SpectralNorm<Embedding<P, D>>> embedding;  ///< where there are classes
 
-  /// Throws ArgumentError for sizes below 1.
+  /// Throws ArgumentError for less than one channel or no classes.
   ProjectionHead(Index channels, Index classes, const Random& random)
-      : linear(random.stream("linear u"), channels, Index{1}, random.stream("linear")),
-        embedding(random.stream("embedding u"), classes, channels, random.stream("embedding")) {}
+      : linear(random.stream("linear u"), channels, Index{1}, random.stream("linear")) {
+    if (classes != 0) embedding.emplace(random.stream("embedding u"), classes, channels, random.stream("embedding"));
+  }
 
   Tensor<P, D> forward(const View& x, const Rows<D>& labels, Pass pass, Cache* cache = nullptr) {
     require(x.shape().rank() == 5 && x.size() > 0 && x.extent(4) == linear.layer.inputs(),
@@ -53,11 +57,14 @@ class ProjectionHead {
     D::sum_rows(1, frames, batch * channels, by_frame.data(), batch * channels, phi.data(), false);
 
     const auto linear_weight = linear.normalized_weight(pass);
-    const auto embedding_weight = embedding.normalized_weight(pass);
-    Tensor<P, D> direction = embedding.layer.apply(embedding_weight.packed, labels);
-    Tensor<P, D> shared(direction.shape()), scores(Shape{batch}), offsets(Shape{batch});
-    D::broadcast_rows(1, batch, channels, linear_weight.packed.data(), shared.data());
-    D::add(direction.size(), shared.data(), direction.data());
+    typename SpectralNorm<Embedding<P, D>>::NormalizedWeight embedding_weight;
+    Tensor<P, D> direction(phi.shape()), scores(Shape{batch}), offsets(Shape{batch});
+    D::broadcast_rows(1, batch, channels, linear_weight.packed.data(), direction.data());
+    if (embedding) {
+      embedding_weight = embedding->normalized_weight(pass);
+      const Tensor<P, D> own = embedding->layer.apply(embedding_weight.packed, labels);
+      D::add(direction.size(), own.data(), direction.data());
+    }
     D::row_dots(batch, channels, phi.data(), direction.data(), scores.data());
     D::broadcast_rows(1, batch, 1, linear.layer.bias.value.data(), offsets.data());
     D::scale(batch, static_cast<P>(frames), offsets.data(), offsets.data());
@@ -66,10 +73,13 @@ class ProjectionHead {
     return scores;
   }
 
-  /// Throws ArgumentError unless `labels` are classes of as many videos.
+  /// Throws ArgumentError unless `labels` are classes of as many videos or, without classes, none.
   void check(Index videos, const Rows<D>& labels) const {
+    require(embedding || labels.size() == 0, "the discriminator got ", labels.size(),
+            " labels, but this model has no classes");
+    if (!embedding) return;
     require(labels.size() == videos, "the discriminator got ", videos, " videos and ", labels.size(), " labels");
-    embedding.layer.check(labels);
+    embedding->layer.check(labels);
   }
 
   /// The gradient of x, empty unless wanted.
@@ -84,9 +94,11 @@ class ProjectionHead {
       Tensor<P, D> dlinear(cache.linear.packed.shape());
       D::sum_rows(1, batch, channels, ddirection.data(), channels, dlinear.data(), false);
       linear.add_weight_gradient(dlinear, cache.linear);
-      auto dtable = Tensor<P, D>::zeros(cache.embedding.packed.shape());
-      embedding.layer.template add_rows_gradient<P>(ddirection, cache.labels, dtable);
-      embedding.add_weight_gradient(dtable, cache.embedding);
+      if (embedding) {
+        auto dtable = Tensor<P, D>::zeros(cache.embedding.packed.shape());
+        embedding->layer.template add_rows_gradient<P>(ddirection, cache.labels, dtable);
+        embedding->add_weight_gradient(dtable, cache.embedding);
+      }
       // While the hinge is open for every score, this sum is 0; rounding noise in its place would be a whole step to
       // Adam, so it is the kernel that sums in double.
       Tensor<P, D> dbias(Shape{1});
@@ -109,7 +121,7 @@ class ProjectionHead {
   template <class F>
   void visit(const std::string& prefix, F& f) {
     linear.visit(prefix + "linear.", f);
-    embedding.visit(prefix + "embedding.", f);
+    if (embedding) embedding->visit(prefix + "embedding.", f);
   }
 };
 

@@ -23,17 +23,18 @@ class RecordedGenerator {
   /// `networks` must outlive this. Their weights may change between batches, in place, as training and loading do it.
   explicit RecordedGenerator(Networks& networks) : networks_(networks) {}
 
-  /// The frames made, `[frames, N, R, R, 3]` in [-1, 1], from latents z `[N, latent_dim]`, labels and, where the model
-  /// continues videos, `condition` `[condition_frames, N, R, R, 3]`; in an array that the next call may overwrite.
-  /// Throws ArgumentError for a label out of range and for shapes that do not fit the model. A batch of another size
-  /// begins anew.
-  const Tensor<T, D>& generate(const View& z, const Rows<D>& labels, const View& condition = {}) {
+  /// The frames made, `[frames, N, H, W, C]` in [-1, 1], from latents z `[N, latent_dim]`, labels (none, if there are
+  /// no classes) and, where the model continues videos, `condition` `[condition_frames, N, H, W, C]`; in an array that
+  /// the next call may overwrite. 0 `frames` are the configuration's; for others see Generator. Throws ArgumentError
+  /// for a label out of range and for shapes that do not fit the model. A batch of another size begins anew.
+  const Tensor<T, D>& generate(const View& z, const Rows<D>& labels, const View& condition = {}, Index frames = 0) {
     if constexpr (!D::Recording::replays) {
-      videos_ = networks_.generate(z, labels, condition, Pass::evaluate());
+      videos_ = networks_.generate(z, labels, condition, Pass::evaluate(), nullptr, frames);
     } else {
       networks_.generator.check(z, labels);
+      frames = networks_.generator.frames_made(frames, Pass::evaluate());
       if (videos_ && z.shape() == z_.shape() && labels.size() == labels_.size() &&
-          condition.shape() == condition_.shape()) {
+          condition.shape() == condition_.shape() && frames == videos_.extent(0)) {
         z_.copy_from(z);
         labels_.assign(labels.values());
         if (condition) condition_.copy_from(condition);
@@ -43,9 +44,12 @@ class RecordedGenerator {
         labels_ = Rows<D>(labels.values());
         condition_ = condition.clone();
         const DvdGanConfig& config = networks_.generator.config();
-        videos_ = Tensor<T, D>(Shape{config.frames, labels.size(), config.resolution, config.resolution, 3});
+        videos_ = Tensor<T, D>(
+            Shape{frames, z.extent(0), config.image_height(), config.image_width(), config.image_channels});
       }
-      recording_.run([this] { videos_.copy_from(networks_.generate(z_, labels_, condition_, Pass::evaluate())); });
+      recording_.run([this] {
+        videos_.copy_from(networks_.generate(z_, labels_, condition_, Pass::evaluate(), nullptr, videos_.extent(0)));
+      });
     }
     return videos_;
   }

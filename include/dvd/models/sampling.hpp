@@ -7,21 +7,27 @@
 
 #include "dvd/core/random.hpp"
 #include "dvd/layers/embedding.hpp"
+#include "dvd/models/config.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What to sample.
 struct SampleOptions {
-  Index label = 0;
+  Index label = 0;  ///< of a model without classes it must stay 0
   Index count = 1;
   std::uint64_t seed = 0;
   double truncation = 1;  ///< z ~ N(0, truncation^2)
   double threshold = 0;   ///< every |z_i| above it is drawn again (BigGAN); 0 means never
+  /// Of every video; 0: as many as the model was trained to make. Those beyond it are normalised by the statistics of
+  /// the last one that was trained, and nothing ever judged them: the more they are, the worse they may be.
+  Index frames = 0;
 
-  /// Throws ArgumentError for a count below 1, a negative truncation or threshold, or a threshold so small that drawing
-  /// would take forever.
+  /// Throws ArgumentError for a count below 1, a negative number of frames, truncation or threshold, or a threshold so
+  /// small that drawing would take forever.
   void validate() const {
     require(count >= 1 && count <= 1'000'000, "the number of samples must be between 1 and 1000000, not ", count);
+    require(frames >= 0 && frames <= 1'000'000, "the number of frames must be between 1 and 1000000, or 0 for the ",
+            "model's own, not ", frames);
     require(truncation >= 0 && truncation <= 100, "truncation must be between 0 and 100, not ", truncation);
     require(threshold == 0 || threshold >= 0.01, "threshold must be 0 (off) or at least 0.01, not ", threshold);
   }
@@ -42,9 +48,16 @@ Tensor<T, D> draw_latents(Index latent_dim, const SampleOptions& options) {
   return Tensor<T, D>(Shape{options.count, latent_dim}, values);
 }
 
+/// The labels of the samples: none, if the model has no classes. Throws ArgumentError for a label of such a model.
+inline Labels labels_for(const DvdGanConfig& config, const SampleOptions& options) {
+  if (config.classes > 0) return Labels(static_cast<std::size_t>(options.count), options.label);
+  require(options.label == 0, "this model has no classes, so there is no label ", options.label);
+  return {};
+}
+
 /// Replaces the running statistics of a generator's batch norms by standing ones: plain averages of mean and unbiased
-/// variance over `batches` batches of `batch` random latents, truncated as the samples will be, and labels. No u moves
-/// (BigGAN, section 3.1).
+/// variance over `batches` batches of `batch` random latents, truncated as the samples will be, and labels, if there
+/// are classes. No u moves (BigGAN, section 3.1).
 template <class Generator>
 void collect_standing_statistics(Generator& generator, Index batches, Index batch, std::uint64_t seed,
                                  double truncation = 1, double threshold = 0) {
@@ -61,7 +74,7 @@ void collect_standing_statistics(Generator& generator, Index batches, Index batc
         config.latent_dim,
         {.count = batch, .seed = random.stream("latents").bits(0), .truncation = truncation, .threshold = threshold});
     Labels labels;
-    for (Index n = 0; n < batch; ++n)
+    for (Index n = 0; config.classes > 0 && n < batch; ++n)
       labels.push_back(random.stream("labels").below(static_cast<std::uint64_t>(n), config.classes));
     generator.forward(z, labels, Pass::standing(static_cast<int>(i)));
   }

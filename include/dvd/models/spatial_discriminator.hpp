@@ -14,8 +14,9 @@
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// Scores `[N]` of videos `[T, N, R, R, 3]` by k of their frames at full resolution, each judged on its own.
-/// An attention, if there is one, takes the features at half the resolution, after the first block.
+/// Scores `[N]` of videos `[T, N, H, W, C]` by k of their frames at full resolution, each judged on its own. A model
+/// without classes is given no labels.
+/// An attention, if there is one, takes the features at half the height and width, after the first block.
 template <Scalar T, Device D = Cpu, VideoAttention Attention = NoAttention<T, D>>
 class SpatialDiscriminator {
  public:
@@ -41,8 +42,9 @@ class SpatialDiscriminator {
   SpatialDiscriminator(const DvdGanConfig& config, const Random& random)
       : attention(config.discriminator_widths().front(), random.stream("attention")),
         head(config.discriminator_widths().back(), config.classes, random.stream("head")),
-        resolution_(config.resolution) {
-    Index inputs = 3;
+        height_(config.image_height()),
+        width_(config.image_width()) {
+    Index inputs = config.image_channels;
     const auto widths = config.discriminator_widths();
     for (std::size_t i = 0; i < widths.size(); ++i) {
       blocks.emplace_back(inputs, widths[i], i == 0, i + 1 < widths.size(), random.stream("block").stream(i));
@@ -55,8 +57,8 @@ class SpatialDiscriminator {
     head.check(frames.videos, labels);  // before any u advances
     Tensor<T, D> x = select_frames(video, frames);
     blocks.front().conv1.layer.check(x);
-    require(x.extent(2) == resolution_ && x.extent(3) == resolution_, "the spatial discriminator expects videos of ",
-            resolution_, "x", resolution_, " pixels, not of shape ", video.shape());
+    require(x.extent(2) == height_ && x.extent(3) == width_, "the spatial discriminator expects videos of ", height_,
+            "x", width_, " pixels, not of shape ", video.shape());
     const SpectralEstimates estimates(*this, pass);
     pass = estimates.in(pass);
     if (cache) {
@@ -90,7 +92,7 @@ class SpatialDiscriminator {
   }
 
  private:
-  Index resolution_;
+  Index height_, width_;
 };
 
 }  // namespace dvd

@@ -3,6 +3,8 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <algorithm>
+#include <concepts>
 #include <vector>
 
 #include "dvd/layers/attention.hpp"
@@ -14,8 +16,10 @@
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// Scores `[N]` of videos `[T, N, R, R, 3]` after a TemporalDownsampler. The first two blocks are three-dimensional and
-/// halve time while they can; the frames that remain are judged by the other blocks one by one.
+/// Scores `[N]` of videos `[T, N, H, W, C]` after a TemporalDownsampler. The first two blocks are three-dimensional and
+/// halve time while they can; the frames that remain are judged by the other blocks one by one. The last block halves
+/// nothing, be it the third or, in a model of one stage, the second. Where halving meets an odd height or width, it
+/// drops the last row or column. A model without classes is given no labels.
 /// An attention, if there is one, takes the features after the first block.
 template <Scalar T, Device D = Cpu, TemporalDownsampling Downsampler = TemporalDownsampler<T, D>,
           VideoAttention Attention = NoAttention<T, D>>
@@ -43,12 +47,14 @@ class TemporalDiscriminator {
   std::vector<ResBlock2D<T, D>> frame_blocks;
   ProjectionHead<T, D> head;
 
-  /// Throws ArgumentError if the configuration makes no sense.
+  /// Throws ArgumentError if the configuration makes no sense, or if the downsampler leaves too little of its videos.
   TemporalDiscriminator(const DvdGanConfig& config, const Random& random)
       : attention(config.discriminator_widths().front(), random.stream("attention")),
         head(config.discriminator_widths().back(), config.classes, random.stream("head")),
-        resolution_(config.resolution) {
-    Index inputs = 3;
+        height_(config.image_height()),
+        width_(config.image_width()),
+        image_channels_(config.image_channels) {
+    Index inputs = image_channels_;
     const auto widths = config.discriminator_widths();
     for (std::size_t i = 0; i < widths.size(); ++i) {
       const bool down = i + 1 < widths.size();
@@ -59,17 +65,20 @@ class TemporalDiscriminator {
         frame_blocks.emplace_back(inputs, widths[i], false, down, own);
       inputs = widths[i];
     }
-    const Index left = config.resolution / Downsampler::factor, needed = Index{1} << (widths.size() - 1);
-    require(left >= needed, "the temporal downsampler leaves ", left, " of ", config.resolution,
-            " pixels, but the temporal discriminator needs ", needed);
+    // Every block but the last halves, down to a pixel; after the first one, attention over a frame needs two.
+    const Index halvings = Index{1} << config.stages();
+    const Index needed = std::same_as<Attention, SelfAttention<T, D>> ? std::max<Index>(halvings, 4) : halvings;
+    const Index height = height_ / Downsampler::factor, width = width_ / Downsampler::factor;
+    require(std::min(height, width) >= needed, "the temporal downsampler leaves ", height, "x", width, " of ", height_,
+            "x", width_, " pixels, but the temporal discriminator needs at least ", needed, "x", needed);
   }
 
   Scores forward(const View& video, const Rows<D>& labels, Pass pass, Cache* cache = nullptr) {
     const Shape& shape = video.shape();
-    require(
-        shape.rank() == 5 && shape.size() > 0 && shape[2] == resolution_ && shape[3] == resolution_ && shape[4] == 3,
-        "the temporal discriminator expects videos [T, N, ", resolution_, ", ", resolution_,
-        ", 3] with no extent of 0, not ", shape);
+    require(shape.rank() == 5 && shape.size() > 0 && shape[2] == height_ && shape[3] == width_ &&
+                shape[4] == image_channels_,
+            "the temporal discriminator expects videos [T, N, ", height_, ", ", width_, ", ", image_channels_,
+            "] with no extent of 0, not ", shape);
     head.check(shape[1], labels);  // before any u advances
     const SpectralEstimates estimates(*this, pass);
     pass = estimates.in(pass);
@@ -112,7 +121,7 @@ class TemporalDiscriminator {
   }
 
  private:
-  Index resolution_;
+  Index height_, width_, image_channels_;
 };
 
 }  // namespace dvd

@@ -155,8 +155,8 @@ int train(const examples::CommonOptions& options, int steps) {
   for (int step = 1; step <= steps; ++step) {
     const dvd::StepReport report = trainer.step(shapes);
     if (step % 50 == 0 && !options.quiet)
-      fmt::print("step {}/{}  D_S {:.3f}  D_T {:.3f}  G {:.3f}\n", step, steps, report.spatial.loss,
-                 report.temporal.loss, report.generator_loss);
+      fmt::print("step {}/{}  D_S {:.3f}  D_T {:.3f}  G {:.3f}\n", step, steps, report.discriminator("spatial").loss,
+                 report.discriminator("temporal").loss, report.generator_loss);
   }
   // A disc to the left, a square to the right, a triangle upwards: the frames of a sample of each, in a row.
   for (const auto& [name, label] :

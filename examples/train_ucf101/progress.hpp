@@ -62,8 +62,8 @@ class Progress {
     if (!terminal_ && !due) return;
     std::string line =
         fmt::format("step {}/{}  D_S {:.3f}  D_T {:.3f}  G {:+.3f}  {:.2f} steps/s  {} left", report.step, last_,
-                    report.spatial.loss, report.temporal.loss, report.generator_loss, speed_,
-                    clock_text(static_cast<double>(last_ - report.step) / std::max(speed_, 1e-9)));
+                    report.discriminator("spatial").loss, report.discriminator("temporal").loss, report.generator_loss,
+                    speed_, clock_text(static_cast<double>(last_ - report.step) / std::max(speed_, 1e-9)));
     if (terminal_) {
       const std::size_t width = terminal_width();
       if (line.size() >= width) line.resize(width - 1);  // a line that wraps cannot be redrawn

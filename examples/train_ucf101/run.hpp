@@ -85,7 +85,8 @@ class Run {
         if (const std::string name = dvd::first_non_finite(dvd::contents(gan_)); !name.empty())
           return go_back(name + ": its values");
       progress_->show(report);
-      for (const auto& warning : {spatial_watch_.see(report.spatial), temporal_watch_.see(report.temporal)})
+      for (const auto& warning :
+           {spatial_watch_.see(report.discriminator("spatial")), temporal_watch_.see(report.discriminator("temporal"))})
         if (warning) warnings_.add(*warning);
       if (due(options_.log_every)) {
         folder_.append_log(

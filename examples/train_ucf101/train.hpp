@@ -44,8 +44,7 @@ int train_gan(TrainOptions options) {
   if (options.lr_decay_from > 0) {
     dvd::require(options.lr_decay_from < options.steps, "--lr-decay-from ", options.lr_decay_from,
                  " must be below --steps, ", options.steps);
-    options.trainer.decay_start = options.lr_decay_from;
-    options.trainer.decay_end = options.steps;
+    options.trainer.schedule = dvd::LinearFall{options.lr_decay_from, options.steps};
   }
   dvd::require(options.truncation >= 0 && options.truncation <= 100, "--truncation must be between 0 and 100, not ",
                options.truncation);

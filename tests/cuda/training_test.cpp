@@ -61,10 +61,10 @@ TEST_CASE("a step in float is the CPU's") {
   const Trained<DvdGan<float, Cpu>> expected(small, options, 1);
   const Trained<DvdGan<float, Cuda>> actual(small, options, 1);
   const auto close = [](double a, double b) { return std::abs(a - b) <= 1e-3 * std::max(1.0, std::abs(b)); };
-  CHECK(close(actual.report.spatial.loss, expected.report.spatial.loss));
-  CHECK(close(actual.report.spatial.real_score, expected.report.spatial.real_score));
-  CHECK(close(actual.report.spatial.fake_score, expected.report.spatial.fake_score));
-  CHECK(close(actual.report.temporal.loss, expected.report.temporal.loss));
+  CHECK(close(actual.report.discriminator("spatial").loss, expected.report.discriminator("spatial").loss));
+  CHECK(close(actual.report.discriminator("spatial").real_score, expected.report.discriminator("spatial").real_score));
+  CHECK(close(actual.report.discriminator("spatial").fake_score, expected.report.discriminator("spatial").fake_score));
+  CHECK(close(actual.report.discriminator("temporal").loss, expected.report.discriminator("temporal").loss));
   CHECK(close(actual.report.generator_loss, expected.report.generator_loss));
   CHECK(close(actual.report.generator_gradient_norm, expected.report.generator_gradient_norm));
   REQUIRE(actual.state.size() == expected.state.size());
@@ -89,11 +89,12 @@ TEST_CASE_TEMPLATE("a recorded step computes the bits of one that is not", T, fl
     const Trained<Gan> recorded(config, options, 5, recompute);
     CHECK(recorded.state == plain.state);
     CHECK(recorded.report.generator_loss == plain.report.generator_loss);
-    CHECK(recorded.report.temporal.gradient_norm == plain.report.temporal.gradient_norm);
+    CHECK(recorded.report.discriminator("temporal").gradient_norm ==
+          plain.report.discriminator("temporal").gradient_norm);
     CHECK(std::isfinite(recorded.report.generator_loss));
     CHECK(!recorded.report.skipped);
   };
-  same(small, {.batch = 3, .seed = 2, .decay_start = 2, .decay_end = 9, .average = {.decay = 0.5, .start = 2}});
+  same(small, {.batch = 3, .seed = 2, .schedule = LinearFall{2, 9}, .average = {.decay = 0.5, .start = 2}});
   same(small, {.batch = 3, .seed = 2, .micro_batch = 2});
   same(small, {.batch = 2, .seed = 2}, true);
   DvdGanConfig predicting = small;
@@ -141,9 +142,12 @@ TEST_CASE("bfloat16 sees nearly what float sees") {
   const TrainerOptions options{.batch = 3, .seed = 2};
   const Trained<DvdGan<float, Cuda>> expected(small, options, 1);
   const Trained<DvdGan<bfloat16, Cuda>> actual(small, options, 1);
-  CHECK(actual.report.spatial.loss == doctest::Approx(expected.report.spatial.loss).epsilon(0.05));
-  CHECK(actual.report.temporal.loss == doctest::Approx(expected.report.temporal.loss).epsilon(0.05));
-  CHECK(actual.report.spatial.gradient_norm == doctest::Approx(expected.report.spatial.gradient_norm).epsilon(0.1));
+  CHECK(actual.report.discriminator("spatial").loss ==
+        doctest::Approx(expected.report.discriminator("spatial").loss).epsilon(0.05));
+  CHECK(actual.report.discriminator("temporal").loss ==
+        doctest::Approx(expected.report.discriminator("temporal").loss).epsilon(0.05));
+  CHECK(actual.report.discriminator("spatial").gradient_norm ==
+        doctest::Approx(expected.report.discriminator("spatial").gradient_norm).epsilon(0.1));
 }
 
 // Sets the first value of a parameter.

@@ -98,8 +98,8 @@ void fuzz_updates(Index given) {
     inputs.frames = draw_frames(fuzz);
     const Index real = videos_of(inputs.real, given + 2), fake = latents_of(inputs.z);
     const bool fits = real > 0 && fake > 0 && (given == 0 || real == fake) && are_labels(inputs.real_labels, real) &&
-                      are_labels(inputs.labels, fake) && are_frames(inputs.real_frames, real) &&
-                      are_frames(inputs.frames, fake) && inputs.real_frames.count == inputs.frames.count;
+                      are_labels(inputs.labels, fake) && are_frames(inputs.real_frames[0], real) &&
+                      are_frames(inputs.frames[0], fake) && inputs.real_frames[0].count == inputs.frames[0].count;
     check_update("an update of the discriminators", gan, trainer, fits,
                  [&](StepReport& report) { trainer.discriminator_update(inputs, report); });
 
@@ -109,7 +109,7 @@ void fuzz_updates(Index given) {
       of_generator.condition = fuzz.chance(80) ? fuzz.exact_view<float>(right) : fuzz.view<float>(right);
     }
     const bool generator_fits =
-        fake > 0 && are_labels(of_generator.labels, fake) && are_frames(of_generator.frames, fake) &&
+        fake > 0 && are_labels(of_generator.labels, fake) && are_frames(of_generator.frames[0], fake) &&
         (given > 0 ? videos_of(of_generator.condition, given) == fake : !of_generator.condition);
     check_update("an update of the generator", gan, trainer, generator_fits,
                  [&](StepReport& report) { trainer.generator_update(of_generator, report); });
@@ -125,7 +125,8 @@ TEST_CASE("a count of frames that overflows, times the videos, to the number of 
   const Labels labels{0, 1, 2, 0};
   const FrameIndices frames{4, (Index{1} << 62) + 1, {0, 1, 1, 0}};
   const GeneratorInputs<float> inputs{Tensor<float>::zeros({4, 4}), labels, frames};
-  CHECK_THROWS_WITH_AS(check_inputs(small(0), inputs), doctest::Contains("an update expects"), ArgumentError);
+  const ExpectedInputs expected{Gan(small(0)).networks().sizes(), 1};
+  CHECK_THROWS_WITH_AS(check_inputs(expected, inputs), doctest::Contains("an update expects"), ArgumentError);
 }
 
 TEST_CASE("updates of a model that makes videos from nothing") { fuzz_updates(0); }

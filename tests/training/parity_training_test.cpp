@@ -179,8 +179,8 @@ void check_training(const char* file) {
             {reference.tensor(at + "in.real", dvd::testing::videos_layout), reference.labels(at + "in.real_labels"), z,
              labels, reference.frames(at + "in.real_frames"), frames},
             report);
-        reference.check(at + "out.loss_spatial", report.spatial.loss);
-        reference.check(at + "out.loss_temporal", report.temporal.loss);
+        reference.check(at + "out.loss_spatial", report.discriminator("spatial").loss);
+        reference.check(at + "out.loss_temporal", report.discriminator("temporal").loss);
         if (at == "step1.d1.") {
           reference.check_gradients(at + "grad.", contents(gan.spatial, "spatial."));
           reference.check_gradients(at + "grad.", contents(gan.temporal, "temporal."));

@@ -270,31 +270,33 @@ TEST_CASE("what the discriminators see of a predicted video") {
   Cpu::random_normal(fake.size(), Random(2), 1.0f, fake.data());
   inputs.real_labels = {1, 2};
   inputs.labels = {3, 4};
-  inputs.real_frames = {2, 1, {0, 3}};
-  inputs.frames = {2, 1, {1, 2}};
-  DiscriminatorBatch<float> batch;
+  inputs.real_frames = FrameIndices{2, 1, {0, 3}};
+  inputs.frames = FrameIndices{2, 1, {1, 2}};
+  inputs.z = Tensor<float>::zeros({2, config.latent_dim});
+  UpdateBatch<float> batch;
   batch.assign(inputs, given);
-  const Tensor<float> judged = batch.judged(fake);
+  const VideoBatch<float> seen = batch.videos(fake.clone());
   for (Index t = 0; t < given + config.frames; ++t)
     for (Index n = 0; n < 4; ++n) {
       const ConstTensorView<float> expected = n < 2 || t < given ? real[t][n % 2] : fake[t - given][n - 2];
-      CHECK(judged[t][n].to_vector() == expected.to_vector());
+      CHECK(seen.videos[t][n].to_vector() == expected.to_vector());
     }
   // Rows are frame * 4 + video, of one frame each of four videos; frames count from behind the conditioning ones.
-  CHECK((batch.judged_frames.rows.values() == std::vector<Index>{3 * 4, 6 * 4 + 1, 4 * 4 + 2, 5 * 4 + 3}));
-  CHECK((batch.judged_labels.values() == Labels{1, 2, 3, 4}));
-  CHECK((batch.labels.values() == Labels{3, 4}));
-  CHECK(batch.condition.to_vector() == inputs.real.slice(0, given).to_vector());
+  CHECK((batch.frames(0).rows.values() == std::vector<Index>{3 * 4, 6 * 4 + 1, 4 * 4 + 2, 5 * 4 + 3}));
+  CHECK((seen.labels.values() == Labels{1, 2, 3, 4}));
+  CHECK((batch.conditions.labels.values() == Labels{3, 4}));
+  CHECK(batch.conditions.frames.to_vector() == inputs.real.slice(0, given).to_vector());
   GeneratorInputs<float> of_generator;
+  of_generator.z = inputs.z;
   of_generator.labels = {1, 2};
   of_generator.frames = inputs.frames;
   of_generator.condition = inputs.real.slice(0, given);
-  GeneratorBatch<float> generator_batch;
+  UpdateBatch<float> generator_batch;
   generator_batch.assign(of_generator, given);
-  const Tensor<float> alone = generator_batch.judged(fake);
+  const ConstTensorView<float> alone = generator_batch.videos(fake.clone()).videos;
   for (Index t = 0; t < given + config.frames; ++t)
     CHECK(alone[t].to_vector() == (t < given ? real[t] : fake[t - given]).to_vector());
-  CHECK((generator_batch.judged_frames.rows.values() == std::vector<Index>{4 * 2, 5 * 2 + 1}));
+  CHECK((generator_batch.frames(0).rows.values() == std::vector<Index>{4 * 2, 5 * 2 + 1}));
 }
 
 }  // namespace

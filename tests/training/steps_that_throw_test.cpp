@@ -150,10 +150,10 @@ TEST_CASE("updates by hand from what does not fit change nothing, and say what i
   refuses("latents [N, 6]", [](auto& inputs) { inputs.z = {}; });
   refuses("real videos [3, N, 16, 16, 3]", [](auto& inputs) { inputs.real = inputs.real.slice(0, 2); });
   refuses("real videos [3, N, 16, 16, 3]", [](auto& inputs) { inputs.real = {}; });
-  refuses("frame index 3 is outside 0 .. 2", [](auto& inputs) { inputs.frames.values[1] = 3; });
-  refuses("frame index -1 is outside", [](auto& inputs) { inputs.real_frames.values[0] = -1; });
-  refuses("an update expects 2 frames", [](auto& inputs) { inputs.frames.values.pop_back(); });
-  refuses("an update expects 2 frames", [](auto& inputs) { inputs.frames = {2, 1, {0, 0}}; });
+  refuses("frame index 3 is outside 0 .. 2", [](auto& inputs) { inputs.frames[0].values[1] = 3; });
+  refuses("frame index -1 is outside", [](auto& inputs) { inputs.real_frames[0].values[0] = -1; });
+  refuses("an update expects 2 frames", [](auto& inputs) { inputs.frames[0].values.pop_back(); });
+  refuses("an update expects 2 frames", [](auto& inputs) { inputs.frames = dvd::FrameIndices{2, 1, {0, 0}}; });
 
   const std::string message = message_of([&] {
     trainer.generator_update({inputs_for_discriminators().z, {3, 4}, dvd::FrameIndices{1, 2, {0, 1}}}, report);
@@ -183,8 +183,7 @@ TEST_CASE("an update that throws on its way changes nothing, and training goes o
 TEST_CASE("learning rates fall in updates by hand, too") {
   Gan gan(tiny, 7);
   dvd::TrainerOptions falling = options;
-  falling.decay_start = 0;
-  falling.decay_end = 1;
+  falling.schedule = dvd::LinearFall{0, 1};
   dvd::Trainer trainer(gan, falling);
   trainer.set_steps(1);  // from here on the factor is 0
   const auto weights = [&] {

@@ -16,6 +16,13 @@ struct ArrayView {
   const T* x;
 };
 
+/// An array to change.
+template <class T>
+struct MutableArray {
+  Index size;
+  T* x;
+};
+
 /// Two arrays of one size: what is read and what is changed.
 template <class T>
 struct ArrayPair {
@@ -32,6 +39,15 @@ struct AdamArrays {
   T* weight;
   T* average;
   T* average_square;
+};
+
+/// A parameter under gradient descent with momentum, with its gradient and its velocity.
+template <class T>
+struct MomentumArrays {
+  Index size;
+  const T* gradient;
+  T* weight;
+  T* velocity;
 };
 
 /// A weight, seen as a matrix, and what a power iteration on it reads and makes.

@@ -27,11 +27,15 @@
 //                                        whose outputs must not be inputs
 //   moving_average(size, decay, x, average): average = decay * average + (1 - decay) * x
 //
-// lists of arrays, see core/arrays.hpp, all of FullPrecision<T>; `rates`, `decay`, `apply` and `unless` are on the
-// device
+// lists of arrays, see core/arrays.hpp, all of FullPrecision<T>; `rates`, `rate`, `factor`, `decay`, `apply` and
+// `unless` are on the device
 //   adam(list, beta1, beta2, epsilon, rates [lr, correction1, correction2], apply)
 //                                        unless *apply is 0:  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
 //                                        w -= lr * (m / correction1) / (sqrt(v / correction2) + epsilon)
+//   momentum(list, momentum, nesterov, weight_decay, rate, apply)
+//                                        unless *apply is 0:  g += weight_decay * w;  v = momentum * v + g;
+//                                        w -= *rate * (nesterov ? g + momentum * v : v); g itself stays
+//   scale_arrays(list, factor, apply)    unless *apply is 0: x = *factor * x
 //   follow(list, decay, apply)           unless *apply is 0: y = decay * y + (1 - decay) * x; y = x if *decay is 0
 //   copy_arrays(list, unless or null)    y = x, but not if *unless is other than 0
 //   sum_squares(list, result)            *result = the sum of the squares of all elements
@@ -178,8 +182,12 @@ concept DeviceConversion = requires(const T* x, T* y, const F* precise_x, F* pre
 template <class D, class F>
 concept DeviceLists = requires(F value, const F* x, F* y, const std::vector<AdamArrays<F>>& parameters,
                                const std::vector<ArrayPair<F>>& pairs, const std::vector<ArrayView<F>>& views,
-                               const std::vector<SpectralArrays<F>>& weights) {
+                               const std::vector<SpectralArrays<F>>& weights,
+                               const std::vector<MomentumArrays<F>>& moving,
+                               const std::vector<MutableArray<F>>& changed) {
   D::adam(parameters, value, value, value, x, x);
+  D::momentum(moving, value, true, value, x, x);
+  D::scale_arrays(changed, x, x);
   D::follow(pairs, x, x);
   D::copy_arrays(pairs, x);
   D::sum_squares(views, y);

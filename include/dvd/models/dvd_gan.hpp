@@ -55,7 +55,7 @@ class DvdGan
   using GeneratorType = Generator<T, D, typename Parts::Recurrent, typename Parts::GeneratorAttention>;
   /// The generator and, where there is one, its conditioning stack: what this class derives from.
   using Networks = GeneratorNetworks<GeneratorType>;
-  using SpatialType = SpatialDiscriminator<T, D, typename Parts::SpatialAttention>;
+  using SpatialType = SpatialDiscriminator<T, D, typename Parts::SpatialAttention, typename Parts::Sampler>;
   using TemporalType = TemporalDiscriminator<T, D, typename Parts::Downsampler, typename Parts::TemporalAttention>;
 
   SpatialType spatial;
@@ -88,6 +88,13 @@ class DvdGan
   /// continuation a video. Throws ArgumentError for frames of another shape and for a model without conditioning
   /// frames.
   Tensor<T, D> predict(const View& condition, SampleOptions options = {});
+
+  /// Calls `f(name, discriminator)` for both.
+  template <class F>
+  void for_each_discriminator(F&& f) {
+    f("spatial", spatial);
+    f("temporal", temporal);
+  }
 
   /// Calls `f(name, parameter-or-buffer)` for all networks, under the names of a checkpoint.
   template <class F>

@@ -7,6 +7,7 @@
 
 #include "dvd/models/conditioning_stack.hpp"
 #include "dvd/models/generator.hpp"
+#include "dvd/models/video_gan.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -61,6 +62,18 @@ struct GeneratorNetworks {
       states = conditioning->forward(condition, pass, part(cache, &Cache::conditioning));
     }
     return generator.forward(z, labels, pass, part(cache, &Cache::generator), states, frames);
+  }
+
+  /// The same as a VideoGenerator. Throws ArgumentError for condition vectors, of which it knows none.
+  Tensor<T, D> generate(const View& z, const Conditions<T, D>& conditions, Pass pass, Cache* cache = nullptr) {
+    require(!conditions.vectors, "a DVD-GAN knows labels and conditioning frames, but no condition vectors");
+    return generate(z, conditions.labels, conditions.frames, pass, cache);
+  }
+
+  VideoSizes sizes() const {
+    const DvdGanConfig& config = generator.config();
+    return {config.frames,     config.image_height(), config.image_width(),    config.image_channels,
+            config.latent_dim, config.classes,        config.condition_frames, 0};
   }
 
   /// The gradients of the inputs, `condition` being empty unless wanted. Lets go of a cache that is moved in.

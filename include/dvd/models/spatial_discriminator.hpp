@@ -11,13 +11,15 @@
 #include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/models/config.hpp"
 #include "dvd/models/projection_head.hpp"
+#include "dvd/models/video_gan.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Scores `[N]` of videos `[T, N, H, W, C]` by k of their frames at full resolution, each judged on its own. A model
 /// without classes is given no labels.
 /// An attention, if there is one, takes the features at half the height and width, after the first block.
-template <Scalar T, Device D = Cpu, VideoAttention Attention = NoAttention<T, D>>
+template <Scalar T, Device D = Cpu, VideoAttention Attention = NoAttention<T, D>,
+          FrameSampling FrameSamplerType = FrameSampler>
 class SpatialDiscriminator {
  public:
   using scalar_type = T;
@@ -25,6 +27,7 @@ class SpatialDiscriminator {
   using View = ConstTensorView<T, D>;
   using Scores = PreciseTensor<T, D>;
   using ScoresView = PreciseTensorView<T, D>;
+  using Sampler = FrameSamplerType;
 
   struct Cache {
     ChosenFrames<D> frames;
@@ -43,7 +46,8 @@ class SpatialDiscriminator {
       : attention(config.discriminator_widths().front(), random.stream("attention")),
         head(config.discriminator_widths().back(), config.classes, random.stream("head")),
         height_(config.image_height()),
-        width_(config.image_width()) {
+        width_(config.image_width()),
+        sampled_frames_(config.frames_judged()) {
     Index inputs = config.image_channels;
     const auto widths = config.discriminator_widths();
     for (std::size_t i = 0; i < widths.size(); ++i) {
@@ -52,8 +56,12 @@ class SpatialDiscriminator {
     }
   }
 
-  Scores forward(const View& video, const Rows<D>& labels, const ChosenFrames<D>& frames, Pass pass,
-                 Cache* cache = nullptr) {
+  /// How many frames of every video it is given.
+  Index sampled_frames() const { return sampled_frames_; }
+
+  /// Judges the batch's chosen frames.
+  Scores forward(const VideoBatch<T, D>& batch, Pass pass, Cache* cache = nullptr) {
+    const auto& [video, labels, frames, vectors] = batch;
     head.check(frames.videos, labels);  // before any u advances
     Tensor<T, D> x = select_frames(video, frames);
     blocks.front().conv1.layer.check(x);
@@ -92,8 +100,10 @@ class SpatialDiscriminator {
   }
 
  private:
-  Index height_, width_;
+  Index height_, width_, sampled_frames_;
 };
+
+static_assert(FrameSamplingDiscriminator<SpatialDiscriminator<float>>);
 
 }  // namespace dvd
 

@@ -13,6 +13,7 @@
 #include "dvd/layers/temporal_downsampler.hpp"
 #include "dvd/models/config.hpp"
 #include "dvd/models/projection_head.hpp"
+#include "dvd/models/video_gan.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -32,6 +33,7 @@ class TemporalDiscriminator {
   using ScoresView = PreciseTensorView<T, D>;
 
   static constexpr std::size_t volumetric_blocks = 2;
+  static constexpr bool draws_at_random = detail::draws_at_random<Downsampler>();
 
   struct Cache {
     typename Downsampler::Cache downsampler;
@@ -73,7 +75,9 @@ class TemporalDiscriminator {
             "x", width_, " pixels, but the temporal discriminator needs at least ", needed, "x", needed);
   }
 
-  Scores forward(const View& video, const Rows<D>& labels, Pass pass, Cache* cache = nullptr) {
+  Scores forward(const VideoBatch<T, D>& batch, Pass pass, Cache* cache = nullptr) {
+    const View& video = batch.videos;
+    const Rows<D>& labels = batch.labels;
     const Shape& shape = video.shape();
     require(shape.rank() == 5 && shape.size() > 0 && shape[2] == height_ && shape[3] == width_ &&
                 shape[4] == image_channels_,
@@ -123,6 +127,8 @@ class TemporalDiscriminator {
  private:
   Index height_, width_, image_channels_;
 };
+
+static_assert(VideoDiscriminator<TemporalDiscriminator<float>>);
 
 }  // namespace dvd
 

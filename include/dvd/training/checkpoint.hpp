@@ -1,9 +1,11 @@
 // Checkpoints: safetensors files with weights as PyTorch lays them out, readable by any program that knows the names.
 //
-//     generator.…  spatial.…  temporal.…          parameters (raw, not divided by sigma) and buffers
+//     generator.…  spatial.…  temporal.…          parameters (raw, not divided by sigma) and buffers; of another GAN,
+//                                                 under the names of its own `visit`
 //     conditioning.…                              where videos are continued
 //     ema.generator.… ema.conditioning.…          the moving average
-//     optimizer.NAME.{exp_avg,exp_avg_sq}         Adam's moments of every parameter
+//     optimizer.NAME.{exp_avg,exp_avg_sq}         Adam's moments of every parameter; of another optimizer, what its
+//                                                 `visit` shows
 //     optimizer.{generator,discriminator}.step    updates so far, I64, shape []
 //
 // The metadata holds the configuration as JSON under "config", what else the trainer counts under "training", and a
@@ -30,12 +32,9 @@ void visit_tensors(TrainerType& trainer, F&& f) {
   auto all = contents(trainer.gan());
   for (auto& [name, parameter] : all.parameters) f(name, parameter->value);
   for (auto& [name, buffer] : all.buffers) f(name, buffer->value);
-  for (auto* optimizer : {&trainer.generator_optimizer(), &trainer.discriminator_optimizer()})
-    for (std::size_t i = 0; i < optimizer->parameters().size(); ++i) {
-      const std::string name = "optimizer." + optimizer->parameters()[i].name;
-      f(name + ".exp_avg", optimizer->moments()[i].average);
-      f(name + ".exp_avg_sq", optimizer->moments()[i].average_square);
-    }
+  const auto remembered = [&](const std::string& name, auto& tensor) { f("optimizer." + name, tensor); };
+  trainer.generator_optimizer().visit(remembered);
+  trainer.discriminator_optimizer().visit(remembered);
 }
 
 inline Index read_count(const SafetensorsFile& file, const std::filesystem::path& path, const std::string& name) {
@@ -44,6 +43,45 @@ inline Index read_count(const SafetensorsFile& file, const std::filesystem::path
   if (values.size() != 1 || values[0] < 0 || values[0] > (std::int64_t{1} << 53))
     throw FileError(concat(path.string(), ": ", name, " is not a count"));
   return values[0];
+}
+
+/// The configuration of a GAN: what it calls so, if that can be turned to JSON, or else the sizes of its videos.
+template <class Gan>
+Json config_of(const Gan& gan) {
+  if constexpr (requires { to_json(gan.config()); }) {
+    return to_json(gan.config());
+  } else {
+    const VideoSizes sizes = gan.networks().sizes();
+    return {{"frames", sizes.frames},
+            {"height", sizes.height},
+            {"width", sizes.width},
+            {"image_channels", sizes.channels},
+            {"latent_dim", sizes.latent_dim},
+            {"classes", sizes.classes},
+            {"condition_frames", sizes.condition_frames},
+            {"condition_dim", sizes.condition_dim}};
+  }
+}
+
+/// Throws FileError unless the file is a checkpoint of such a GAN.
+template <class Gan>
+void check_config(const SafetensorsFile& file, const std::filesystem::path& path, const Gan& gan) {
+  bool same;
+  Json found;
+  if constexpr (requires { DvdGanConfig(gan.config()); }) {
+    const DvdGanConfig config = read_config(file, path);
+    same = config == gan.config();
+    found = to_json(config);
+  } else {
+    const auto metadata = file.metadata().find("config");
+    if (metadata == file.metadata().end())
+      throw FileError(concat(path.string(), ": no configuration in the metadata; not a checkpoint"));
+    found = Json::parse(metadata->second, nullptr, false);
+    same = found == config_of(gan);
+  }
+  if (!same)
+    throw FileError(concat(path.string(), ": was made by a model of another configuration: ", found.dump(),
+                           " instead of ", config_of(gan).dump()));
 }
 
 }  // namespace detail
@@ -66,7 +104,7 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Types...>& train
   const std::int64_t steps[] = {trainer.generator_optimizer().steps(), trainer.discriminator_optimizer().steps()};
   writer.add<std::int64_t>("optimizer.generator.step", {}, std::span(steps, 1));
   writer.add<std::int64_t>("optimizer.discriminator.step", {}, std::span(steps + 1, 1));
-  writer.set_metadata("config", to_json(trainer.gan().config()).dump());
+  writer.set_metadata("config", detail::config_of(std::as_const(trainer.gan())).dump());
   const Json counts = {
       {"steps", trainer.steps()}, {"skipped_steps", trainer.skipped_steps()}, {"redraws", trainer.redraws()}};
   writer.set_metadata("training", counts.dump());
@@ -103,10 +141,7 @@ inline TrainingCounts read_counts(const SafetensorsFile& file, const std::filesy
 template <class... Types>
 void load_checkpoint(const std::filesystem::path& path, Trainer<Types...>& trainer) {
   const SafetensorsFile file(path);
-  const DvdGanConfig config = read_config(file, path);
-  if (!(config == trainer.gan().config()))
-    throw FileError(concat(path.string(), ": was made by a model of another configuration: ", to_json(config).dump(),
-                           " instead of ", to_json(trainer.gan().config()).dump()));
+  detail::check_config(file, path, std::as_const(trainer.gan()));
   detail::visit_tensors(trainer, [&](const std::string& name, const auto& tensor) {
     detail::check_tensor(file, path, name, tensor.shape());
   });

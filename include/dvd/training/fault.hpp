@@ -3,32 +3,33 @@
 
 #include "dvd/core/macros_begin.hpp"
 
-#include <array>
 #include <string>
 #include <vector>
 
 #include "dvd/core/finite.hpp"
-#include "dvd/training/inputs.hpp"
+#include "dvd/training/update_batch.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Names where the first value arose that is not finite, in an update whose gradients are not: a weight that was so
 /// before; else a layer's result, for which the forward passes run again (and move buffers); else a gradient.
-/// `networks` are the contents of generator, spatial and temporal discriminator.
-template <class Gan, class Batch>
-std::string find_fault(
-    Gan& gan,
-    const std::array<const Contents<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type>*, 3>& networks,
-    const std::vector<Batch>& parts) {
+/// `networks` are the contents of the generator and of the discriminators, in their order.
+template <VideoGan Gan, class T = typename Gan::scalar_type, class D = typename Gan::device_type>
+std::string find_fault(Gan& gan, const std::vector<const Contents<FullPrecision<T>, D>*>& networks,
+                       const std::vector<UpdateBatch<T, D>>& parts) {
   for (const auto* network : networks)
     if (const std::string name = first_non_finite(*network); !name.empty()) return name + ": its values";
   LayerWatch watch;
-  for (const Batch& part : parts) {
+  for (const UpdateBatch<T, D>& part : parts) {
     Pass pass = pass_for(part, parts);
     pass.watch = &watch;
-    const auto videos = part.judged(gan.generate(part.z, part.labels, part.condition, pass));
-    gan.spatial.forward(videos, part.judged_labels, part.judged_frames, pass);
-    gan.temporal.forward(videos, part.judged_labels, pass);
+    VideoBatch<T, D> videos = part.videos(gan.networks().generate(part.z, part.conditions, pass));
+    std::size_t sampler = 0;
+    gan.for_each_discriminator([&](const std::string&, auto& discriminator) {
+      using Discriminator = std::remove_reference_t<decltype(discriminator)>;
+      if constexpr (FrameSamplingDiscriminator<Discriminator>) videos.frames = part.frames(sampler++);
+      discriminator.forward(videos, pass);
+    });
   }
   for (const auto* network : networks)
     if (const std::string name = watch.first(*network); !name.empty())

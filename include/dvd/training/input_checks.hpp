@@ -1,92 +1,134 @@
-// Whether what an update is made from fits the model: asked before anything changes.
+// Whether what an update is made from fits the GAN: asked before anything changes.
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"
 
 #include <vector>
 
-#include "dvd/models/config.hpp"
 #include "dvd/training/inputs.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
+/// What an update of a GAN must fit.
+struct ExpectedInputs {
+  VideoSizes sizes;
+  std::size_t samplers = 0;                ///< discriminators that sample frames
+  bool real_videos_for_generator = false;  ///< whether an update of the generator takes real videos
+};
+
 namespace detail {
 
 /// Throws ArgumentError unless `labels` are those of `videos` videos, all of them classes of the model.
-inline void check_labels(const DvdGanConfig& config, const Labels& labels, Index videos, const char* whose) {
+inline void check_labels(const VideoSizes& sizes, const Labels& labels, Index videos, const char* whose) {
+  if (sizes.classes == 0) {
+    require(labels.empty(), "a model without classes takes no labels, but an update got ", labels.size(), " of ", whose,
+            " videos");
+    return;
+  }
   require(static_cast<Index>(labels.size()) == videos, "an update got ", videos, " ", whose, " videos and ",
           labels.size(), " labels");
   for (const Index label : labels)
-    require(label >= 0 && label < config.classes, "label ", label, " is not a class of the model, which has ",
-            config.classes, config.classes == 1 ? " (set .classes)" : "");
+    require(label >= 0 && label < sizes.classes, "label ", label, " is not a class of the model, which has ",
+            sizes.classes, sizes.classes == 1 ? " (set .classes)" : "");
 }
 
-/// Throws ArgumentError unless `frames` are `count` of the frames that the model makes, of each of `videos` videos.
-inline void check_frames(const DvdGanConfig& config, const FrameIndices& frames, Index videos, Index count,
-                         const char* whose) {
-  const Index size = static_cast<Index>(frames.values.size());  // compared by dividing, as no product can overflow then
-  require(
-      frames.videos == videos && frames.count == count && count >= 1 && size % videos == 0 && size / videos == count,
-      "an update expects ", count, " frames (at least one) of each of ", videos, " ", whose, " videos, not ",
-      frames.values.size(), " indices, ", frames.count, " of each of ", frames.videos);
-  for (const Index frame : frames.values)
-    require(frame >= 0 && frame < config.frames, "frame index ", frame, " is outside 0 .. ", config.frames - 1);
+/// Throws ArgumentError unless `frames` are, for every discriminator that samples frames, as many as `like` of the
+/// frames that the model makes, of each of `videos` videos.
+inline void check_frames(const ExpectedInputs& expected, const SampledFrames& frames, Index videos,
+                         const SampledFrames& like, const char* whose) {
+  require(frames.size() == expected.samplers, "an update expects the frames of ", expected.samplers,
+          " discriminators that sample ", whose, " videos, not of ", frames.size());
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const FrameIndices& each = frames[i];
+    const Index count = like[i].count, size = static_cast<Index>(each.values.size());
+    require(  // compared by dividing, as no product can overflow then
+        each.videos == videos && each.count == count && count >= 1 && size % videos == 0 && size / videos == count,
+        "an update expects ", count, " frames (at least one) of each of ", videos, " ", whose, " videos, not ", size,
+        " indices, ", each.count, " of each of ", each.videos);
+    for (const Index frame : each.values)
+      require(frame >= 0 && frame < expected.sizes.frames, "frame index ", frame, " is outside 0 .. ",
+              expected.sizes.frames - 1);
+  }
 }
 
 /// Throws ArgumentError unless z holds at least one latent. Returns how many.
 template <AnyTensor X>
-Index check_latents(const DvdGanConfig& config, const X& z) {
+Index check_latents(const VideoSizes& sizes, const X& z) {
   const Shape& shape = z.shape();
-  require(shape.rank() == 2 && shape[0] >= 1 && shape[1] == config.latent_dim, "an update expects latents [N, ",
-          config.latent_dim, "], at least one, not ", shape);
+  require(shape.rank() == 2 && shape[0] >= 1 && shape[1] == sizes.latent_dim, "an update expects latents [N, ",
+          sizes.latent_dim, "], at least one, not ", shape);
   return shape[0];
 }
 
 /// Throws ArgumentError unless these are `frames` frames of at least one video. Returns of how many.
 template <AnyTensor X>
-Index check_videos(const DvdGanConfig& config, const X& videos, Index frames, const char* whose) {
+Index check_videos(const VideoSizes& sizes, const X& videos, Index frames, const char* whose) {
   const Shape& shape = videos.shape();
   require(
-      shape.rank() == 5 && shape[1] >= 1 && shape == Shape{frames, shape[1], config.resolution, config.resolution, 3},
-      "an update expects ", whose, " videos [", frames, ", N, ", config.resolution, ", ", config.resolution,
-      ", 3], at least one, not ", shape);
+      shape.rank() == 5 && shape[1] >= 1 && shape == Shape{frames, shape[1], sizes.height, sizes.width, sizes.channels},
+      "an update expects ", whose, " videos [", frames, ", N, ", sizes.height, ", ", sizes.width, ", ", sizes.channels,
+      "], at least one, not ", shape);
   return shape[1];
+}
+
+/// Throws ArgumentError unless these are the vectors of `videos` videos.
+template <AnyTensor X>
+void check_vectors(const VideoSizes& sizes, const X& vectors, Index videos, const char* whose) {
+  if (sizes.condition_dim == 0)
+    require(!vectors, "this model takes no condition vectors, but an update got some of ", whose, " videos");
+  else
+    require((vectors.shape() == Shape{videos, sizes.condition_dim}), "an update expects condition vectors [", videos,
+            ", ", sizes.condition_dim, "] of ", whose, " videos, not ", vectors.shape());
 }
 
 }  // namespace detail
 
 /// Throws ArgumentError, naming what is wrong, unless an update of the discriminators can be made from these.
 template <Scalar T, Device D>
-void check_inputs(const DvdGanConfig& config, const DiscriminatorInputs<T, D>& inputs) {
-  const Index real = detail::check_videos(config, inputs.real, config.video_frames(), "real");
-  const Index fake = detail::check_latents(config, inputs.z);
-  require(config.condition_frames == 0 || real == fake, "an update continues each real video once, so it expects ",
-          real, " latents, not ", fake);
-  detail::check_labels(config, inputs.real_labels, real, "real");
-  detail::check_labels(config, inputs.labels, fake, "generated");
-  detail::check_frames(config, inputs.real_frames, real, inputs.real_frames.count, "real");
-  detail::check_frames(config, inputs.frames, fake, inputs.real_frames.count, "generated");
+void check_inputs(const ExpectedInputs& expected, const DiscriminatorInputs<T, D>& inputs) {
+  const VideoSizes& sizes = expected.sizes;
+  const Index real = detail::check_videos(sizes, inputs.real, sizes.video_frames(), "real");
+  const Index fake = detail::check_latents(sizes, inputs.z);
+  require(sizes.condition_frames == 0 || real == fake, "an update continues each real video once, so it expects ", real,
+          " latents, not ", fake);
+  detail::check_labels(sizes, inputs.real_labels, real, "real");
+  detail::check_labels(sizes, inputs.labels, fake, "generated");
+  detail::check_vectors(sizes, inputs.real_vectors, real, "real");
+  detail::check_vectors(sizes, inputs.vectors, fake, "generated");
+  detail::check_frames(expected, inputs.real_frames, real, inputs.real_frames, "real");
+  detail::check_frames(expected, inputs.frames, fake, inputs.real_frames, "generated");
 }
 
 /// Throws ArgumentError, naming what is wrong, unless an update of the generator can be made from these.
 template <Scalar T, Device D>
-void check_inputs(const DvdGanConfig& config, const GeneratorInputs<T, D>& inputs) {
-  const Index fake = detail::check_latents(config, inputs.z);
-  detail::check_labels(config, inputs.labels, fake, "generated");
-  detail::check_frames(config, inputs.frames, fake, inputs.frames.count, "generated");
-  if (config.condition_frames == 0) {
+void check_inputs(const ExpectedInputs& expected, const GeneratorInputs<T, D>& inputs) {
+  const VideoSizes& sizes = expected.sizes;
+  const Index fake = detail::check_latents(sizes, inputs.z);
+  detail::check_labels(sizes, inputs.labels, fake, "generated");
+  detail::check_vectors(sizes, inputs.vectors, fake, "generated");
+  detail::check_frames(expected, inputs.frames, fake, inputs.frames, "generated");
+  if (sizes.condition_frames == 0) {
     require(!inputs.condition, "this model makes videos from nothing: an update takes no conditioning frames");
+  } else {
+    const Index given = detail::check_videos(sizes, inputs.condition, sizes.condition_frames, "conditioning");
+    require(given == fake, "an update got conditioning frames of ", given, " videos and ", fake, " latents");
+  }
+  if (!expected.real_videos_for_generator) {
+    require(!inputs.real && inputs.real_labels.empty() && inputs.real_frames.empty() && !inputs.real_vectors,
+            "an update of the generator takes real videos only for a loss that sees their scores, too");
     return;
   }
-  const Index given = detail::check_videos(config, inputs.condition, config.condition_frames, "conditioning");
-  require(given == fake, "an update got conditioning frames of ", given, " videos and ", fake, " latents");
+  const Index real = detail::check_videos(sizes, inputs.real, sizes.video_frames(), "real");
+  detail::check_labels(sizes, inputs.real_labels, real, "real");
+  detail::check_vectors(sizes, inputs.real_vectors, real, "real");
+  detail::check_frames(expected, inputs.real_frames, real, inputs.frames, "real");
 }
 
 /// The same for a batch in parts, at least one.
 template <class Inputs>
-void check_inputs(const DvdGanConfig& config, const std::vector<Inputs>& parts) {
+void check_inputs(const ExpectedInputs& expected, const std::vector<Inputs>& parts) {
   require(!parts.empty(), "an update needs at least one part of a batch");
-  for (const Inputs& part : parts) check_inputs(config, part);
+  for (const Inputs& part : parts) check_inputs(expected, part);
 }
 
 }  // namespace dvd

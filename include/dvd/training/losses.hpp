@@ -1,4 +1,5 @@
-// GAN losses. Each is a function of one score, averaged over a batch; with its derivative.
+// GAN losses. Most are a function of one score, averaged over a batch; with its derivative. One that compares scores of
+// real and of generated videos with each other is in training/relativistic_loss.hpp.
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"
@@ -7,9 +8,16 @@
 #include <utility>
 
 #include "dvd/core/is_finite.hpp"
-#include "dvd/core/tensor.hpp"
+#include "dvd/layers/layer.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
+
+/// What a loss that sees real and generated scores together gives back.
+template <Scalar P, Device D = Cpu>
+struct PairedLoss {
+  Tensor<P, D> loss;          ///< `[1]`
+  Tensor<P, D> dreal, dfake;  ///< gradients, of the scores' shapes
+};
 
 /// A GAN loss: what discriminator and generator minimise, per score. Each function returns (value, derivative).
 /// `real` and `fake` are the discriminator's terms for scores of real and generated videos, `generator` is the
@@ -20,6 +28,20 @@ concept GanLoss = requires(float score) {
   { L::fake(score) } -> std::same_as<std::pair<float, float>>;
   { L::generator(score) } -> std::same_as<std::pair<float, float>>;
 };
+
+/// A GAN loss that sees the scores of real and of generated videos together. Each function takes both, `[R]` and `[F]`,
+/// and returns the loss and its gradients; `discriminator` is what the discriminator minimises, `generator` what the
+/// generator does. An update of the generator then takes real videos as well, and where a batch goes through the
+/// networks in parts, scores are compared within a part.
+template <class L>
+concept PairedGanLoss = requires(const ConstTensorView<float, Cpu>& real, const ConstTensorView<float, Cpu>& fake) {
+  { L::discriminator(real, fake) } -> std::same_as<PairedLoss<float, Cpu>>;
+  { L::generator(real, fake) } -> std::same_as<PairedLoss<float, Cpu>>;
+};
+
+/// Either of both.
+template <class L>
+concept AnyGanLoss = GanLoss<L> || PairedGanLoss<L>;
 
 /// min E[relu(1 - D(x))] + E[relu(1 + D(G(z)))], min -E[D(G(z))]: DVD-GAN's loss (Lim and Ye 2017).
 struct HingeLoss {

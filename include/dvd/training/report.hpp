@@ -4,7 +4,9 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <string>
+#include <vector>
 
+#include "dvd/core/error.hpp"
 #include "dvd/core/is_finite.hpp"
 #include "dvd/core/shape.hpp"
 
@@ -12,6 +14,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// One discriminator's part in an update.
 struct DiscriminatorReport {
+  std::string name{};
   double loss = 0;
   double real_score = 0;  ///< mean score of the real videos
   double fake_score = 0;  ///< mean score of the generated videos
@@ -25,8 +28,8 @@ struct DiscriminatorReport {
 
 /// What a training step has to tell. The discriminators' numbers are those of the step's last update of them.
 struct StepReport {
-  Index step = 0;  ///< steps so far, this one included
-  DiscriminatorReport spatial, temporal;
+  Index step = 0;                                     ///< steps so far, this one included
+  std::vector<DiscriminatorReport> discriminators{};  ///< in the order of the GAN
   double generator_loss = 0;
   double generator_gradient_norm = 0;
   double data_seconds = 0;  ///< spent waiting for clips
@@ -34,7 +37,16 @@ struct StepReport {
   /// Whether a loss, score or gradient was not finite. That update, and what would have come after it in the step, was
   /// then left out: no weight, moment or statistic has changed by it.
   bool skipped = false;
-  std::string fault;  ///< where the first value that is not finite arose, such as "spatial.blocks.0.conv1: its result"
+  std::string
+      fault{};  ///< where the first value that is not finite arose, such as "spatial.blocks.0.conv1: its result"
+
+  /// What there is to tell of a discriminator, for a DVD-GAN "spatial" or "temporal". Throws ArgumentError if the
+  /// report tells of none of that name.
+  const DiscriminatorReport& discriminator(const std::string& name) const {
+    for (const DiscriminatorReport& each : discriminators)
+      if (each.name == name) return each;
+    throw ArgumentError("a report tells of no discriminator \"" + name + "\"");
+  }
 };
 
 }  // namespace dvd

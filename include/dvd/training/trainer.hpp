@@ -1,4 +1,4 @@
-// The training of a DVD-GAN (section 3 and appendix of the paper).
+// The training of a video GAN (section 3 and appendix of the paper).
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"
@@ -16,28 +16,38 @@
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// Trains a DVD-GAN: two updates of the discriminators on fresh data and latents, then one of the generator. A run is a
-/// function of the model's seed, the trainer's seed and the data; the number of threads changes no bit.
+/// An optimizer of a GAN's parameters.
+template <class O, class Gan>
+concept OptimizerOf = OptimizerFor < O,
+        FullPrecision<typename Gan::scalar_type>,
+typename Gan::device_type > ;
+
+/// Trains a GAN as the paper does: two updates of the discriminators on fresh data and latents, then one of the
+/// generator. A run is a function of the model's seed, the trainer's seed and the data; the number of threads changes
+/// no bit.
 ///
 ///     dvd::Trainer trainer(gan, {.batch = 8, .seed = 1});
 ///     for (int step = 0; step < 100; ++step) trainer.step(data);
 ///
-/// Another loss or optimizer is named as a type: `dvd::Trainer<Gan, dvd::WassersteinLoss> trainer(gan, {...})`.
+/// `gan` is a DvdGan or any other VideoGan. Another loss or other optimizers are named as types:
 ///
-/// A loss, score or gradient that is not finite never reaches a weight: see StepReport::skipped.
-template <class Gan, GanLoss Loss = HingeLoss,
-          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType =
-              Adam<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type>>
+///     dvd::Trainer<Gan, dvd::WassersteinLoss, dvd::AdamW<float>> trainer(gan, {.generator_optimizer = {...}, ...});
+///
+/// A discriminator that names a loss of its own is trained by that one. A loss, score or gradient that is not finite
+/// never reaches a weight: see StepReport::skipped.
+template <VideoGan Gan, AnyGanLoss Loss = HingeLoss,
+          OptimizerOf<Gan> GeneratorOptimizer =
+              Adam<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type>,
+          OptimizerOf<Gan> DiscriminatorOptimizer = GeneratorOptimizer>
 class Trainer {
  public:
   using GanType = Gan;
   using T = typename Gan::scalar_type;
   using D = typename Gan::device_type;
-  using Optimizer = OptimizerType;
-  using Sampler = typename Gan::Parts::Sampler;
+  using Options = TrainerOptionsFor<typename GeneratorOptimizer::Options, typename DiscriminatorOptimizer::Options>;
 
   /// Trains `gan`, which must outlive the trainer. Throws ArgumentError for settings that make no sense.
-  explicit Trainer(Gan& gan, const TrainerOptions& options = {});
+  explicit Trainer(Gan& gan, const Options& options = {});
   ~Trainer();
 
   // A copy would train the same model with moments of its own.
@@ -60,14 +70,14 @@ class Trainer {
     return step_on([&](Index number) { return training_batch(data, number); });
   }
 
-  /// One update of both discriminators, each by its own loss on real and generated videos as one batch.
+  /// One update of all discriminators, each by its own loss on real and generated videos as one batch.
   void discriminator_update(const DiscriminatorInputs<T, D>& inputs, StepReport& report);
 
   /// The same on a batch in parts. If a loss, score or gradient is not finite, nothing is updated, and the report
   /// says so.
   void discriminator_update(const std::vector<DiscriminatorInputs<T, D>>& parts, StepReport& report);
 
-  /// One update of the generator by the sum of both discriminators' losses, and of its average: the end of a step.
+  /// One update of the generator by the sum of the discriminators' losses, and of its average: the end of a step.
   void generator_update(const GeneratorInputs<T, D>& inputs, StepReport& report);
 
   /// The same on a batch in parts. If a loss or gradient is not finite, nothing is updated, and the report says so.
@@ -85,19 +95,21 @@ class Trainer {
     };
   }
 
-  /// Batches of clips that a step takes: one for every update of the discriminators and, where videos are continued,
-  /// one for the generator's.
-  Index batches_per_step() const { return options_.d_steps + (gan_.config().condition_frames > 0 ? 1 : 0); }
+  /// Batches of clips that a step takes: one for every update of the discriminators and one for the generator's, where
+  /// that needs real videos, for what they are to continue or for a loss that sees their scores.
+  Index batches_per_step() const { return options_.d_steps + (generator_takes_clips() ? 1 : 0); }
 
-  /// What the learning rates of the next step are multiplied with.
+  /// What the learning rates of the next step are multiplied with. Throws ArgumentError if the schedule gives what is
+  /// no factor.
   double learning_rate_factor() const {
-    if (options_.decay_end == 0 || steps_ <= options_.decay_start) return 1;
-    const auto left = static_cast<double>(std::max<Index>(options_.decay_end - steps_, 0));
-    return left / static_cast<double>(options_.decay_end - options_.decay_start);
+    const double factor = options_.schedule ? options_.schedule(steps_) : 1;
+    require(is_finite(factor) && factor >= 0, "the schedule gives ", factor, " for the learning rate of step ",
+            steps_ + 1, "; expected a factor of 0 or more");
+    return factor;
   }
 
   Gan& gan() { return gan_; }
-  const TrainerOptions& options() const { return options_; }
+  const Options& options() const { return options_; }
   const Gan& gan() const { return gan_; }
   /// Steps so far, skipped ones included.
   Index steps() const { return steps_; }
@@ -109,8 +121,8 @@ class Trainer {
   /// the draws it had led astray.
   Index redraws() const { return redraws_; }
   void set_redraws(Index redraws) { redraws_ = redraws; }
-  Optimizer& generator_optimizer() { return updates_.generator_optimizer(); }
-  Optimizer& discriminator_optimizer() { return updates_.discriminator_optimizer(); }
+  GeneratorOptimizer& generator_optimizer() { return updates_.generator_optimizer(); }
+  DiscriminatorOptimizer& discriminator_optimizer() { return updates_.discriminator_optimizer(); }
 
  private:
   static Random step_random(std::uint64_t seed, Index redraws, Index step) {
@@ -122,10 +134,15 @@ class Trainer {
   }
   Random step_random(Index step) const { return step_random(options_.seed, redraws_, step); }
 
+  const VideoSizes& sizes() const { return updates_.expected().sizes; }
+  bool generator_sees_real_videos() const { return updates_.expected().real_videos_for_generator; }
+  bool generator_takes_clips() const { return sizes().given_something() || generator_sees_real_videos(); }
+
   /// Updates begin, with the learning rates of this step.
   void begin() {
-    generator_optimizer().scale_learning_rate(learning_rate_factor());
-    discriminator_optimizer().scale_learning_rate(learning_rate_factor());
+    const double factor = learning_rate_factor();
+    generator_optimizer().scale_learning_rate(factor);
+    discriminator_optimizer().scale_learning_rate(factor);
     updates_.begin();
   }
 
@@ -136,55 +153,74 @@ class Trainer {
   StepReport step_on(const BatchOf& batch);
 
   void check_classes(Index classes) const {
-    require(classes <= gan_.config().classes, "the data set has ", classes, " classes and the model ",
-            gan_.config().classes, ": give the model's configuration .classes = ", classes);
+    require(classes <= sizes().classes || sizes().classes == 0, "the data set has ", classes, " classes and the model ",
+            sizes().classes, ": give the model's configuration .classes = ", classes);
   }
 
   std::vector<TrainingClip> checked_clips(const BatchOf& batch, Index number, StepReport& report) const {
     const auto start = std::chrono::steady_clock::now();
     std::vector<TrainingClip> clips = batch(number);
     report.data_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const DvdGanConfig& config = gan_.config();
     require(static_cast<Index>(clips.size()) == options_.batch, "training expects batches of ", options_.batch,
             " clips, but the data set gives ", clips.size());
-    const ClipSize expected{config.video_frames(), config.image_height(), config.image_width(), config.image_channels};
-    for (const TrainingClip& clip : clips) {
-      require(clip.size() == expected, "the model expects clips of ", expected, ", but the data set gives ",
-              clip.size());
-      check_pixels(clip);
-      require(clip.label >= 0 && clip.label < config.classes, "the data set gives a clip of class ", clip.label,
-              ", but the model has ", config.classes, " classes");
-    }
+    for (const TrainingClip& clip : clips) check_clip(clip);
     return clips;
   }
 
+  void check_clip(const TrainingClip& clip) const {
+    const ClipSize expected{sizes().video_frames(), sizes().height, sizes().width, sizes().channels};
+    require(clip.size() == expected, "the model expects clips of ", expected, ", but the data set gives ", clip.size());
+    check_pixels(clip);
+    require(sizes().classes == 0 || (clip.label >= 0 && clip.label < sizes().classes),
+            "the data set gives a clip of class ", clip.label, ", but the model has ", sizes().classes, " classes");
+    require(sizes().condition_dim == 0 || static_cast<Index>(clip.condition.size()) == sizes().condition_dim,
+            "the model expects a vector of ", sizes().condition_dim,
+            " numbers with every clip, but the data set gives ", clip.condition.size());
+  }
+
   Tensor<T, D> latents(const Random& random) const {
-    Tensor<T, D> z(Shape{options_.batch, gan_.config().latent_dim});
+    Tensor<T, D> z(Shape{options_.batch, sizes().latent_dim});
     D::random_normal(z.size(), random.stream("latents"), T{1}, z.data());
     return z;
   }
 
-  /// Of generated videos: those of the clips that they continue, or random ones.
+  Labels labels_of(const std::vector<TrainingClip>& clips) const {
+    Labels labels;
+    if (sizes().classes > 0)
+      for (const TrainingClip& clip : clips) labels.push_back(clip.label);
+    return labels;
+  }
+
+  /// Of generated videos: those of the clips of which they are given something, or random ones.
   Labels labels(const std::vector<TrainingClip>& clips, const Random& random) const {
-    if (gan_.config().condition_frames > 0) {
-      Labels result;
-      for (const TrainingClip& clip : clips) result.push_back(clip.label);
-      return result;
-    }
+    if (sizes().given_something()) return labels_of(clips);
     const Random own = random.stream("labels");
-    Labels result;
-    for (Index n = 0; n < options_.batch; ++n)
-      result.push_back(own.below(static_cast<std::uint64_t>(n), gan_.config().classes));
-    return result;
+    Labels labels;
+    for (Index n = 0; n < options_.batch && sizes().classes > 0; ++n)
+      labels.push_back(own.below(static_cast<std::uint64_t>(n), sizes().classes));
+    return labels;
   }
 
   static Random layers_random(const Random& random, Index part) {
     return random.stream("layers").stream(static_cast<std::uint64_t>(part));
   }
 
-  FrameIndices frames(const Random& random) const {
-    const Index total = gan_.config().frames, count = gan_.config().frames_judged();
-    const FrameIndices drawn = Sampler::draw(random.stream("frames"), options_.batch, total, count);
+  /// Frames for each discriminator that samples some.
+  SampledFrames frames(const Random& random) const {
+    SampledFrames all;
+    gan_.for_each_discriminator([&]<class X>(const std::string&, const X& discriminator) {
+      if constexpr (FrameSamplingDiscriminator<X>) {
+        const Random own = random.stream("frames");
+        all.push_back(checked_frames(X::Sampler::draw(all.empty() ? own : own.stream(all.size()), options_.batch,
+                                                      sizes().frames, discriminator.sampled_frames()),
+                                     discriminator.sampled_frames()));
+      }
+    });
+    return all;
+  }
+
+  FrameIndices checked_frames(FrameIndices drawn, Index count) const {
+    const Index total = sizes().frames;
     require(drawn.videos == options_.batch && drawn.count == count &&
                 static_cast<Index>(drawn.values.size()) == options_.batch * count,
             "the frame sampler must draw ", count, " frames of each of ", options_.batch, " videos, but gives ",
@@ -201,58 +237,72 @@ class Trainer {
     for (Index first = 0; first < options_.batch; first += size) f(first, std::min(size, options_.batch - first));
   }
 
+  /// What clips are conditioned on beside their class, if the model wants to know.
+  ConstTensorView<T, D> vectors_of(const Batch<T, D>& batch) const {
+    return sizes().condition_dim > 0 ? batch.conditions : ConstTensorView<T, D>();
+  }
+
   std::vector<DiscriminatorInputs<T, D>> discriminator_inputs(const std::vector<TrainingClip>& clips,
                                                               const Random& random) const {
     const Tensor<T, D> z = latents(random);
-    const Labels all_labels = labels(clips, random);
-    const FrameIndices of_real = frames(random.stream("real")), of_fake = frames(random);
+    const Labels real_labels = labels_of(clips), all_labels = labels(clips, random);
+    const SampledFrames of_real = frames(random.stream("real")), of_fake = frames(random);
     std::vector<DiscriminatorInputs<T, D>> parts;
     for_each_part([&](Index first, Index count) {
-      const Batch<T, D> batch = to_batch<T, D>(clips, first, count);
-      parts.push_back({batch.videos, batch.labels, z.slice(first, count), part_of(all_labels, first, count),
-                       part_of(of_real, first, count), part_of(of_fake, first, count), layers_random(random, first)});
+      const Batch<T, D> real = to_batch<T, D>(clips, first, count);
+      const ConstTensorView<T, D> vectors = vectors_of(real);
+      parts.push_back({real.videos, part_of(real_labels, first, count), z.slice(first, count),
+                       part_of(all_labels, first, count), part_of(of_real, first, count),
+                       part_of(of_fake, first, count), layers_random(random, first), vectors, vectors});
     });
     return parts;
   }
 
-  /// For the generator's update, which needs clips only where it is to continue them.
+  /// For the generator's update, which needs clips only where `generator_takes_clips`.
   std::vector<GeneratorInputs<T, D>> generator_inputs(const std::vector<TrainingClip>& clips,
                                                       const Random& random) const {
     const Tensor<T, D> z = latents(random);
     const Labels all_labels = labels(clips, random);
-    const FrameIndices all_frames = frames(random);
-    const Index given = gan_.config().condition_frames;
+    const SampledFrames all_frames = frames(random), of_real = frames(random.stream("real"));
     std::vector<GeneratorInputs<T, D>> parts;
     for_each_part([&](Index first, Index count) {
-      ConstTensorView<T, D> condition;
-      if (given > 0) condition = condition_of<T, D>(to_batch<T, D>(clips, first, count).videos, given);
-      parts.push_back({z.slice(first, count), part_of(all_labels, first, count), part_of(all_frames, first, count),
-                       condition, layers_random(random, first)});
+      GeneratorInputs<T, D> part{z.slice(first, count), part_of(all_labels, first, count),
+                                 part_of(all_frames, first, count)};
+      part.random = layers_random(random, first);
+      if (generator_takes_clips()) {
+        const Batch<T, D> real = to_batch<T, D>(clips, first, count);
+        part.condition = condition_of<T, D>(real.videos, sizes().condition_frames);
+        part.vectors = vectors_of(real);
+        if (generator_sees_real_videos()) {
+          part.real = real.videos;
+          part.real_vectors = part.vectors;
+          part.real_labels = part_of(labels_of(clips), first, count);
+          part.real_frames = part_of(of_real, first, count);
+        }
+      }
+      parts.push_back(std::move(part));
     });
     return parts;
   }
 
   Gan& gan_;
-  TrainerOptions options_;
-  Updates<Gan, Loss, OptimizerType> updates_;
+  Options options_;
+  Updates<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer> updates_;
   Index steps_ = 0, skipped_steps_ = 0, redraws_ = 0;
 };
 
 // What programs call is defined outside the class: a program that has it compiled in a library (dvd::compiled) then
 // compiles none of it.
 
-template <class Gan, GanLoss Loss,
-          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
-Trainer<Gan, Loss, OptimizerType>::Trainer(Gan& gan, const TrainerOptions& options)
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
+Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::Trainer(Gan& gan, const Options& options)
     : gan_(gan), options_((options.validate(), options)), updates_(gan, options_) {}
 
-template <class Gan, GanLoss Loss,
-          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
-Trainer<Gan, Loss, OptimizerType>::~Trainer() = default;
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
+Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::~Trainer() = default;
 
-template <class Gan, GanLoss Loss,
-          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
-StepReport Trainer<Gan, Loss, OptimizerType>::step_on(const BatchOf& batch) {
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
+StepReport Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::step_on(const BatchOf& batch) {
   StepReport report;
   std::vector<TrainingClip> clips;
   std::vector<std::vector<DiscriminatorInputs<T, D>>> for_discriminators;
@@ -261,7 +311,7 @@ StepReport Trainer<Gan, Loss, OptimizerType>::step_on(const BatchOf& batch) {
     clips = checked_clips(batch, number++, report);
     for_discriminators.push_back(discriminator_inputs(clips, update_random(step_random(steps_), update)));
   }
-  if (gan_.config().condition_frames > 0) clips = checked_clips(batch, number, report);
+  if (generator_takes_clips()) clips = checked_clips(batch, number, report);
   auto for_generator = generator_inputs(clips, step_random(steps_).stream("generator"));
 
   begin();
@@ -274,32 +324,29 @@ StepReport Trainer<Gan, Loss, OptimizerType>::step_on(const BatchOf& batch) {
   return report;
 }
 
-template <class Gan, GanLoss Loss,
-          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
-void Trainer<Gan, Loss, OptimizerType>::discriminator_update(const DiscriminatorInputs<T, D>& inputs,
-                                                             StepReport& report) {
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
+void Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::discriminator_update(
+    const DiscriminatorInputs<T, D>& inputs, StepReport& report) {
   discriminator_update(std::vector{inputs}, report);
 }
 
-template <class Gan, GanLoss Loss,
-          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
-void Trainer<Gan, Loss, OptimizerType>::discriminator_update(const std::vector<DiscriminatorInputs<T, D>>& parts,
-                                                             StepReport& report) {
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
+void Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::discriminator_update(
+    const std::vector<DiscriminatorInputs<T, D>>& parts, StepReport& report) {
   begin();
   updates_.queue(parts);
   updates_.finish(report);
 }
 
-template <class Gan, GanLoss Loss,
-          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
-void Trainer<Gan, Loss, OptimizerType>::generator_update(const GeneratorInputs<T, D>& inputs, StepReport& report) {
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
+void Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::generator_update(
+    const GeneratorInputs<T, D>& inputs, StepReport& report) {
   generator_update(std::vector{inputs}, report);
 }
 
-template <class Gan, GanLoss Loss,
-          OptimizerFor<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type> OptimizerType>
-void Trainer<Gan, Loss, OptimizerType>::generator_update(const std::vector<GeneratorInputs<T, D>>& parts,
-                                                         StepReport& report) {
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
+void Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::generator_update(
+    const std::vector<GeneratorInputs<T, D>>& parts, StepReport& report) {
   begin();
   updates_.queue(parts, steps_ + 1);
   if (updates_.finish(report)) ++steps_;

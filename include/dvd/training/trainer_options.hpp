@@ -5,11 +5,23 @@
 
 #include "dvd/training/adam.hpp"
 #include "dvd/training/moving_average.hpp"
+#include "dvd/training/schedule.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// Settings of training; the defaults are the paper's but for the batch, which is 512 there.
-struct TrainerOptions {
+namespace detail {
+/// An optimizer's settings with a learning rate, where they have one of that name.
+template <class Options>
+Options with_learning_rate(double rate) {
+  Options options{};
+  if constexpr (requires { options.learning_rate = rate; }) options.learning_rate = rate;
+  return options;
+}
+}  // namespace detail
+
+/// Settings of training with given optimizers; the defaults are the paper's but for the batch, which is 512 there.
+template <class GeneratorOptimizerOptions, class DiscriminatorOptimizerOptions>
+struct TrainerOptionsFor {
   Index batch = 8;
   std::uint64_t seed = 0;
   Index d_steps = 2;  ///< updates of the discriminators in a step
@@ -18,11 +30,10 @@ struct TrainerOptions {
   /// come from the u before and after the first part, so it is not the same training: keep parts as large as memory
   /// allows. 0: the whole batch at once.
   Index micro_batch = 0;
-  AdamOptions generator_optimizer = {.learning_rate = 1e-4};
-  AdamOptions discriminator_optimizer = {.learning_rate = 5e-4};
-  /// Both learning rates fall linearly from what they are after step `decay_start` to 0 after step `decay_end`. With
-  /// `decay_end` 0 they stay.
-  Index decay_start = 0, decay_end = 0;
+  GeneratorOptimizerOptions generator_optimizer = detail::with_learning_rate<GeneratorOptimizerOptions>(1e-4);
+  DiscriminatorOptimizerOptions discriminator_optimizer =
+      detail::with_learning_rate<DiscriminatorOptimizerOptions>(5e-4);
+  Schedule schedule = {};  ///< of both learning rates: ConstantRate, LinearFall, CosineFall, WarmUp or any function
   MovingAverageOptions average = {};
   /// Let the device record its work and replay it, where it can: what a GPU needs to be kept busy. Not for layers whose
   /// work differs from pass to pass, of which this library has one, RandomHalfCrop, for which it is off by itself.
@@ -33,14 +44,15 @@ struct TrainerOptions {
     require(batch >= 1 && batch <= 65536, "batch must be between 1 and 65536, not ", batch);
     require(micro_batch >= 0, "micro_batch must be at least 1, or 0 for whole batches, not ", micro_batch);
     require(d_steps >= 1 && d_steps <= 1000, "d_steps must be between 1 and 1000, not ", d_steps);
-    require(decay_end == 0 || (decay_start >= 0 && decay_start < decay_end),
-            "the learning rates' decay must start at step 0 or later and end after its start, not last from ",
-            decay_start, " to ", decay_end);
+    if (schedule) schedule(0);  // throws if it makes no sense
     require(average.decay >= 0 && average.decay < 1, "the average's decay must be at least 0 and below 1, not ",
             average.decay);
     require(average.start >= 0, "the average's start must not be negative, as ", average.start, " is");
   }
 };
+
+/// Settings of training with Adam.
+using TrainerOptions = TrainerOptionsFor<AdamOptions, AdamOptions>;
 
 }  // namespace dvd
 

@@ -11,9 +11,10 @@
 #include "dvd/layers/replay.hpp"
 #include "dvd/training/fault.hpp"
 #include "dvd/training/input_checks.hpp"
-#include "dvd/training/losses.hpp"
+#include "dvd/training/moving_average.hpp"
 #include "dvd/training/optimizer.hpp"
 #include "dvd/training/report.hpp"
+#include "dvd/training/score_gradients.hpp"
 #include "dvd/training/trainer_options.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -24,25 +25,27 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 ///
 /// `queue` throws ArgumentError for inputs that do not fit the model. Whatever it throws, that update has changed and
 /// counted nothing.
-template <class Gan, GanLoss Loss, class Optimizer>
+template <VideoGan Gan, AnyGanLoss Loss, class GeneratorOptimizer, class DiscriminatorOptimizer>
 class Updates {
  public:
   using T = typename Gan::scalar_type;
   using D = typename Gan::device_type;
   using P = FullPrecision<T>;
+  using Networks = std::remove_cvref_t<decltype(std::declval<Gan&>().networks())>;
+  using Options = TrainerOptionsFor<typename GeneratorOptimizer::Options, typename DiscriminatorOptimizer::Options>;
 
   /// `gan` must outlive this.
-  Updates(Gan& gan, const TrainerOptions& options)
+  Updates(Gan& gan, const Options& options)
       : gan_(gan),
-        record_(options.record),
+        expected_(expected_of(gan)),
+        record_(options.record && !draws_at_random(gan)),
         generator_(contents(gan.networks())),
-        spatial_(contents(gan.spatial, "spatial.")),
-        temporal_(contents(gan.temporal, "temporal.")),
+        discriminators_(contents_of_discriminators(gan)),
         generator_optimizer_(generator_, options.generator_optimizer),
-        discriminator_optimizer_(both(spatial_, temporal_), options.discriminator_optimizer),
+        discriminator_optimizer_(joined(discriminators_), options.discriminator_optimizer),
         average_(generator_, contents(gan.average, "ema."), options.average),
-        numbers_(Shape{numbers_count}),
-        history_(Shape{options.d_steps + 1, numbers_count + 1}) {}
+        numbers_(Shape{numbers_count()}),
+        history_(Shape{options.d_steps + 1, numbers_count() + 1}) {}
 
   // It points to parameters and holds their moments.
   Updates(const Updates&) = delete;
@@ -56,9 +59,12 @@ class Updates {
     D::fill(1, P{1}, sound_.data());
   }
 
-  /// One update of both discriminators, each by its own loss on real and generated videos as one batch, in parts.
+  /// What inputs must fit.
+  const ExpectedInputs& expected() const { return expected_; }
+
+  /// One update of all discriminators, each by its own loss on real and generated videos as one batch, in parts.
   void queue(std::vector<DiscriminatorInputs<T, D>> parts) {
-    check_inputs(gan_.config(), parts);
+    check_inputs(expected_, parts);
     require(static_cast<Index>(queued_discriminator_.size()) + 1 < history_.extent(0), "a step has ",
             history_.extent(0) - 1, " updates of the discriminators, not more");
     place(parts, discriminator_batch_, discriminator_recording_);
@@ -67,10 +73,10 @@ class Updates {
     queued_discriminator_.push_back(std::move(parts));
   }
 
-  /// One update of the generator by the sum of both discriminators' losses, and of its average: number `update` (1, 2,
+  /// One update of the generator by the sum of the discriminators' losses, and of its average: number `update` (1, 2,
   /// ...) of the run.
   void queue(std::vector<GeneratorInputs<T, D>> parts, Index update) {
-    check_inputs(gan_.config(), parts);
+    check_inputs(expected_, parts);
     place(parts, generator_batch_, generator_recording_);
     average_.advance(update);
     run(generator_recording_, generator_optimizer_, [this] { update_generator(); });
@@ -87,17 +93,21 @@ class Updates {
     bool sound = true;
     for (Index update = 0; update < updates && sound; ++update) {
       const auto number = [&](Index which) {
-        return static_cast<double>(history[static_cast<std::size_t>(update * (numbers_count + 1) + which)]);
+        return static_cast<double>(history[static_cast<std::size_t>(update * (numbers_count() + 1) + which)]);
       };
       if (update < discriminator_updates) {
-        report.spatial = {number(loss), number(real_score), number(fake_score), std::sqrt(number(squared_norm))};
-        report.temporal = {number(of_temporal + loss), number(of_temporal + real_score),
-                           number(of_temporal + fake_score), std::sqrt(number(of_temporal + squared_norm))};
+        report.discriminators.resize(discriminators_.size());
+        for (std::size_t i = 0; i < discriminators_.size(); ++i) {
+          const Index first = first_number(i);
+          report.discriminators[i] = {discriminators_[i].name, number(first + loss_number),
+                                      number(first + real_score_number), number(first + fake_score_number),
+                                      std::sqrt(number(first + squared_norm))};
+        }
       } else {
-        report.generator_loss = number(loss);
+        report.generator_loss = number(loss_number);
         report.generator_gradient_norm = std::sqrt(number(squared_norm));
       }
-      sound = number(numbers_count) != 0;
+      sound = number(numbers_count()) != 0;
       if (sound) continue;
       report.skipped = true;
       discriminator_optimizer_.set_steps(steps_before_.discriminator + std::min(update, discriminator_updates));
@@ -112,20 +122,73 @@ class Updates {
     return sound;
   }
 
-  Optimizer& generator_optimizer() { return generator_optimizer_; }
-  Optimizer& discriminator_optimizer() { return discriminator_optimizer_; }
+  GeneratorOptimizer& generator_optimizer() { return generator_optimizer_; }
+  DiscriminatorOptimizer& discriminator_optimizer() { return discriminator_optimizer_; }
 
  private:
-  /// The numbers that an update leaves on the device. Those of the generator's take the first places.
-  enum Number : Index { loss, real_score, fake_score, squared_norm, of_temporal, numbers_count = 2 * of_temporal };
+  struct Discriminator {
+    std::string name;
+    Contents<P, D> contents;
+  };
 
-  static Contents<P, D> both(Contents<P, D> first, const Contents<P, D>& second) {
-    first.parameters.insert(first.parameters.end(), second.parameters.begin(), second.parameters.end());
-    return first;
+  /// The numbers that an update leaves on the device: of each discriminator a ScoreNumber each and the square of its
+  /// gradient's norm. The generator's update has a loss and a norm in the places of the first.
+  static constexpr Index squared_norm = score_numbers, numbers_each = score_numbers + 1;
+  static Index first_number(std::size_t discriminator) { return static_cast<Index>(discriminator) * numbers_each; }
+  Index numbers_count() const { return first_number(discriminators_.size()); }
+
+  static ExpectedInputs expected_of(Gan& gan) {
+    ExpectedInputs expected{gan.networks().sizes()};
+    gan.for_each_discriminator([&]<class X>(const std::string&, X&) {
+      expected.samplers += FrameSamplingDiscriminator<X>;
+      expected.real_videos_for_generator |= PairedGanLoss<LossOf<X, Loss>>;
+    });
+    return expected;
   }
 
-  template <class Inputs, class Batch>
-  void place(const std::vector<Inputs>& parts, std::vector<Batch>& batch, typename D::Recording& recording) {
+  static bool draws_at_random(Gan& gan) {
+    bool any = detail::draws_at_random<Networks>();
+    gan.for_each_discriminator([&]<class X>(const std::string&, X&) { any |= detail::draws_at_random<X>(); });
+    return any;
+  }
+
+  static std::vector<Discriminator> contents_of_discriminators(Gan& gan) {
+    std::vector<Discriminator> all;
+    gan.for_each_discriminator([&](const std::string& name, auto& discriminator) {
+      all.push_back({name, contents(discriminator, name + ".")});
+    });
+    require(!all.empty(), "a GAN needs at least one discriminator");
+    return all;
+  }
+
+  static Contents<P, D> joined(const std::vector<Discriminator>& discriminators) {
+    Contents<P, D> all;
+    for (const Discriminator& each : discriminators)
+      all.parameters.insert(all.parameters.end(), each.contents.parameters.begin(), each.contents.parameters.end());
+    return all;
+  }
+
+  /// Generator, then discriminators.
+  std::vector<const Contents<P, D>*> networks() const {
+    std::vector<const Contents<P, D>*> all{&generator_};
+    for (const Discriminator& each : discriminators_) all.push_back(&each.contents);
+    return all;
+  }
+
+  /// Calls `f(discriminator, videos, number)` for every discriminator with what it sees of `videos`; `number` counts
+  /// them from 0.
+  template <class F>
+  void for_each_discriminator(const UpdateBatch<T, D>& batch, VideoBatch<T, D>& videos, const F& f) {
+    std::size_t number = 0, sampler = 0;
+    gan_.for_each_discriminator([&]<class X>(const std::string&, X& discriminator) {
+      if constexpr (FrameSamplingDiscriminator<X>) videos.frames = batch.frames(sampler++);
+      f(discriminator, videos, number++);
+    });
+  }
+
+  template <class Inputs>
+  void place(const std::vector<Inputs>& parts, std::vector<UpdateBatch<T, D>>& batch,
+             typename D::Recording& recording) {
     bool fits = parts.size() == batch.size();
     for (std::size_t i = 0; fits && i < parts.size(); ++i) fits = batch[i].fits(parts[i]);
     if (!fits) {
@@ -133,17 +196,16 @@ class Updates {
       batch.resize(parts.size());
       recording.reset();
     }
-    for (std::size_t i = 0; i < parts.size(); ++i) batch[i].assign(parts[i], gan_.config().condition_frames);
+    for (std::size_t i = 0; i < parts.size(); ++i) batch[i].assign(parts[i], expected_.sizes.condition_frames);
   }
 
   /// Does or replays an update, which `optimizer` counts unless it throws.
-  template <class Work>
+  template <class Optimizer, class Work>
   void run(typename D::Recording& recording, Optimizer& optimizer, const Work& work) {
-    constexpr bool random_layers = requires { Gan::Parts::Downsampler::draws_at_random; };
     const Index steps = optimizer.steps();
     optimizer.advance();
     try {
-      if (record_ && !random_layers)
+      if (record_)
         recording.run(work);
       else
         work();
@@ -167,56 +229,55 @@ class Updates {
 
   /// Keeps the numbers of the update queued last.
   void note(Index update) {
-    D::copy_rows(1, 1, numbers_count, numbers_.data(), 0, 0, history_[update].data(), 0, 0);
-    D::copy_rows(1, 1, 1, sound_.data(), 0, 0, history_[update].data() + numbers_count, 0, 0);
+    D::copy_rows(1, 1, numbers_count(), numbers_.data(), 0, 0, history_[update].data(), 0, 0);
+    D::copy_rows(1, 1, 1, sound_.data(), 0, 0, history_[update].data() + numbers_count(), 0, 0);
   }
 
   /// Where an update went wrong. Does it once more for the gradients it had, as those that came after it have theirs;
   /// as nothing is sound any more, that changes nothing else.
-  template <class Inputs, class Batch, class Work>
-  std::string fault_of(const std::vector<Inputs>& parts, std::vector<Batch>& batch, const Work& work) {
-    for (std::size_t i = 0; i < parts.size(); ++i) batch[i].assign(parts[i], gan_.config().condition_frames);
+  template <class Inputs, class Work>
+  std::string fault_of(const std::vector<Inputs>& parts, std::vector<UpdateBatch<T, D>>& batch, const Work& work) {
+    for (std::size_t i = 0; i < parts.size(); ++i) batch[i].assign(parts[i], expected_.sizes.condition_frames);
     work();
     const Replay<T, D> before(gan_);
-    std::string fault = find_fault(gan_, {&generator_, &spatial_, &temporal_}, batch);
+    std::string fault = find_fault(gan_, networks(), batch);
     before.undo(gan_);
     return fault;
   }
 
   void update_discriminators() {
     const Replay<T, D> before(gan_);
-    spatial_.clear_gradients();
-    temporal_.clear_gradients();
-    D::fill(numbers_count, P{0}, numbers_.data());
+    for (Discriminator& each : discriminators_) each.contents.clear_gradients();
+    numbers_.fill(P{0});
     or_undo(before, [&] {
       for (const auto& part : discriminator_batch_)
         add_discriminator_gradients(part, share_of(part, discriminator_batch_), pass_for(part, discriminator_batch_));
     });
-    D::sum_squares(gradients_of(spatial_), numbers_.data() + squared_norm);
-    D::sum_squares(gradients_of(temporal_), numbers_.data() + of_temporal + squared_norm);
-    judge(before);
+    for (std::size_t i = 0; i < discriminators_.size(); ++i)
+      D::sum_squares(gradients_of(discriminators_[i].contents), numbers_.data() + first_number(i) + squared_norm);
+    keep_if_finite(before);
     discriminator_optimizer_.step(sound_);
   }
 
   void update_generator() {
     const Replay<T, D> before(gan_);
     generator_.clear_gradients();
-    D::fill(numbers_count, P{0}, numbers_.data());
+    numbers_.fill(P{0});
     or_undo(before, [&] {
       for (const auto& part : generator_batch_)
         add_generator_gradients(part, share_of(part, generator_batch_), pass_for(part, generator_batch_));
     });
     D::sum_squares(gradients_of(generator_), numbers_.data() + squared_norm);
-    judge(before);
+    keep_if_finite(before);
     generator_optimizer_.step(sound_);
     average_.step(sound_);
   }
 
-  /// Whether losses, scores, gradients and statistics are finite (a variance can be infinite where what it normalises
-  /// is not). If they are not, the buffers go back to what they were before the update.
-  void judge(const Replay<T, D>& before) {
+  /// Notes whether losses, scores, gradients and statistics are finite (a variance can be infinite where what it
+  /// normalises is not). If they are not, the buffers go back to what they were before the update.
+  void keep_if_finite(const Replay<T, D>& before) {
     std::vector<ArrayView<P>> arrays{{numbers_.size(), numbers_.data()}};
-    for (const Contents<P, D>* network : {&generator_, &spatial_, &temporal_}) {
+    for (const Contents<P, D>* network : networks()) {
       for (const auto& [name, buffer] : network->buffers)
         arrays.push_back({buffer->value.size(), buffer->value.data()});
       if constexpr (compiled_for_finite_numbers)  // then a weight that is not finite may show in nothing else
@@ -227,75 +288,38 @@ class Updates {
     before.undo(gan_, sound_.data());
   }
 
-  void add_discriminator_gradients(const DiscriminatorBatch<T, D>& batch, double weight, Pass pass) {
-    const Tensor<T, D> videos = batch.judged(gan_.generate(batch.z, batch.labels, batch.condition, pass));
-    const Index real_count = batch.real.extent(1);
-    {
-      typename Gan::SpatialType::Cache cache;
-      const Tensor<P, D> scores = gan_.spatial.forward(videos, batch.judged_labels, batch.judged_frames, pass, &cache);
-      gan_.spatial.backward(discriminator_loss(scores, real_count, weight, numbers_.data()), cache,
-                            Gradients::parameters);
-    }
-    {
-      typename Gan::TemporalType::Cache cache;
-      const Tensor<P, D> scores = gan_.temporal.forward(videos, batch.judged_labels, pass, &cache);
-      gan_.temporal.backward(discriminator_loss(scores, real_count, weight, numbers_.data() + of_temporal), cache,
-                             Gradients::parameters);
-    }
+  void add_discriminator_gradients(const UpdateBatch<T, D>& batch, double weight, Pass pass) {
+    VideoBatch<T, D> videos = batch.videos(gan_.networks().generate(batch.z, batch.conditions, pass));
+    for_each_discriminator(
+        batch, videos, [&]<class X>(X& discriminator, const VideoBatch<T, D>& seen, std::size_t number) {
+          typename X::Cache cache;
+          const Tensor<P, D> scores = discriminator.forward(seen, pass, &cache);
+          discriminator.backward(discriminator_gradient<LossOf<X, Loss>, P, D>(scores, batch.real_count(), weight,
+                                                                               numbers_.data() + first_number(number)),
+                                 cache, Gradients::parameters);
+        });
   }
 
-  void add_generator_gradients(const GeneratorBatch<T, D>& batch, double weight, Pass pass) {
-    typename Gan::Networks::Cache generator_cache;
-    Tensor<T, D> videos = batch.judged(gan_.generate(batch.z, batch.labels, batch.condition, pass, &generator_cache));
+  void add_generator_gradients(const UpdateBatch<T, D>& batch, double weight, Pass pass) {
+    typename Networks::Cache generator_cache;
+    VideoBatch<T, D> videos = batch.videos(gan_.networks().generate(batch.z, batch.conditions, pass, &generator_cache));
     Tensor<T, D> dvideos;
-    {
-      typename Gan::SpatialType::Cache cache;
-      const Tensor<P, D> scores = gan_.spatial.forward(videos, batch.judged_labels, batch.judged_frames, pass, &cache);
-      dvideos = gan_.spatial.backward(generator_loss(scores, weight), cache, Gradients::inputs);
-    }
-    {
-      typename Gan::TemporalType::Cache cache;
-      const Tensor<P, D> scores = gan_.temporal.forward(videos, batch.judged_labels, pass, &cache);
-      const Tensor<T, D> dtemporal = gan_.temporal.backward(generator_loss(scores, weight), cache, Gradients::inputs);
-      D::add(dvideos.size(), dtemporal.data(), dvideos.data());
-    }
+    for_each_discriminator(batch, videos, [&]<class X>(X& discriminator, const VideoBatch<T, D>& seen, std::size_t) {
+      typename X::Cache cache;
+      const Tensor<P, D> scores = discriminator.forward(seen, pass, &cache);
+      Tensor<T, D> from_this = discriminator.backward(
+          generator_gradient<LossOf<X, Loss>, P, D>(scores, batch.real_count(), weight * share_of(discriminator),
+                                                    numbers_.data() + loss_number),
+          cache, Gradients::inputs);
+      if (dvideos)
+        D::add(dvideos.size(), from_this.data(), dvideos.data());
+      else
+        dvideos = std::move(from_this);
+    });
     videos = {};
-    const Index frames = gan_.config().frames;  // of the conditioning frames no gradient is wanted
-    gan_.networks().backward(dvideos.slice(dvideos.extent(0) - frames, frames), std::move(generator_cache),
+    // Of the conditioning frames no gradient is wanted.
+    gan_.networks().backward(batch.generated(dvideos, expected_.sizes.frames), std::move(generator_cache),
                              Gradients::parameters);
-  }
-
-  /// The gradient of the scores, real ones first, for a part of a batch that counts `weight` in it. Adds to `numbers`.
-  static Tensor<P, D> discriminator_loss(const ConstTensorView<P, D>& scores, Index real_count, double weight,
-                                         P* numbers) {
-    Tensor<P, D> dscores(scores.shape());
-    const Index fake_count = scores.size() - real_count;
-    auto part = Tensor<P, D>::zeros(Shape{3});
-    D::mean_loss(real_count, scores.data(), RealTerm<Loss>(), part.data() + loss, dscores.data());
-    D::mean_loss(fake_count, scores.data() + real_count, FakeTerm<Loss>(), part.data() + loss,
-                 dscores.data() + real_count);
-    D::sum_rows(1, real_count, 1, scores.data(), 1, part.data() + real_score, false);
-    D::sum_rows(1, fake_count, 1, scores.data() + real_count, 1, part.data() + fake_score, false);
-    for (const auto& [score, count] : {std::pair(real_score, real_count), std::pair(fake_score, fake_count)})
-      D::scale(1, static_cast<P>(1 / static_cast<double>(count)), part.data() + score, part.data() + score);
-    if (weight != 1) {
-      D::scale(part.size(), static_cast<P>(weight), part.data(), part.data());
-      D::scale(dscores.size(), static_cast<P>(weight), dscores.data(), dscores.data());
-    }
-    D::add(part.size(), part.data(), numbers);
-    return dscores;
-  }
-
-  Tensor<P, D> generator_loss(const ConstTensorView<P, D>& scores, double weight) {
-    Tensor<P, D> dscores(scores.shape());
-    auto part = Tensor<P, D>::zeros(Shape{1});
-    D::mean_loss(scores.size(), scores.data(), GeneratorTerm<Loss>(), part.data(), dscores.data());
-    if (weight != 1) {
-      D::scale(1, static_cast<P>(weight), part.data(), part.data());
-      D::scale(dscores.size(), static_cast<P>(weight), dscores.data(), dscores.data());
-    }
-    D::add(1, part.data(), numbers_.data() + loss);
-    return dscores;
   }
 
   static std::vector<ArrayView<P>> gradients_of(const Contents<P, D>& network) {
@@ -306,13 +330,15 @@ class Updates {
   }
 
   Gan& gan_;
+  ExpectedInputs expected_;
   bool record_;
-  Contents<P, D> generator_, spatial_, temporal_;
-  Optimizer generator_optimizer_, discriminator_optimizer_;
+  Contents<P, D> generator_;
+  std::vector<Discriminator> discriminators_;
+  GeneratorOptimizer generator_optimizer_;
+  DiscriminatorOptimizer discriminator_optimizer_;
   MovingAverage<P, D> average_;
 
-  std::vector<DiscriminatorBatch<T, D>> discriminator_batch_;
-  std::vector<GeneratorBatch<T, D>> generator_batch_;
+  std::vector<UpdateBatch<T, D>> discriminator_batch_, generator_batch_;
   typename D::Recording discriminator_recording_, generator_recording_;
   Tensor<P, D> sound_{Shape{1}};  ///< 1 as long as all was finite since `begin`, then 0
   Tensor<P, D> numbers_;          ///< of an update

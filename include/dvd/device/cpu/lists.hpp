@@ -21,6 +21,11 @@ struct Lists {
   static void adam(const std::vector<AdamArrays<T>>& arrays, T beta1, T beta2, T epsilon, const T* rates,
                    const T* apply);
   template <class T>
+  static void momentum(const std::vector<MomentumArrays<T>>& arrays, T momentum, bool nesterov, T weight_decay,
+                       const T* rate, const T* apply);
+  template <class T>
+  static void scale_arrays(const std::vector<MutableArray<T>>& arrays, const T* factor, const T* apply);
+  template <class T>
   static void follow(const std::vector<ArrayPair<T>>& arrays, const T* decay, const T* apply);
   template <class T>
   static void copy_arrays(const std::vector<ArrayPair<T>>& arrays, const std::type_identity_t<T>* unless);
@@ -45,6 +50,28 @@ void Lists::adam(const std::vector<AdamArrays<T>>& arrays, T beta1, T beta2, T e
       v = beta2 * v + (T{1} - beta2) * g * g;
       w -= learning_rate * (m / correction1) / ((v / correction2).sqrt() + epsilon);
     });
+}
+
+template <class T>
+void Lists::momentum(const std::vector<MomentumArrays<T>>& arrays, T momentum, bool nesterov, T weight_decay,
+                     const T* rate, const T* apply) {
+  if (*apply == 0) return;
+  const T learning_rate = *rate;
+  for (const MomentumArrays<T>& array : arrays)
+    parallel_chunks(array.size, pointwise_grain, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        const T g = array.gradient[i] + weight_decay * array.weight[i];
+        const T v = momentum * array.velocity[i] + g;
+        array.velocity[i] = v;
+        array.weight[i] -= learning_rate * (nesterov ? g + momentum * v : v);
+      }
+    });
+}
+
+template <class T>
+void Lists::scale_arrays(const std::vector<MutableArray<T>>& arrays, const T* factor, const T* apply) {
+  if (*apply == 0) return;
+  for (const MutableArray<T>& array : arrays) Pointwise::scale(array.size, *factor, array.x, array.x);
 }
 
 template <class T>

@@ -1,0 +1,107 @@
+// A video GAN out of any generator and any discriminators.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
+#include <string>
+#include <utility>
+
+#include "dvd/layers/sequential.hpp"
+#include "dvd/models/sampling.hpp"
+#include "dvd/models/video_gan.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET {
+
+/// A discriminator and its name in checkpoints and reports.
+template <VideoDiscriminator X>
+struct NamedDiscriminator {
+  std::string name;
+  X discriminator;
+};
+
+/// A VideoGan of a generator and at least one discriminator, all over the generator's elements and device:
+///
+///     dvd::Gan gan(MyGenerator(...), dvd::NamedDiscriminator{"frames", MyDiscriminator(...)},
+///                  dvd::NamedDiscriminator{"motion", dvd::LayerDiscriminator(dvd::Sequential(...))});
+///     dvd::Trainer trainer(gan, {.batch = 8});
+///
+/// The generator of a DVD-GAN is `GeneratorNetworks`, its discriminators are SpatialDiscriminator and
+/// TemporalDiscriminator: so a DVD-GAN with one of them, or with a third, is made.
+template <VideoGenerator Generator, VideoDiscriminator... Discriminators>
+requires(sizeof...(Discriminators) > 0 &&
+         (std::same_as<typename Generator::scalar_type, typename Discriminators::scalar_type> && ...) &&
+         (std::same_as<typename Generator::device_type, typename Discriminators::device_type> && ...)) class Gan {
+ public:
+  using scalar_type = typename Generator::scalar_type;
+  using device_type = typename Generator::device_type;
+
+  Generator generator;
+  Generator average;  ///< the moving average of the generator; samples come from it
+
+  /// Throws ArgumentError for a name that is empty, used twice, or would be mistaken in a checkpoint for something
+  /// else.
+  explicit Gan(Generator made_by, NamedDiscriminator<Discriminators>... judged_by)
+      : generator(std::move(made_by)), average(clone(generator)), discriminators_(std::move(judged_by)...) {
+    std::vector<std::string> names = {"", "ema", "optimizer", "generator", "conditioning"};
+    for_each_discriminator([&](const std::string& name, const auto&) {
+      require(std::find(names.begin(), names.end(), name) == names.end() && name.find('.') == std::string::npos,
+              "a discriminator cannot be called \"", name, "\": give each a name of its own, without dots");
+      names.push_back(name);
+    });
+  }
+
+  // Optimizers and averages point to parameters, so the model stays where it is.
+  Gan(const Gan&) = delete;
+  Gan& operator=(const Gan&) = delete;
+
+  Generator& networks() { return generator; }
+  const Generator& networks() const { return generator; }
+  VideoSizes sizes() const { return generator.sizes(); }
+
+  /// Calls `f(name, discriminator)` for each, in their order.
+  template <class F>
+  void for_each_discriminator(F&& f) {
+    for_each(f, std::make_integer_sequence<int, sizeof...(Discriminators)>{});
+  }
+
+  /// Discriminator number `position`, counted from 0.
+  template <int position>
+  auto& discriminator() {
+    return detail::at<position>(discriminators_).discriminator;
+  }
+
+  /// Videos `[frames, N, H, W, C]` in [-1, 1] from the averaged weights. Throws ArgumentError for a label out of range,
+  /// and for a GAN whose videos are made from more than z and a label: call `average.generate` then.
+  Tensor<scalar_type, device_type> sample(const SampleOptions& options = {}) {
+    options.validate();
+    const VideoSizes all = sizes();
+    require(!all.given_something(),
+            "this GAN makes videos from frames or vectors that it is given: ", "call average.generate(), not sample()");
+    const Labels labels = all.classes > 0 ? Labels(static_cast<std::size_t>(options.count), options.label) : Labels();
+    const auto z = draw_latents<scalar_type, device_type>(all.latent_dim, options);
+    return average.generate(z, {.labels = labels}, Pass::evaluate());
+  }
+
+  /// Calls `f(name, parameter-or-buffer)` for all networks, under the names of a checkpoint.
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    generator.visit(prefix, f);
+    for_each_discriminator(
+        [&](const std::string& name, auto& discriminator) { discriminator.visit(prefix + name + ".", f); });
+    average.visit(prefix + "ema.", f);
+  }
+
+ private:
+  template <class F, int... Positions>
+  void for_each(F& f, std::integer_sequence<int, Positions...>) {
+    (f(std::as_const(detail::at<Positions>(discriminators_).name),
+       detail::at<Positions>(discriminators_).discriminator),
+     ...);
+  }
+
+  detail::PackOf<NamedDiscriminator<Discriminators>...> discriminators_;
+};
+
+}  // namespace dvd
+
+#include "dvd/core/macros_end.hpp"

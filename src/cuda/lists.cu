@@ -83,6 +83,46 @@ struct ListAdam {
   }
 };
 
+struct ListMomentum {
+  ListTable<MomentumArrays<float>> table;
+  float momentum, weight_decay;
+  bool nesterov;
+  const float *rate, *apply;
+
+  struct Step {
+    float momentum, weight_decay, learning_rate;
+    bool nesterov;
+
+    DVD_DEVICE void operator()(const MomentumArrays<float>& array, Index i) const {
+      const float g = array.gradient[i] + weight_decay * array.weight[i];
+      const float v = momentum * array.velocity[i] + g;
+      array.velocity[i] = v;
+      array.weight[i] -= learning_rate * (nesterov ? g + momentum * v : v);
+    }
+  };
+
+  DVD_DEVICE void operator()(Index thread) const {
+    if (*apply == 0) return;
+    table.visit(thread, Step{momentum, weight_decay, *rate, nesterov});
+  }
+};
+
+struct ListScale {
+  ListTable<MutableArray<float>> table;
+  const float *factor, *apply;
+
+  struct Step {
+    float factor;
+
+    DVD_DEVICE void operator()(const MutableArray<float>& array, Index i) const { array.x[i] *= factor; }
+  };
+
+  DVD_DEVICE void operator()(Index thread) const {
+    if (*apply == 0) return;
+    table.visit(thread, Step{*factor});
+  }
+};
+
 struct ListFollow {
   ListTable<ArrayPair<float>> table;
   const float *decay, *apply;
@@ -176,6 +216,19 @@ void Lists::adam(const std::vector<AdamArrays<float>>& arrays, float beta1, floa
                  const float* rates, const float* apply) {
   detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
     for_each(threads, detail::ListAdam{table, beta1, beta2, epsilon, rates, apply});
+  });
+}
+
+void Lists::momentum(const std::vector<MomentumArrays<float>>& arrays, float momentum, bool nesterov,
+                     float weight_decay, const float* rate, const float* apply) {
+  detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
+    for_each(threads, detail::ListMomentum{table, momentum, weight_decay, nesterov, rate, apply});
+  });
+}
+
+void Lists::scale_arrays(const std::vector<MutableArray<float>>& arrays, const float* factor, const float* apply) {
+  detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
+    for_each(threads, detail::ListScale{table, factor, apply});
   });
 }
 

@@ -13,6 +13,7 @@ struct MyDevice : dvd::cpu::Memory,
                   dvd::cpu::Resampling,
 #endif
                   dvd::cpu::Warping,
+                  dvd::cpu::Windows,
                   dvd::cpu::Attention,
                   dvd::cpu::Gathering,
                   dvd::cpu::Weights {

@@ -13,6 +13,8 @@
 // expect: moments
 // expect: DeviceResampling
 // expect: warp
+// expect: DeviceWindows
+// expect: unfold
 // expect: DeviceAttention
 // expect: attend_backward
 // expect: DeviceRows
@@ -69,6 +71,13 @@ struct WithoutWarp : dvd::Cpu {
 #endif
 };
 static_assert(dvd::DeviceResampling<WithoutWarp, float>);
+
+struct WithoutUnfold : dvd::Cpu {
+#ifndef LEGAL
+  static void unfold() = delete;
+#endif
+};
+static_assert(dvd::DeviceWindows<WithoutUnfold, float>);
 
 struct WithoutAttendBackward : dvd::Cpu {
 #ifndef LEGAL

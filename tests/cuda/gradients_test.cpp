@@ -75,14 +75,17 @@ struct LookedUp {
 struct Labelled : dvd::testing::Plainly {
   template <class L>
   static auto forward(L& layer, const TensorsOf<L>& x, Pass pass, typename L::Cache* cache) {
-    return layer.forward(x[0], labels, pass, cache);
+    if constexpr (VideoDiscriminator<L>)
+      return layer.forward({x[0], labels}, pass, cache);
+    else
+      return layer.forward(x[0], labels, pass, cache);
   }
 };
 
 struct OfChosenFrames : dvd::testing::Plainly {
   template <class L>
   static auto forward(L& layer, const TensorsOf<L>& x, Pass pass, typename L::Cache* cache) {
-    return layer.forward(x[0], labels, frames, pass, cache);
+    return layer.forward({x[0], labels, frames}, pass, cache);
   }
 };
 

@@ -222,25 +222,33 @@ TEST_CASE_TEMPLATE("checkpoints move between devices unchanged", T, float, bfloa
 }
 
 TEST_CASE_TEMPLATE("recorded sampling gives the bits of sampling that is not", T, float, bfloat16) {
-  for (const Index condition_frames : {0, 1}) {
-    DvdGanConfig config = small;
-    config.condition_frames = condition_frames;
+  DvdGanConfig predicting = small, unconditional = small;
+  predicting.condition_frames = 1;
+  unconditional.height = 10, unconditional.width = 12, unconditional.image_channels = 1, unconditional.classes = 0;
+  for (const DvdGanConfig& config : {small, predicting, unconditional}) {
     DvdGan<T, Cuda> gan(config, 3);
     RecordedGenerator recorded(gan.average);
     std::uint64_t draw = 0;
-    const auto check = [&](Index count) {
+    const auto videos_of = [&](Index frames, Index count) {
+      return Shape{frames, count, config.image_height(), config.image_width(), config.image_channels};
+    };
+    const auto check = [&](Index count, Index frames = 0) {
       const Tensor<T, Cuda> z = draw_latents<T, Cuda>(config.latent_dim, {.count = count, .seed = ++draw});
       Tensor<T, Cuda> condition;
-      if (condition_frames > 0) {
-        condition = Tensor<T, Cuda>(Shape{condition_frames, count, config.resolution, config.resolution, 3});
+      if (config.condition_frames > 0) {
+        condition = Tensor<T, Cuda>(videos_of(config.condition_frames, count));
         Cuda::random_uniform(condition.size(), Random(draw), T(-1), T(1), condition.data());
       }
       Labels labels;
-      for (Index n = 0; n < count; ++n) labels.push_back((n + static_cast<Index>(draw)) % config.classes);
-      CHECK(recorded.generate(z, labels, condition).to_vector() ==
-            gan.average.generate(z, labels, condition, Pass::evaluate()).to_vector());
+      for (Index n = 0; config.classes > 0 && n < count; ++n)
+        labels.push_back((n + static_cast<Index>(draw)) % config.classes);
+      const Tensor<T, Cuda>& videos = recorded.generate(z, labels, condition, frames);
+      CHECK(videos.shape() == videos_of(frames == 0 ? config.frames : frames, count));
+      CHECK(videos.to_vector() ==
+            gan.average.generate(z, labels, condition, Pass::evaluate(), nullptr, frames).to_vector());
     };
     for (int batch = 0; batch < 4; ++batch) check(2);
+    for (int batch = 0; batch < 4; ++batch) check(2, config.frames + 2);
     // With other weights in the same places.
     for (auto& [name, parameter] : contents(gan.average).parameters)
       Cuda::scale(parameter->value.size(), 1.5f, parameter->value.data(), parameter->value.data());
@@ -249,8 +257,7 @@ TEST_CASE_TEMPLATE("recorded sampling gives the bits of sampling that is not", T
     check(2);
     const Tensor<T, Cuda> z = draw_latents<T, Cuda>(config.latent_dim, {.count = 2});
     Tensor<T, Cuda> condition;
-    if (condition_frames > 0)
-      condition = Tensor<T, Cuda>::zeros(Shape{condition_frames, 2, config.resolution, config.resolution, 3});
+    if (config.condition_frames > 0) condition = Tensor<T, Cuda>::zeros(videos_of(config.condition_frames, 2));
     CHECK_THROWS_AS(recorded.generate(z, {0, 12}, condition), ArgumentError);
     CHECK_THROWS_AS(recorded.generate(z, {0, 1, 2}, condition), ArgumentError);
     check(2);

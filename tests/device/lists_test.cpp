@@ -82,6 +82,53 @@ TEST_CASE_TEMPLATE("Adam", O, DVD_DEVICES) {
     }
 }
 
+TEST_CASE_TEMPLATE("momentum", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using P = FullPrecision<typename O::T>;
+  const double momentum = 0.75, decay = 0.125, rate = 0.25;
+  const Precise<O> rates(Vector{rate});
+  for (const auto& sizes : networks)
+    for (const bool nesterov : {false, true})
+      for (const double apply : {1.0, 0.0}) {
+        const auto gradient = arrays<O>(sizes, 1);
+        auto weight = arrays<O>(sizes, 2), velocity = arrays<O>(sizes, 3);
+        std::vector<MomentumArrays<P>> list;
+        auto weights = before<O>(weight), velocities = before<O>(velocity);
+        for (std::size_t i = 0; i < sizes.size(); ++i) {
+          list.push_back({sizes[i], gradient[i].data(), weight[i].data(), velocity[i].data()});
+          for (Index k = 0; apply > 0 && k < sizes[i]; ++k) {
+            const double g = at(gradient[i].before(), k) + decay * at(weights[i], k);
+            double& v = at(velocities[i], k);
+            v = momentum * v + g;
+            at(weights[i], k) -= rate * (nesterov ? g + momentum * v : v);
+          }
+        }
+        const Precise<O> flag(1, apply);
+        D::momentum(list, P(momentum), nesterov, P(decay), rates.data(), flag.data());
+        check_all<O>("weight", weight, weights, apply > 0 ? 4 : 0);
+        check_all<O>("velocity", velocity, velocities, apply > 0 ? 4 : 0);
+      }
+}
+
+TEST_CASE_TEMPLATE("scaling arrays", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using P = FullPrecision<typename O::T>;
+  const Precise<O> factor(Vector{0.625});
+  for (const auto& sizes : networks)
+    for (const double apply : {1.0, 0.0}) {
+      auto x = arrays<O>(sizes, 1);
+      auto expected = before<O>(x);
+      std::vector<MutableArray<P>> list;
+      for (std::size_t i = 0; i < sizes.size(); ++i) {
+        list.push_back({sizes[i], x[i].data()});
+        for (Index k = 0; apply > 0 && k < sizes[i]; ++k) at(expected[i], k) *= 0.625;
+      }
+      const Precise<O> flag(1, apply);
+      D::scale_arrays(list, factor.data(), flag.data());
+      check_all<O>("x", x, expected, apply > 0 ? 1 : 0);
+    }
+}
+
 TEST_CASE_TEMPLATE("averages and copies", O, DVD_DEVICES) {
   using D = typename O::D;
   using P = FullPrecision<typename O::T>;

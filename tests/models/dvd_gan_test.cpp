@@ -230,10 +230,10 @@ std::vector<float> trained(const DvdGanConfig& config, bool recompute, const Spe
   typename DvdGan<float>::Networks::Cache cache;
   const Tensor<float> videos = gan.generate(z, labels, condition, pass, &cache);
   typename DvdGan<float>::TemporalType::Cache temporal;
-  const Tensor<float> scores = gan.temporal.forward(videos, labels, pass, &temporal);
+  const Tensor<float> scores = gan.temporal.forward({videos, labels}, pass, &temporal);
   typename DvdGan<float>::SpatialType::Cache spatial;
   const FrameIndices frames{2, 2, {0, 1, 2, 0}};
-  gan.spatial.backward(gan.spatial.forward(videos, labels, frames, pass, &spatial), spatial, Gradients::all);
+  gan.spatial.backward(gan.spatial.forward({videos, labels, frames}, pass, &spatial), spatial, Gradients::all);
   const Tensor<float> dvideos = gan.temporal.backward(scores, temporal, Gradients::all);
   gan.networks().backward(dvideos, std::move(cache), Gradients::parameters);
   std::vector<float> all = videos.to_vector();
@@ -268,18 +268,18 @@ TEST_CASE("a discriminator's score of a video depends on that video alone") {
   Cpu::random_normal(videos.size(), Random(3), 0.5f, videos.data());
   const auto sum = [](const Tensor<float>& scores) { return scores.to_vector(); };
   const FrameIndices frames{2, 2, {0, 1, 1, 2}};
-  const auto s = sum(spatial.forward(videos, {1, 2}, frames, Pass::evaluate()));
-  const auto t = sum(temporal.forward(videos, {1, 2}, Pass::evaluate()));
+  const auto s = sum(spatial.forward({videos, {1, 2}, frames}, Pass::evaluate()));
+  const auto t = sum(temporal.forward({videos, {1, 2}}, Pass::evaluate()));
   for (Index step = 0; step < 3; ++step)  // the second video changes
     Cpu::random_normal(videos[step][1].size(), Random(4), 0.5f, videos[step][1].data());
-  const auto s_other = sum(spatial.forward(videos, {1, 2}, frames, Pass::evaluate()));
-  const auto t_other = sum(temporal.forward(videos, {1, 2}, Pass::evaluate()));
+  const auto s_other = sum(spatial.forward({videos, {1, 2}, frames}, Pass::evaluate()));
+  const auto t_other = sum(temporal.forward({videos, {1, 2}}, Pass::evaluate()));
   CHECK(s[0] == s_other[0]);
   CHECK(s[1] != s_other[1]);
   CHECK(t[0] == t_other[0]);
   CHECK(t[1] != t_other[1]);
-  CHECK_THROWS_AS(spatial.forward(videos, {1}, frames, Pass::evaluate()), ArgumentError);
-  CHECK_THROWS_AS(temporal.forward(videos, {1, 4}, Pass::evaluate()), ArgumentError);
+  CHECK_THROWS_AS(spatial.forward({videos, {1}, frames}, Pass::evaluate()), ArgumentError);
+  CHECK_THROWS_AS(temporal.forward({videos, {1, 4}}, Pass::evaluate()), ArgumentError);
 }
 
 }  // namespace

@@ -164,8 +164,9 @@ void fuzz_spatial(const std::string& name) {
     for (const Index frame : frames.values) fits = fits && frame >= 0 && frame < video.extent(0);
     const Pass pass = fuzz.pass();
     typename Network::Cache cache;
-    const auto y = attempt(concat(name, " of ", video.shape()), network, fits,
-                           [&] { return network.forward(video, labels, frames, pass, &cache); });
+    const auto y = attempt(concat(name, " of ", video.shape()), network, fits, [&] {
+      return network.forward({video, labels, frames}, pass, &cache);
+    });
     if (y) check_result(name, *y, {batch});
     const View dy = fuzz.view<float>({batch});
     const Gradients gradients = fuzz.gradients();
@@ -186,8 +187,9 @@ void fuzz_temporal(const std::string& name) {
     const bool fits = are_classes(labels) && is_video(video, size(labels));
     const Pass pass = fuzz.pass();
     typename Network::Cache cache;
-    const auto y = attempt(concat(name, " of ", video.shape()), network, fits,
-                           [&] { return network.forward(video, labels, pass, &cache); });
+    const auto y = attempt(concat(name, " of ", video.shape()), network, fits, [&] {
+      return network.forward({video, labels}, pass, &cache);
+    });
     const Shape scores{y ? size(labels) : batch};
     if (y) check_result(name, *y, scores);
     const View dy = fuzz.view<float>(scores);
@@ -387,13 +389,15 @@ TEST_CASE("models of any size, and videos of any length") {
       const bool judge = video && video.size() > 0 && judged > 0 &&
                          video.shape() == shape_of(video.extent(0), judged) && labels_fit(judged);
       DvdGan<float>::TemporalType::Cache temporal;
-      const auto t = attempt(concat("D_T of ", size_name, " given ", video.shape()), gan, judge,
-                             [&] { return gan.temporal.forward(video, labels, pass, &temporal); });
+      const auto t = attempt(concat("D_T of ", size_name, " given ", video.shape()), gan, judge, [&] {
+        return gan.temporal.forward({video, labels}, pass, &temporal);
+      });
       if (t) check_result("D_T", gan.temporal.backward(*t, temporal, Gradients::all), video.shape());
       const FrameIndices first{judged, judged > 0 ? 1 : 0, std::vector<Index>(static_cast<std::size_t>(judged), 0)};
       DvdGan<float>::SpatialType::Cache spatial;
-      const auto s = attempt(concat("D_S of ", size_name, " given ", video.shape()), gan, judge,
-                             [&] { return gan.spatial.forward(video, labels, first, pass, &spatial); });
+      const auto s = attempt(concat("D_S of ", size_name, " given ", video.shape()), gan, judge, [&] {
+        return gan.spatial.forward({video, labels, first}, pass, &spatial);
+      });
       if (s) check_result("D_S", gan.spatial.backward(*s, spatial, Gradients::all), video.shape());
     }
   }

@@ -195,7 +195,7 @@ void check_attention(const DvdGanConfig& config) {
                   {{video},
                    contents(spatial),
                    [&](const Inputs& inputs, Pass pass, bool keep) {
-                     return spatial.forward(inputs[0], labels, frames, pass, keep ? &spatial_cache : nullptr);
+                     return spatial.forward({inputs[0], labels, frames}, pass, keep ? &spatial_cache : nullptr);
                    },
                    [&](const Doubles& dy, Gradients gradients) {
                      return std::vector{spatial.backward(dy, spatial_cache, gradients)};
@@ -208,7 +208,7 @@ void check_attention(const DvdGanConfig& config) {
                   {{video},
                    contents(temporal),
                    [&](const Inputs& inputs, Pass pass, bool keep) {
-                     return temporal.forward(inputs[0], labels, pass, keep ? &temporal_cache : nullptr);
+                     return temporal.forward({inputs[0], labels}, pass, keep ? &temporal_cache : nullptr);
                    },
                    [&](const Doubles& dy, Gradients gradients) {
                      return std::vector{temporal.backward(dy, temporal_cache, gradients)};
@@ -232,7 +232,7 @@ void check_spatial(const DvdGanConfig& config) {
       {{video},
        contents(network),
        [&](const Inputs& inputs, Pass pass, bool keep) {
-         return network.forward(inputs[0], labels, frames, pass, keep ? &cache : nullptr);
+         return network.forward({inputs[0], labels, frames}, pass, keep ? &cache : nullptr);
        },
        [&](const Doubles& dy, Gradients gradients) { return std::vector{network.backward(dy, cache, gradients)}; }},
       samples);
@@ -255,7 +255,7 @@ void check_temporal(const DvdGanConfig& config) {
       {{video},
        contents(network),
        [&](const Inputs& inputs, Pass pass, bool keep) {
-         return network.forward(inputs[0], labels, pass, keep ? &cache : nullptr);
+         return network.forward({inputs[0], labels}, pass, keep ? &cache : nullptr);
        },
        [&](const Doubles& dy, Gradients gradients) { return std::vector{network.backward(dy, cache, gradients)}; }},
       samples);

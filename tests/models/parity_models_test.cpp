@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
 #include "dvd/models/generator_networks.hpp"
 #include "dvd/models/spatial_discriminator.hpp"
 #include "dvd/models/temporal_discriminator.hpp"
@@ -35,9 +37,11 @@ void check_network(Reference<T, D>& reference, Network& network, const std::stri
 TEST_CASE_TEMPLATE("generator", O, DVD_DEVICES) {
   using T = typename O::T;
   using D = typename O::D;
-  for (const char* name : {"generator", "generator_rect", "generator_unconditional", "generator_multipliers"}) {
+  for (const std::string name : {"generator", "generator_rect", "generator_unconditional", "generator_multipliers"}) {
     Reference<T, D> reference(name);
-    reference.expect_ties_in_sequence(0.5, 0.05);
+    // The last one's three narrow stages magnify what is rounded: in double, too, weights off by a bfloat16's rounding
+    // give videos off by 0.028, and by 0.006 to 0.011 in the others.
+    reference.expect_ties_in_sequence(0.5, name == "generator_multipliers" ? 0.1 : 0.05);
     Generator<T, D> network(reference.config(), random_weights);
     const Tensor<T, D> z = reference.tensor("in.z");
     const Labels labels = reference.labels("in.labels");
@@ -89,7 +93,9 @@ TEST_CASE_TEMPLATE("spatial discriminator", O, DVD_DEVICES) {
     const FrameIndices frames = reference.frames("in.frames");
     check_network(
         reference, network, "", dvd::testing::as_stored,
-        [&](Pass pass, typename Network::Cache* cache) { return network.forward(video, labels, frames, pass, cache); },
+        [&](Pass pass, typename Network::Cache* cache) {
+          return network.forward({video, labels, frames}, pass, cache);
+        },
         [&](const typename Network::Cache& cache) {
           const Tensor<T, D> dvideo = network.backward(reference.precise_tensor("upstream.y"), cache, Gradients::all);
           reference.check("train.grad.in.video", dvideo, videos_layout);
@@ -109,7 +115,9 @@ TEST_CASE_TEMPLATE("temporal discriminator", O, DVD_DEVICES) {
     const Labels labels = reference.labels("in.labels");
     check_network(
         reference, network, "", dvd::testing::as_stored,
-        [&](Pass pass, typename Network::Cache* cache) { return network.forward(video, labels, pass, cache); },
+        [&](Pass pass, typename Network::Cache* cache) {
+          return network.forward({video, labels}, pass, cache);
+        },
         [&](const typename Network::Cache& cache) {
           const Tensor<T, D> dvideo = network.backward(reference.precise_tensor("upstream.y"), cache, Gradients::all);
           reference.check("train.grad.in.video", dvideo, videos_layout);

@@ -130,8 +130,8 @@ TEST_CASE("a whole model of any size generates, judges and goes back") {
         CHECK(videos.shape() == videos_of(config, 3, 2));
         DvdGan<float>::SpatialType::Cache spatial;
         DvdGan<float>::TemporalType::Cache temporal;
-        const auto s = gan.spatial.forward(videos, labels, FrameIndices{2, 2, {0, 1, 1, 2}}, Pass::train(), &spatial);
-        const auto t = gan.temporal.forward(videos, labels, Pass::train(), &temporal);
+        const auto s = gan.spatial.forward({videos, labels, FrameIndices{2, 2, {0, 1, 1, 2}}}, Pass::train(), &spatial);
+        const auto t = gan.temporal.forward({videos, labels}, Pass::train(), &temporal);
         CHECK(s.shape() == Shape{2});
         CHECK(t.shape() == Shape{2});
         CHECK(gan.spatial.backward(s, spatial, Gradients::all).shape() == videos.shape());
@@ -201,9 +201,9 @@ TEST_CASE("a model without classes refuses labels in words, and has then changed
   CHECK(message_of([&] { gan.generator.forward(z, labels, Pass::train()); }) == generators);
   CHECK(message_of([&] { continuing.generate(z, labels, condition, Pass::train()); }) == generators);
   CHECK(message_of([&] {
-          gan.spatial.forward(videos, labels, FrameIndices{2, 1, {0, 1}}, Pass::train());
+          gan.spatial.forward({videos, labels, FrameIndices{2, 1, {0, 1}}}, Pass::train());
         }) == discriminators);
-  CHECK(message_of([&] { gan.temporal.forward(videos, labels, Pass::train()); }) == discriminators);
+  CHECK(message_of([&] { gan.temporal.forward({videos, labels}, Pass::train()); }) == discriminators);
   CHECK(message_of([&] { continue_videos(continuing.average, condition, labels, 2); }) == generators);
   const std::string none = "this model has no classes, so there is no label 1";
   CHECK(message_of([&] { gan.sample({.label = 1}); }) == none);
@@ -216,7 +216,7 @@ TEST_CASE("a model without classes refuses labels in words, and has then changed
   // And a model with classes still wants them.
   DvdGan<float> with(wide, 1);
   CHECK_THROWS_AS(with.generate(z, {}, {}, Pass::train()), ArgumentError);
-  CHECK_THROWS_AS(with.temporal.forward(random_videos(wide, 3, 2), {}, Pass::train()), ArgumentError);
+  CHECK_THROWS_AS(with.temporal.forward({random_videos(wide, 3, 2), {}}, Pass::train()), ArgumentError);
 }
 
 TEST_CASE("videos of another size are refused in words") {
@@ -226,13 +226,15 @@ TEST_CASE("videos of another size are refused in words") {
   DvdGanConfig turned = wide, rgb = wide;
   std::swap(turned.height, turned.width);
   rgb.image_channels = 3;
-  CHECK(message_of([&] { gan.temporal.forward(random_videos(turned, 3, 2), labels, Pass::train()); }) ==
-        "the temporal discriminator expects videos [T, N, 16, 28, 4] with no extent of 0, not [3, 2, 28, 16, 4]");
-  CHECK_THROWS_AS(gan.temporal.forward(random_videos(rgb, 3, 2), labels, Pass::train()), ArgumentError);
+  CHECK(message_of([&] {
+          gan.temporal.forward({random_videos(turned, 3, 2), labels}, Pass::train());
+        }) == "the temporal discriminator expects videos [T, N, 16, 28, 4] with no extent of 0, not [3, 2, 28, 16, 4]");
+  CHECK_THROWS_AS(gan.temporal.forward({random_videos(rgb, 3, 2), labels}, Pass::train()), ArgumentError);
   const FrameIndices frames{2, 1, {0, 1}};
-  CHECK(message_of([&] { gan.spatial.forward(random_videos(turned, 3, 2), labels, frames, Pass::train()); }) ==
-        "the spatial discriminator expects videos of 16x28 pixels, not of shape [3, 2, 28, 16, 4]");
-  CHECK_THROWS_AS(gan.spatial.forward(random_videos(rgb, 3, 2), labels, frames, Pass::train()), ArgumentError);
+  CHECK(message_of([&] {
+          gan.spatial.forward({random_videos(turned, 3, 2), labels, frames}, Pass::train());
+        }) == "the spatial discriminator expects videos of 16x28 pixels, not of shape [3, 2, 28, 16, 4]");
+  CHECK_THROWS_AS(gan.spatial.forward({random_videos(rgb, 3, 2), labels, frames}, Pass::train()), ArgumentError);
   CHECK(state_of(gan) == before);
   DvdGan<float> continuing(predicting(wide), 1);
   CHECK(message_of([&] { continuing.predict(random_videos(turned, 2, 1)); }) ==
@@ -269,11 +271,11 @@ TEST_CASE("what a downsampler leaves must do for the temporal discriminator") {
   // And then it does.
   for (const DvdGanConfig& config : {grey, wide}) {
     typename decltype(quarter)::type network(config, Random(1));
-    network.forward(random_videos(config, 3, 2), labels_of(config, 2), Pass::train());
+    network.forward({random_videos(config, 3, 2), labels_of(config, 2)}, Pass::train());
   }
   const DvdGanConfig small{.height = 18, .width = 22, .channels = 1, .classes = 0};
   typename decltype(attentive)::type network(small, Random(1));
-  network.forward(random_videos(small, 3, 2), {}, Pass::train());
+  network.forward({random_videos(small, 3, 2)}, Pass::train());
 }
 
 TEST_CASE("standing statistics of a model without classes") {

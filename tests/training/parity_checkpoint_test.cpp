@@ -55,21 +55,27 @@ TEST_CASE_TEMPLATE("parity: checkpoint_sample", T, float, double) {
 }
 
 TEST_CASE("parity: a checkpoint read and written again holds the same values under the same names") {
-  const auto path = parity_file("checkpoint.safetensors");
-  const dvd::SafetensorsFile theirs(path);
-  dvd::DvdGan<float> gan(dvd::read_config(theirs, path));
-  dvd::Trainer trainer(gan);
-  dvd::load_checkpoint(path, trainer);
-  const TemporaryFolder folder;
-  dvd::save_checkpoint(folder.path() / "ours", trainer);
-  const dvd::SafetensorsFile ours(folder.path() / "ours");
-  REQUIRE(ours.names() == theirs.names());
-  for (const std::string& name : ours.names()) {
-    CAPTURE(name);
-    REQUIRE(ours.shape(name) == theirs.shape(name));
-    if (theirs.type(name) == dvd::DataType::I64)
-      CHECK(ours.read<std::int64_t>(name) == theirs.read<std::int64_t>(name));
-    else
-      CHECK(ours.read<float>(name) == theirs.read<float>(name));
+  for (const char* file : {"checkpoint.safetensors", "checkpoint_general.safetensors"}) {
+    const auto path = parity_file(file);
+    const dvd::SafetensorsFile theirs(path);
+    dvd::DvdGan<float> gan(dvd::read_config(theirs, path));
+    dvd::Trainer trainer(gan);
+    dvd::load_checkpoint(path, trainer);
+    const TemporaryFolder folder;
+    dvd::save_checkpoint(folder.path() / "ours", trainer);
+    const dvd::SafetensorsFile ours(folder.path() / "ours");
+    REQUIRE(ours.names() == theirs.names());
+    for (const std::string& name : ours.names()) {
+      CAPTURE(name);
+      REQUIRE(ours.shape(name) == theirs.shape(name));
+      if (theirs.type(name) == dvd::DataType::I64)
+        CHECK(ours.read<std::int64_t>(name) == theirs.read<std::int64_t>(name));
+      else
+        CHECK(ours.read<float>(name) == theirs.read<float>(name));
+    }
+    // The configuration as text: byte for byte what the other program wrote, spaces aside.
+    std::string text = theirs.metadata().at("config");
+    std::erase(text, ' ');
+    CHECK(ours.metadata().at("config") == text);
   }
 }

@@ -3,6 +3,11 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
+#include <string>
+
+#include "dvd/training/relativistic_loss.hpp"
+#include "dvd/training/sgd.hpp"
 #include "dvd/training/trainer.hpp"
 #include "support/parity.hpp"
 
@@ -78,6 +83,69 @@ TEST_CASE_TEMPLATE("Adam", O, DVD_DEVICES) {
     reference.check(name + ".out.exp_avg", average);
     reference.check(name + ".out.exp_avg_sq", average_square);
   }
+  reference.finish();
+}
+
+// What an optimizer makes of one parameter under the gradients of a reference file, update by update: the parameter
+// and, under the names that its `visit` shows, what it remembers.
+template <class Optimizer, class O, class OptionsOf>
+void check_optimizer(const char* file, const OptionsOf& options_of) {
+  using T = typename O::T;
+  using D = typename O::D;
+  using P = FullPrecision<T>;
+  Reference<T, D> reference(file);
+  const Tensor<P, D> gradients = reference.precise_tensor("in.grad");
+  for (const auto& [name, options] : reference.attributes().at("runs").items()) {
+    Parameter<P, D> parameter(Shape{gradients.extent(1)});
+    parameter.value.copy_from(reference.precise_tensor("in.w"));
+    Optimizer optimizer(alone(parameter), options_of(options));
+    std::map<std::string, Tensor<P, D>> results;
+    const auto note = [&](Index update, const std::string& what, const Tensor<P, D>& value) {
+      Tensor<P, D>& result = results[what];
+      if (!result) result = Tensor<P, D>(gradients.shape());
+      result[update].copy_from(value);
+    };
+    for (Index i = 0; i < gradients.extent(0); ++i) {
+      parameter.accumulator().copy_from(gradients[i]);
+      optimizer.advance();
+      optimizer.step(Tensor<P, D>::full(Shape{1}, 0));  // changes nothing
+      optimizer.step(Tensor<P, D>::full(Shape{1}, 1));
+      note(i, "w", parameter.value);
+      optimizer.visit([&](const std::string& what, const Tensor<P, D>& value) { note(i, what.substr(2), value); });
+    }
+    for (const auto& [what, result] : results) reference.check(name + ".out." + what, result);
+  }
+  reference.finish();
+}
+
+TEST_CASE_TEMPLATE("stochastic gradient descent", O, DVD_DEVICES) {
+  using D = typename O::D;
+  check_optimizer<Sgd<FullPrecision<typename O::T>, D>, O>("sgd", [](const auto& options) {
+    return SgdOptions{options.at("lr"), options.at("momentum"), options.at("nesterov"), options.at("weight_decay")};
+  });
+}
+
+TEST_CASE_TEMPLATE("AdamW", O, DVD_DEVICES) {
+  using D = typename O::D;
+  check_optimizer<AdamW<FullPrecision<typename O::T>, D>, O>("adamw", [](const auto& options) {
+    return AdamWOptions{options.at("lr"), options.at("beta1"), options.at("beta2"), options.at("eps"),
+                        options.at("weight_decay")};
+  });
+}
+
+TEST_CASE_TEMPLATE("the relativistic hinge", O, DVD_DEVICES) {
+  using T = typename O::T;
+  using D = typename O::D;
+  using P = FullPrecision<T>;
+  Reference<T, D> reference("relativistic_losses");
+  const Tensor<P, D> real = reference.precise_tensor("in.real"), fake = reference.precise_tensor("in.fake");
+  const auto check = [&](const std::string& who, const PairedLoss<P, D>& loss) {
+    reference.check("relativistic_hinge.out." + who, static_cast<double>(loss.loss.item()));
+    reference.check("relativistic_hinge.grad." + who + ".real", loss.dreal);
+    reference.check("relativistic_hinge.grad." + who + ".fake", loss.dfake);
+  };
+  check("d", RelativisticHingeLoss::template discriminator<P, D>(real, fake));
+  check("g", RelativisticHingeLoss::template generator<P, D>(real, fake));
   reference.finish();
 }
 
@@ -211,6 +279,10 @@ void check_training_unless_coarse(const char* file) {
 }
 
 TEST_CASE_TEMPLATE("two training steps", O, DVD_DEVICES) { check_training_unless_coarse<O>("train_step"); }
+
+TEST_CASE_TEMPLATE("two training steps of a model of one stage, one channel and no classes", O, DVD_DEVICES) {
+  check_training_unless_coarse<O>("train_step_general");
+}
 
 TEST_CASE_TEMPLATE("a training step of the model that predicts", O, DVD_DEVICES) {
   check_training_unless_coarse<O>("train_step_fp");

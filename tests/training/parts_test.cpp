@@ -113,9 +113,10 @@ TEST_CASE("predicting without classes") {
   Unlabelled data{MovingShapes({.frames = config.video_frames(), .resolution = config.resolution})};
   CHECK_FALSE(trainer.step(data).skipped);
   Unlabelled too_short{MovingShapes({.frames = config.frames, .resolution = config.resolution})};
-  CHECK_THROWS_WITH_AS(trainer.step(too_short),
-                       "the model expects clips of 7 frames of 16x16 pixels, but the data set gives 4 frames of 16x16 pixels",
-                       ArgumentError);
+  CHECK_THROWS_WITH_AS(
+      trainer.step(too_short),
+      "the model expects clips of 7 frames of 16x16 pixels, but the data set gives 4 frames of 16x16 pixels",
+      ArgumentError);
   CHECK_THROWS_WITH_AS(trainer.step(data.shapes),
                        "the data set has 12 classes and the model 1: give the model's configuration .classes = 12",
                        ArgumentError);

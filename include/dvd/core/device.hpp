@@ -97,6 +97,19 @@
 //   warp_backward(images, height, width, channels, x, offsets, dy, dx, doffsets)
 //                                        doffsets is 0 where a place was clamped
 //
+// windows of any kernel, stride and padding; see core/windows.hpp. Pooling's have no dilation, at most 2^30 taps, and
+// one at least of every window's taps inside
+//   columns_bytes                        how large `columns` had best be
+//   unfold(size, first, count, x, x_pixel, columns)
+//                                        columns[i, tap] = what that tap of window first + i sees, `channels` elements
+//                                        of a pixel of x, pixels lying x_pixel apart; 0 in the padding
+//   fold(size, first, count, columns, x, x_pixel)                 adds columns[i, tap] to what that tap sees: unfold
+//                                        transposed
+//   max_windows(size, x, y), max_windows_backward(size, x, dy, dx)
+//                                        padding is less than any number; dx goes to the first of equal ones
+//   average_windows(size, count_padding, x, y), average_windows_backward(size, count_padding, dy, dx)
+//                                        the sum of what lies inside, over all taps or, unless `count_padding`, those
+//
 // attention; see core/attention.hpp for layouts
 //   attend(size, query, key, value, y)                            y = softmax(query key^T) value in every set of tokens
 //   attend_backward(size, query, key, value, dy, dquery, dkey, dvalue)
@@ -133,6 +146,7 @@
 #include "dvd/core/random.hpp"
 #include "dvd/core/rows.hpp"
 #include "dvd/core/tensor.hpp"
+#include "dvd/core/windows.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -231,6 +245,18 @@ concept DeviceResampling = requires(const T* x, T* y, Index n) {
   D::warp_backward(n, n, n, n, x, x, x, y, y);
 };
 
+/// Window kernels of the contract above.
+template <class D, class T>
+concept DeviceWindows = requires(const WindowSize& size, const T* x, T* y, Index n) {
+  { D::columns_bytes } -> std::convertible_to<Index>;
+  D::unfold(size, n, n, x, n, y);
+  D::fold(size, n, n, x, y, n);
+  D::max_windows(size, x, y);
+  D::max_windows_backward(size, x, x, y);
+  D::average_windows(size, true, x, y);
+  D::average_windows_backward(size, true, x, y);
+};
+
 /// Attention kernels of the contract above.
 template <class D, class T>
 concept DeviceAttention = requires(const AttentionSize& size, const T* x, T* y) {
@@ -266,8 +292,8 @@ concept DeviceWeights = requires(const T* x, T* y, const F* precise_x, F* precis
 template <class D, class T>
 concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceConversion<D, T, FullPrecision<T>> &&
     DeviceLists<D, FullPrecision<T>> && DeviceConvolution<D, T, FullPrecision<T>> &&
-    DeviceNormalization<D, T, FullPrecision<T>> && DeviceResampling<D, T> && DeviceAttention<D, T> &&
-    DeviceRows<D, T, FullPrecision<T>> && DeviceWeights<D, T, FullPrecision<T>>;
+    DeviceNormalization<D, T, FullPrecision<T>> && DeviceResampling<D, T> && DeviceWindows<D, T> &&
+    DeviceAttention<D, T> && DeviceRows<D, T, FullPrecision<T>> && DeviceWeights<D, T, FullPrecision<T>>;
 
 /// A device policy. Every one computes in float; which other scalars it knows is its own affair.
 template <class D>

@@ -15,6 +15,7 @@
 #include "dvd/device/cpu/resampling.hpp"
 #include "dvd/device/cpu/warping.hpp"
 #include "dvd/device/cpu/weights.hpp"
+#include "dvd/device/cpu/windows.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -26,6 +27,7 @@ struct Cpu : cpu::Memory,
              cpu::Normalization,
              cpu::Resampling,
              cpu::Warping,
+             cpu::Windows,
              cpu::Attention,
              cpu::Gathering,
              cpu::Weights {

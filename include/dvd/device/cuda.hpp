@@ -14,6 +14,7 @@
 #include "dvd/device/cuda/recording.hpp"
 #include "dvd/device/cuda/resampling.hpp"
 #include "dvd/device/cuda/weights.hpp"
+#include "dvd/device/cuda/windows.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -25,6 +26,7 @@ struct Cuda : cuda::Memory,
               cuda::Convolution,
               cuda::Normalization,
               cuda::Resampling,
+              cuda::Windows,
               cuda::Attention,
               cuda::Gathering,
               cuda::Weights {

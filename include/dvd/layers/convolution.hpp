@@ -1,8 +1,10 @@
-// Convolutions over images and over videos, stride 1, "same" zero padding.
+// Convolutions over images and over videos: the fast ones, of stride 1 and "same" zero padding, and how to get at the
+// others.
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -36,6 +38,27 @@ struct ConvolutionFusion {
                       ///< than one frame; odd ends are dropped
 };
 
+/// Any kernel, stride, padding, dilation and groups. Who has a use for it includes layers/general_convolution.hpp,
+/// which defines it.
+struct ConvolutionOptions;
+
+/// How a convolution is computed that is none of the fast ones; see layers/general_convolution.hpp. It holds sizes
+/// alone, so that copies of a layer share it. Its users have made sure that everything fits.
+template <Scalar T, Device D>
+class ConvolutionMethod {
+ public:
+  using View = ConstTensorView<T, D>;
+
+  virtual ~ConvolutionMethod() = default;
+  /// The shape of the result. Throws ArgumentError unless the input's fits.
+  virtual Shape output_shape(const Shape& x) const = 0;
+  virtual void apply(const View& packed, const View& x, const FullPrecision<T>* bias, const TensorView<T, D>& y,
+                     bool accumulate) const = 0;
+  virtual void backward_input(const View& packed, const View& dy, const TensorView<T, D>& dx,
+                              bool accumulate) const = 0;
+  virtual void backward_weight(const View& x, const View& dy, const TensorView<T, D>& dpacked) const = 0;
+};
+
 /// A convolution with weight `[out, in, (k,) k, k]` and bias `[out]`, k being 1 or 3. `Dimensions` is 2 or 3; see the
 /// aliases Conv2D and Conv3D.
 ///
@@ -45,8 +68,11 @@ struct ConvolutionFusion {
 /// A `fusion` makes it a convolution between other layers: max(., 0) and an upsampling before, an average after. The
 /// gradient is that of x, or of what the affine map of ScaledImages makes of x, rectified.
 ///
-/// Weights start orthogonal, biases at zero. Throws ArgumentError for sizes below 1, kernels other than 1 and 3, and a
-/// fusion with a kernel of 1.
+/// With ConvolutionOptions, `Conv2D<float>(3, 64, {.kernel = 4, .stride = 2, .padding = 1}, random)`, kernels, strides
+/// and the rest are what they say; see layers/general_convolution.hpp, which is to be included for that.
+///
+/// Weights start orthogonal, biases at zero. Throws ArgumentError for sizes below 1, kernels other than 1 and 3 without
+/// options, and a fusion with a kernel of 1.
 template <int Dimensions, Scalar T, Device D = Cpu>
 requires(Dimensions == 2 || Dimensions == 3) class Convolution
     : public Weighted<Convolution<Dimensions, T, D>, ScaledImages<T, D>, T, D> {
@@ -61,9 +87,12 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
 
   Convolution(Index inputs, Index outputs, Index kernel, const Random& random, bool with_bias = true,
               ConvolutionFusion fusion = {})
-      : inputs_(inputs), outputs_(outputs), kernel_(kernel), fusion_(fusion) {
-    require(inputs > 0 && outputs > 0, "a convolution needs at least one input and output channel, not ", inputs,
-            " and ", outputs);
+      : inputs_(inputs),
+        outputs_(outputs),
+        kernel_frames_(Dimensions == 2 ? 1 : kernel),
+        kernel_(kernel),
+        fusion_(fusion) {
+    check_channels();
     require(kernel == 1 || kernel == 3, "a convolution's kernel is 1 or 3, not ", kernel);
     require(kernel == 3 || (!fusion.rectify && !fusion.upsample && !fusion.pool),
             "only a convolution with a kernel of 3 can be fused with others");
@@ -73,9 +102,14 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
     if (with_bias) bias = Parameter<FullPrecision<T>, D>(Shape{outputs});
   }
 
+  /// Defined in layers/general_convolution.hpp.
+  Convolution(Index inputs, Index outputs, const ConvolutionOptions& options, const Random& random,
+              bool with_bias = true);
+
   Index inputs() const { return inputs_; }
   Index outputs() const { return outputs_; }
-  Index taps() const { return Dimensions == 2 ? kernel_ * kernel_ : kernel_ * kernel_ * kernel_; }
+  /// Elements of the kernel of one pair of channels.
+  Index taps() const { return weight.value.size() / (outputs_ * group_inputs()); }
 
   template <class F>
   void visit(const std::string& prefix, F& f) {
@@ -86,22 +120,26 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
   // What spectral normalisation needs; see AppliedLayer.
 
   Tensor<T, D> packed_weight(const PreciseView& sigma = {}) const {
-    Tensor<T, D> packed(Shape{taps(), inputs_, outputs_});
-    D::pack_weight(outputs_, inputs_, taps(), weight.value.data(), sigma.data(), packed.data());
+    Tensor<T, D> packed(Shape{taps(), group_inputs(), outputs_});
+    D::pack_weight(outputs_, group_inputs(), taps(), weight.value.data(), sigma.data(), packed.data());
     return packed;
   }
 
   void check(const Input& input, const View& onto = {}) const {
-    const Shape shape = output_shape(size_for(input), input.x.shape());
+    const Shape shape = result_shape(input);
     require(!onto || onto.shape() == shape, "a convolution's result of shape ", shape, " cannot be added to ",
             onto.shape());
   }
 
   Tensor<T, D> apply(const View& packed, const Input& input, Tensor<T, D> onto) const {
     check(input, onto);
-    const ConvolutionSize size = size_for(input);
     const bool accumulate{onto};
-    Tensor<T, D> y = accumulate ? std::move(onto) : Tensor<T, D>(output_shape(size, input.x.shape()));
+    Tensor<T, D> y = accumulate ? std::move(onto) : Tensor<T, D>(result_shape(input));
+    if (method_) {
+      method_->apply(packed, input.x, bias.value.data(), y, accumulate);
+      return y;
+    }
+    const ConvolutionSize size = size_for(input);
     D::convolve(size, kernel_input(input), D::filter(size, packed.data()), bias.value.data(), y.data(), outputs_,
                 accumulate);
     return y;
@@ -109,20 +147,27 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
 
   Tensor<T, D> apply_backward(const View& packed, const Input& input, const View& dy, Tensor<T, D>* dpacked,
                               bool wants_dx, Tensor<T, D> onto) {
-    const ConvolutionSize size = size_for(input);
-    check_gradient(name, dy, output_shape(size, input.x.shape()));
+    check_gradient(name, dy, result_shape(input));
     check_added(name, onto, input.x.shape());
     if (dpacked) {
       Input from = input;
       from.x = readable_beyond(input.x);
       const View upstream = readable_beyond(dy);
-      D::convolve_backward_weight(size, kernel_input(from), upstream.data(), outputs_, dpacked->data());
+      if (method_)
+        method_->backward_weight(from.x, upstream, *dpacked);
+      else
+        D::convolve_backward_weight(size_for(input), kernel_input(from), upstream.data(), outputs_, dpacked->data());
       if (bias.value)
         D::sum_rows(1, dy.size() / outputs_, outputs_, dy.data(), outputs_, bias.accumulator().data(), true);
     }
     if (!wants_dx) return {};
     const bool accumulate{onto};
     Tensor<T, D> dx = accumulate ? std::move(onto) : Tensor<T, D>(input.x.shape());
+    if (method_) {
+      method_->backward_input(packed, dy, dx, accumulate);
+      return dx;
+    }
+    const ConvolutionSize size = size_for(input);
     D::convolve_backward_input(size, kernel_input(input), dy.data(), outputs_, D::backward_filter(size, packed.data()),
                                dx.data(), accumulate);
     return dx;
@@ -130,11 +175,25 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
 
   void add_weight_gradient(const View& dpacked, const View& packed, const PreciseView& sigma, const PreciseView& u,
                            const PreciseView& v) {
-    D::unpack_weight_gradient(outputs_, inputs_, taps(), dpacked.data(), packed.data(), sigma.data(), u.data(),
+    D::unpack_weight_gradient(outputs_, group_inputs(), taps(), dpacked.data(), packed.data(), sigma.data(), u.data(),
                               v.data(), weight.accumulator().data());
   }
 
  private:
+  void check_channels() const {
+    require(inputs_ > 0 && outputs_ > 0, "a convolution needs at least one input and output channel, not ", inputs_,
+            " and ", outputs_);
+  }
+
+  /// The input channels that an output channel sees.
+  Index group_inputs() const { return weight.value.extent(1); }
+
+  Shape result_shape(const Input& input) const {
+    if (!method_) return output_shape(size_for(input), input.x.shape());
+    require(!input.scale && !input.shift, "a convolution with options of its own takes images without an affine map");
+    return method_->output_shape(input.x.shape());
+  }
+
   ConvolutionInput<T> kernel_input(const Input& input) const {
     return {input.x.data(), input.scale.data(), input.shift.data(), fusion_.rectify};
   }
@@ -158,7 +217,7 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
             width,
             inputs_,
             outputs_,
-            Dimensions == 2 ? 1 : kernel_,
+            kernel_frames_,
             kernel_,
             fusion_.upsample,
             fusion_.pool,
@@ -175,8 +234,9 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
     return result;
   }
 
-  Index inputs_, outputs_, kernel_;
+  Index inputs_, outputs_, kernel_frames_ = 1, kernel_ = 1;
   ConvolutionFusion fusion_;
+  std::shared_ptr<const ConvolutionMethod<T, D>> method_;  ///< of a convolution that is none of the fast ones
 };
 
 /// A convolution over images.

@@ -26,6 +26,11 @@ struct DvdGanParts {
   using TemporalAttention = NoAttention<T, D>;    ///< a VideoAttention, after the first block of D_T
 };
 
+/// The generator of a DVD-GAN, with the conditioning stack where there are conditioning frames: for a `Gan` of other
+/// discriminators.
+template <Scalar T, Device D = Cpu>
+using DvdGenerator = GeneratorNetworks<Generator<T, D>>;
+
 /// A part that computes with elements of type T on D.
 template <class P, class T, class D>
 concept PartFor = std::same_as<typename P::scalar_type, T> && std::same_as<typename P::device_type, D>;

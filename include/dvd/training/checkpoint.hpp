@@ -16,7 +16,9 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dvd/io/network_file.hpp"
@@ -142,9 +144,14 @@ template <class... Types>
 void load_checkpoint(const std::filesystem::path& path, Trainer<Types...>& trainer) {
   const SafetensorsFile file(path);
   detail::check_config(file, path, std::as_const(trainer.gan()));
+  std::set<std::string> known{"optimizer.generator.step", "optimizer.discriminator.step"};
   detail::visit_tensors(trainer, [&](const std::string& name, const auto& tensor) {
     detail::check_tensor(file, path, name, tensor.shape());
+    known.insert(name);
   });
+  for (const std::string& name : file.names())
+    if (!known.contains(name))
+      throw FileError(concat(path.string(), ": ", name, " is not part of this GAN and its optimizers"));
   const Index generator_steps = detail::read_count(file, path, "optimizer.generator.step");
   const Index discriminator_steps = detail::read_count(file, path, "optimizer.discriminator.step");
   const TrainingCounts counts = read_counts(file, path, generator_steps);

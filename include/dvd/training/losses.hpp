@@ -5,6 +5,7 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <cmath>
+#include <type_traits>
 #include <utility>
 
 #include "dvd/core/is_finite.hpp"
@@ -39,9 +40,16 @@ concept PairedGanLoss = requires(const ConstTensorView<float, Cpu>& real, const 
   { L::generator(real, fake) } -> std::same_as<PairedLoss<float, Cpu>>;
 };
 
+namespace detail {
+// Any GanLoss: stands for a PairedGanLoss where the compiler is asked what a loss lacks to be a GanLoss.
+struct SomeLoss {
+  static std::pair<float, float> real(float), fake(float), generator(float);
+};
+}  // namespace detail
+
 /// Either of both.
 template <class L>
-concept AnyGanLoss = GanLoss<L> || PairedGanLoss<L>;
+concept AnyGanLoss = GanLoss<std::conditional_t<PairedGanLoss<L>, detail::SomeLoss, L>>;
 
 /// min E[relu(1 - D(x))] + E[relu(1 + D(G(z)))], min -E[D(G(z))]: DVD-GAN's loss (Lim and Ye 2017).
 struct HingeLoss {

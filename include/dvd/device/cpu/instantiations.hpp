@@ -16,6 +16,7 @@
 #include "dvd/device/cpu/simd.hpp"
 #include "dvd/device/cpu/warping.hpp"
 #include "dvd/device/cpu/weights.hpp"
+#include "dvd/device/cpu/windows.hpp"
 
 #ifdef DVD_COMPILE_CPU_KERNELS
 #define DVD_KERNEL template
@@ -65,6 +66,9 @@ DVD_KERNEL void Pointwise::gru_reset_backward(Index, Index, const float*, const 
 DVD_KERNEL void Pointwise::multiply_columns(Index, Index, const float*, Index, const float*, float*);
 DVD_KERNEL void Pointwise::moving_average(Index, float, const float*, float*);
 
+DVD_KERNEL void Lists::momentum(const std::vector<MomentumArrays<float>>&, float, bool, float, const float*,
+                                const float*);
+DVD_KERNEL void Lists::scale_arrays(const std::vector<MutableArray<float>>&, const float*, const float*);
 DVD_KERNEL void Lists::adam(const std::vector<AdamArrays<float>>&, float, float, float, const float*, const float*);
 DVD_KERNEL void Lists::follow(const std::vector<ArrayPair<float>>&, const float*, const float*);
 DVD_KERNEL void Lists::copy_arrays(const std::vector<ArrayPair<float>>&, const float*);
@@ -101,6 +105,13 @@ DVD_KERNEL void Resampling::max_pool_backward(Index, Index, Index, Index, const 
 DVD_KERNEL void Warping::warp(Index, Index, Index, Index, const float*, const float*, float*);
 DVD_KERNEL void Warping::warp_backward(Index, Index, Index, Index, const float*, const float*, const float*, float*,
                                        float*);
+
+DVD_KERNEL void Windows::unfold(const WindowSize&, Index, Index, const float*, Index, float*);
+DVD_KERNEL void Windows::fold(const WindowSize&, Index, Index, const float*, float*, Index);
+DVD_KERNEL void Windows::max_windows(const WindowSize&, const float*, float*);
+DVD_KERNEL void Windows::max_windows_backward(const WindowSize&, const float*, const float*, float*);
+DVD_KERNEL void Windows::average_windows(const WindowSize&, bool, const float*, float*);
+DVD_KERNEL void Windows::average_windows_backward(const WindowSize&, bool, const float*, float*);
 
 DVD_KERNEL void Attention::attend(const AttentionSize&, const float*, const float*, const float*, float*);
 DVD_KERNEL void Attention::attend_backward(const AttentionSize&, const float*, const float*, const float*, const float*,

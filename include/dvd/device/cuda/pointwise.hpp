@@ -59,6 +59,9 @@ struct Pointwise {
 struct Lists {
   static void adam(const std::vector<AdamArrays<float>>& arrays, float beta1, float beta2, float epsilon,
                    const float* rates, const float* apply);
+  static void momentum(const std::vector<MomentumArrays<float>>& arrays, float momentum, bool nesterov,
+                       float weight_decay, const float* rate, const float* apply);
+  static void scale_arrays(const std::vector<MutableArray<float>>& arrays, const float* factor, const float* apply);
   static void follow(const std::vector<ArrayPair<float>>& arrays, const float* decay, const float* apply);
   static void copy_arrays(const std::vector<ArrayPair<float>>& arrays, const float* unless);
   static void sum_squares(const std::vector<ArrayView<float>>& arrays, float* result);

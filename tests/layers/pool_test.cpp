@@ -1,0 +1,160 @@
+// Pooling over windows of any size: gradients, sizes, what is refused, and what is no number.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "dvd/layers/avg_pool.hpp"
+#include "dvd/layers/general_convolution.hpp"
+#include "dvd/layers/pool.hpp"
+#include "dvd/layers/sequential.hpp"
+#include "support/gradient_check.hpp"
+#include "support/layer_fuzz.hpp"
+
+namespace {
+
+using namespace dvd;
+using dvd::testing::check_gradients;
+using dvd::testing::Doubles;
+using dvd::testing::Fit;
+using dvd::testing::Fuzz;
+using dvd::testing::fuzz_layer;
+using dvd::testing::random_tensor;
+
+template <class L>
+void check_layer(const std::string& name, const L& layer, Shape shape) {
+  check_gradients(name, layer, random_tensor(shape, Random(2)));
+}
+
+// The line with which a call is refused.
+std::string refusal(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const ArgumentError& error) {
+    return error.what();
+  }
+  return "nothing";
+}
+
+TEST_CASE("gradients") {
+  const PoolOptions plain{.kernel = 2}, overlapping{.kernel = 3, .stride = 2, .padding = 1},
+      uneven{.kernel = {4, 2}, .stride = {1, 3}, .padding = {2, 0}}, same{.kernel = {3, 2}, .padding = same_padding};
+  for (const PoolOptions& options : {plain, overlapping, uneven, same}) {
+    check_layer("maxima", MaxPool2D<double>(options), {2, 5, 6, 3});
+    for (const bool count_padding : {true, false})
+      check_layer("averages", AvgPool2D<double>(options, count_padding), {2, 5, 6, 3});
+  }
+  const PoolOptions videos{.kernel = {2, 3, 2}, .stride = {1, 2, 2}, .padding = {1, 1, 0}};
+  for (const PoolOptions& options : {plain, overlapping, videos}) {
+    check_layer("maxima of videos", MaxPool3D<double>(options), {4, 2, 3, 4, 2});
+    for (const bool count_padding : {true, false})
+      check_layer("averages of videos", AvgPool3D<double>(options, count_padding), {4, 2, 3, 4, 2});
+  }
+  check_layer("all frames", AvgPool3D<double>({.kernel = {4, 1, 1}}), {4, 2, 3, 4, 2});
+  check_layer("sequence",
+              Sequential(Conv2D<double>(3, 4, {.kernel = 2}, Random(1)), MaxPool2D<double>({.kernel = 3, .stride = 2}),
+                         AvgPool2D<double>({.kernel = 2, .stride = 1})),
+              {2, 8, 8, 3});
+}
+
+TEST_CASE("averages of 2x2 pixels are those of AvgPool") {
+  const Doubles x = random_tensor({3, 2, 5, 6, 3}, Random(2));
+  const auto pass = Pass::evaluate();
+  const Doubles images = AvgPool<double>().forward(x, pass), videos = AvgPool<double>(true).forward(x, pass);
+  const Doubles images_too = AvgPool2D<double>({.kernel = 2}).forward(x, pass),
+                videos_too = AvgPool3D<double>({.kernel = 2}).forward(x, pass);
+  REQUIRE(images.shape() == images_too.shape());
+  REQUIRE(videos.shape() == videos_too.shape());
+  for (Index i = 0; i < images.size(); ++i) CHECK(images.data()[i] == doctest::Approx(images_too.data()[i]));
+  for (Index i = 0; i < videos.size(); ++i) CHECK(videos.data()[i] == doctest::Approx(videos_too.data()[i]));
+}
+
+TEST_CASE("padding is less than any number, the first of equal ones gets the gradient, and NaN does not hide") {
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  const MaxPool2D<double> layer({.kernel = {1, 3}, .stride = {1, 2}, .padding = {0, 1}});
+  MaxPool2D<double>::Cache cache;
+  const Doubles x(Shape{1, 5, 1}, std::vector<double>{-3, -3, -7, none, 9});
+  const auto y = layer.forward(x, Pass::evaluate(), &cache).to_vector();
+  CHECK(y[0] == -3);
+  CHECK(std::isnan(y[1]));
+  CHECK(std::isnan(y[2]));
+  const Doubles dy(Shape{1, 3, 1}, std::vector<double>{1, 2, 4});
+  CHECK(layer.backward(dy, cache, Gradients::inputs).to_vector() == std::vector<double>{1, 0, 0, 6, 0});
+}
+
+TEST_CASE("what is refused, in words") {
+  const auto make = [](const PoolOptions& options) { return refusal([&] { MaxPool2D<float>{options}; }); };
+  CHECK(make({.kernel = 0}) == "a kernel is 1 to 1048576, not 0");
+  CHECK(make({.kernel = 2, .stride = 0}) == "a stride is 1 to 1048576, not 0");
+  CHECK(make({.kernel = 3, .padding = 2}) == "max pooling's padding is at most half of its kernel of 3, not 2");
+  CHECK(make({.kernel = {1, 2, 2}}) == "a kernel in 2 dimensions: one number or 2 are expected, not 3");
+  CHECK(make({.kernel = {1 << 20, 1 << 11}}) == "max pooling's kernel has at most 2^30 elements, not 1x1048576x2048");
+  const auto forward = [](Shape shape) {
+    return refusal([&] { AvgPool3D<float>({.kernel = 3}).forward(Tensor<float>(shape), Pass::evaluate()); });
+  };
+  CHECK(forward({3, 3, 3, 3}) ==
+        "average pooling expects an input [T, N, H, W, C] with no extent of 0, not [3, 3, 3, 3]");
+  CHECK(forward({2, 1, 3, 3, 1}) ==
+        "average pooling's kernel reaches over 3 positions, more than the 2 of an axis of [2, 1, 3, 3, 1] with 0 "
+        "of "
+        "padding at both ends");
+  CHECK(forward({3, 1, 3, 3, 1}) == "nothing");
+}
+
+TEST_CASE("drawn at random") {
+  Fuzz fuzz("pools");
+  int made = 0;
+  const auto check = [&]<class L>(L*, int dimensions) {
+    std::array<Index, 3> kernel{1, 1, 1}, stride{1, 1, 1}, padding{};
+    for (std::size_t i = dimensions == 2 ? 1 : 0; i < 3; ++i) {
+      kernel[i] = fuzz.chance(3) ? 0 : 1 + fuzz.below(4);
+      stride[i] = 1 + fuzz.below(3);
+      padding[i] = fuzz.below(2);
+    }
+    const auto per_axis = [&](const std::array<Index, 3>& of) {
+      return dimensions == 2 ? PerAxis(of[1], of[2]) : PerAxis(of[0], of[1], of[2]);
+    };
+    const bool same = fuzz.chance(30);
+    PoolOptions options{.kernel = per_axis(kernel)};
+    if (fuzz.chance(30))
+      stride = kernel;
+    else
+      options.stride = per_axis(stride);
+    if (same)
+      options.padding = same_padding;
+    else
+      static_cast<PerAxis&>(options.padding) = per_axis(padding);
+    std::optional<L> layer;
+    const std::string message = refusal([&] { layer.emplace(options); });
+    CHECK(message.find('\n') == std::string::npos);
+    if (!layer) return;
+    ++made;
+    const auto fit = [&](const Shape& x) -> Fit {
+      if ((dimensions == 2 ? x.rank() < 3 : x.rank() != 5) || x.size() == 0) return {};
+      std::vector<Index> result(x.begin(), x.end());
+      for (std::size_t i = dimensions == 2 ? 1 : 0; i < 3; ++i) {
+        Index& n = i == 0 ? result[0] : result[result.size() - 4 + i];
+        const Index room = n + 2 * padding[i] - kernel[i];
+        if (!same && room < 0) return {};
+        n = same ? (n + stride[i] - 1) / stride[i] : room / stride[i] + 1;
+      }
+      Shape shape;
+      for (const Index n : result) shape.append(n);
+      return shape;
+    };
+    const Shape right = dimensions == 2 ? Shape{2, 3 + fuzz.below(5), 4 + fuzz.below(4), 3}
+                                        : Shape{3 + fuzz.below(3), 2, 3 + fuzz.below(3), 4 + fuzz.below(3), 2};
+    if (fit(right)) fuzz_layer(concat(L::name, " ", dimensions, "-D number ", made), *layer, right, fit, 8);
+  };
+  for (int i = 0; i < dvd::testing::tries(40); ++i) {
+    check(static_cast<MaxPool2D<float>*>(nullptr), 2);
+    check(static_cast<MaxPool3D<float>*>(nullptr), 3);
+    check(static_cast<AvgPool2D<float>*>(nullptr), 2);
+    check(static_cast<AvgPool3D<float>*>(nullptr), 3);
+  }
+  CHECK(made > 60);
+}
+
+}  // namespace

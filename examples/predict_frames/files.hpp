@@ -10,6 +10,7 @@
 
 #include "../common/given_frames.hpp"
 #include "../common/psnr.hpp"
+#include "../common/sizes.hpp"
 #include "input.hpp"
 
 namespace examples {
@@ -20,7 +21,7 @@ inline constexpr std::int64_t most_frames_in_a_picture = 64;
 inline void compare(const dvd::Clip& truth, dvd::Index given, const std::vector<dvd::Clip>& made) {
   const dvd::Index shared = std::min(truth.frames - given, made.front().frames - given);
   if (shared < 1) return;
-  const std::int64_t size = truth.height * truth.width * 3;
+  const std::int64_t size = truth.height * truth.width * truth.channels;
   double mean = 0, best = -1, repeated = 0;
   for (const dvd::Clip& clip : made) {
     double one = 0;
@@ -39,7 +40,7 @@ inline void compare(const dvd::Clip& truth, dvd::Index given, const std::vector<
 
 /// `clip` with grey frames behind it, `frames` in all.
 inline dvd::Clip padded(const dvd::Clip& clip, dvd::Index frames) {
-  dvd::Clip result(frames, clip.height, clip.width);
+  dvd::Clip result(frames, clip.height, clip.width, clip.channels);
   std::ranges::fill(result.pixels, dvd::detail::background);
   std::copy_n(clip.pixels.begin(), std::min(clip.pixels.size(), result.pixels.size()), result.pixels.begin());
   return result;
@@ -49,14 +50,14 @@ inline dvd::Clip padded(const dvd::Clip& clip, dvd::Index frames) {
 inline std::vector<dvd::Clip> beginnings(std::vector<dvd::Clip> clips) {
   for (dvd::Clip& clip : clips) {
     clip.frames = std::min<std::int64_t>(clip.frames, most_frames_in_a_picture);
-    clip.pixels.resize(static_cast<std::size_t>(clip.frames * clip.height * clip.width * 3));
+    clip.pixels.resize(static_cast<std::size_t>(clip.frames * clip.height * clip.width * clip.channels));
   }
   return clips;
 }
 
 /// What the safetensors file has beside the truth.
 struct Numbers {
-  std::vector<float> videos;  ///< [count, frames, 3, R, R], given frames first
+  std::vector<float> videos;  ///< [count, frames, P, H, W], given frames first
   std::vector<float> z;       ///< [rounds, count, latent_dim]
   dvd::Index rounds = 0;
 };
@@ -70,7 +71,7 @@ inline std::vector<std::filesystem::path> write(const PredictOptions& options, c
   std::vector<dvd::Clip> rows;
   if (input.clip.frames > given) rows.push_back(padded(input.clip, frames));
   rows.insert(rows.end(), made.begin(), made.end());
-  for (dvd::Clip& row : rows) row = with_marked_frames(row, given, dvd::legible_scale(config.resolution));
+  for (dvd::Clip& row : rows) row = with_marked_frames(row, given, dvd::legible_scale(row.height, row.width));
   const auto columns = static_cast<dvd::Index>(std::ceil(std::sqrt(static_cast<double>(rows.size()))));
   const dvd::Index side_by_side = rows.size() <= 5 ? static_cast<dvd::Index>(rows.size()) : columns;
   const double fps = options.fps > 0 ? options.fps : std::clamp(input.frames_per_second, 0.1, 240.0);
@@ -93,10 +94,10 @@ inline std::vector<std::filesystem::path> write(const PredictOptions& options, c
       const std::vector<dvd::Clip> truth_clips = {input.clip};
       const std::vector<float> truth = dvd::to_file_order(dvd::to_tensor<float>(truth_clips));
       dvd::SafetensorsWriter writer;
-      const dvd::Index resolution = config.resolution;
-      writer.add<float>("videos", {count, frames, 3, resolution, resolution}, numbers.videos);
-      writer.add<float>("truth", {input.clip.frames, 3, resolution, resolution}, truth);
-      writer.add<std::int64_t>("labels", {count}, labels);
+      const dvd::Clip& clip = input.clip;
+      writer.add<float>("videos", {count, frames, clip.channels, clip.height, clip.width}, numbers.videos);
+      writer.add<float>("truth", {clip.frames, clip.channels, clip.height, clip.width}, truth);
+      if (!labels.empty()) writer.add<std::int64_t>("labels", {count}, labels);
       writer.add<float>("z", {numbers.rounds, count, config.latent_dim}, numbers.z);
       writer.set_metadata("condition_frames", std::to_string(given));
       writer.write(path);
@@ -108,9 +109,10 @@ inline std::vector<std::filesystem::path> write(const PredictOptions& options, c
 /// Throws ArgumentError for pictures beyond reason, before anything is computed.
 inline void check_size(const PredictOptions& options, const dvd::DvdGanConfig& config, dvd::Index steps) {
   constexpr double most_bytes = 4e9;
-  const double side = static_cast<double>(config.resolution * dvd::legible_scale(config.resolution));
+  const dvd::Index height = config.image_height(), width = config.image_width();
+  const double scale = dvd::legible_scale(height, width), pixels = static_cast<double>(height * width) * scale * scale;
   const double bytes =
-      3 * side * side * static_cast<double>(options.count + 1) * static_cast<double>(config.condition_frames + steps);
+      3 * pixels * static_cast<double>(options.count + 1) * static_cast<double>(config.condition_frames + steps);
   dvd::require(bytes <= most_bytes, "--steps ", steps, " with --count ", options.count, " would make ",
                fmt::format("{:.0f}", bytes / 1e9), " GB of frames; use fewer steps or continuations");
 }

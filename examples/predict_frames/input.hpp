@@ -39,7 +39,10 @@ inline Input read_input(const PredictOptions& options, const dvd::DvdGanConfig& 
                     : stride > 1 ? "use a longer video, or a lower --stride"
                                  : "use a longer video"));
   }
-  const dvd::Framing framing{.resolution = config.resolution};
+  dvd::require(config.image_channels == 1 || config.image_channels == 3, "the model continues videos of ",
+               config.image_channels, " channels; video files have 3, or 1 in grey");
+  const dvd::Framing framing{
+      .height = config.image_height(), .width = config.image_width(), .image_channels = config.image_channels};
   const auto read = [&](dvd::Index frames) {
     return Input{video.read(first, frames, stride, framing), rate / static_cast<double>(stride)};
   };

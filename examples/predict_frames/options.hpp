@@ -40,8 +40,10 @@ inline void add_options(CLI::App& app, PredictOptions& options) {
   app.add_option("--stride", options.stride, "take every K-th frame of the file; 0: as the model was trained")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
-  app.add_option("--class", options.class_name,
-                 "class of the video by number or name; without it, continuations are of all classes in turn");
+  app.add_option(
+      "--class", options.class_name,
+      "class of the video by number or name; without it, continuations are of all classes in turn. Not for a model "
+      "without classes");
   app.add_option("--truncation", options.truncation, "scale of the latents: below 1 safer, less varied")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();

@@ -10,7 +10,7 @@
 
 namespace examples {
 
-/// What was made of the frames given, `[condition_frames, N, R, R, 3]`, brought to the host.
+/// What was made of the frames given, `[condition_frames, N, H, W, P]`, brought to the host.
 template <class T, class D>
 Numbers numbers_of(const dvd::Tensor<float, D>& given, const dvd::Continuation<T, D>& continuation) {
   const dvd::Index given_frames = given.extent(0), made = continuation.frames.extent(0);
@@ -42,7 +42,9 @@ int predict_from(const PredictOptions& options, const std::filesystem::path& pat
   const dvd::Index steps = options.steps > 0 ? options.steps : config.frames;
   const std::vector<std::string> names = class_names(file, config.classes);
   dvd::Labels labels;
-  for (dvd::Index i = 0; i < options.count; ++i)
+  dvd::require(config.classes > 0 || !options.class_name, "--class ", options.class_name.value_or(""),
+               ": this model has no classes");
+  for (dvd::Index i = 0; config.classes > 0 && i < options.count; ++i)
     labels.push_back(options.class_name ? find_class(*options.class_name, names) : i % config.classes);
   check_size(options, config, steps);
   const Input input = read_input(options, config, stride, steps);
@@ -54,7 +56,7 @@ int predict_from(const PredictOptions& options, const std::filesystem::path& pat
 
   dvd::Clip given = input.clip;
   given.frames = config.condition_frames;
-  given.pixels.resize(static_cast<std::size_t>(given.frames * given.height * given.width * 3));
+  given.pixels.resize(static_cast<std::size_t>(given.frames * given.height * given.width * given.channels));
   const std::vector<dvd::Clip> copies(static_cast<std::size_t>(options.count), given);
   const dvd::Tensor<T, D> condition = dvd::to_tensor<T, D>(copies);
   const auto continuation = dvd::continue_videos(
@@ -70,8 +72,8 @@ int predict_from(const PredictOptions& options, const std::filesystem::path& pat
     numbers = numbers_of(dvd::to_tensor<float, D>(copies), continuation);
   const auto files = write(options, config, input, made, numbers, labels);
   if (options.common.quiet) return 0;
-  fmt::print("{} of {} behind {} given, {}x{} pixels{}\n", count_of(options.count, "continuation"),
-             count_of(steps, "frame"), config.condition_frames, config.resolution, config.resolution,
+  fmt::print("{} of {} behind {} given, {}{}\n", count_of(options.count, "continuation"), count_of(steps, "frame"),
+             config.condition_frames, pixels_text(config),
              !options.class_name && config.classes > 1 ? ", of all classes in turn (see --class)" : "");
   compare(input.clip, config.condition_frames, made);
   for (const auto& each : files) fmt::print("{}\n", each.string());

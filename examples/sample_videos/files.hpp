@@ -22,13 +22,13 @@ inline std::vector<std::filesystem::path> write(const SampleProgramOptions& opti
   if (options.format == "safetensors") {
     dvd::SafetensorsWriter writer;
     const std::vector<float> z = request.z.to_vector();
-    writer.add<float>("videos", {count, first.frames, 3, first.height, first.width}, values);
-    writer.add<std::int64_t>("labels", {count}, request.labels);
+    writer.add<float>("videos", {count, first.frames, first.channels, first.height, first.width}, values);
+    if (!request.labels.empty()) writer.add<std::int64_t>("labels", {count}, request.labels);
     writer.add<float>("z", {count, request.z.extent(1)}, z);
     writer.write(folder / "videos.safetensors");
     return {folder / "videos.safetensors"};
   }
-  const int scale = dvd::legible_scale(first.height);
+  const int scale = dvd::legible_scale(first.height, first.width);
   if (options.format == "png") {
     dvd::write_png(folder / "videos.png", dvd::film_strips(clips, scale, 2));
     return {folder / "videos.png"};
@@ -42,11 +42,11 @@ inline std::vector<std::filesystem::path> write(const SampleProgramOptions& opti
       write_mp4(files.back(), clip, options.fps);
   };
   for (dvd::Index i = 0; i < count; ++i) {
-    std::string name = names[static_cast<std::size_t>(request.labels[static_cast<std::size_t>(i)])];
+    std::string name = fmt::format("{:04}", i);
+    if (!names.empty()) name += "-" + names[static_cast<std::size_t>(request.labels[static_cast<std::size_t>(i)])];
     for (char& letter : name)
       if (letter == '/' || letter == '\\' || static_cast<unsigned char>(letter) < 32) letter = '_';
-    write_clip(fmt::format("{:04}-{}", i, name),
-               dvd::tile_clips(std::span(&clips[static_cast<std::size_t>(i)], 1), 1, scale, 0));
+    write_clip(name, dvd::tile_clips(std::span(&clips[static_cast<std::size_t>(i)], 1), 1, scale, 0));
   }
   if (count > 1 && count <= 64) {
     const auto columns = static_cast<dvd::Index>(std::ceil(std::sqrt(static_cast<double>(count))));

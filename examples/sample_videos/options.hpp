@@ -25,8 +25,10 @@ inline void add_options(CLI::App& app, SampleProgramOptions& options) {
                  "checkpoint to sample from, or a run's folder for its newest one; by default a small model of moving "
                  "shapes, trained with train_ucf101 --preset demo");
   auto* class_name =
-      app.add_option("--class", options.class_name, "class by number or name; without it, all classes in turn");
-  auto* count = app.add_option("--count", options.count, "number of videos; by default one a class, or 4 of one class");
+      app.add_option("--class", options.class_name,
+                     "class by number or name; without it, all classes in turn. Not for a model without classes");
+  auto* count = app.add_option("--count", options.count,
+                               "number of videos; by default one a class, or 4 of one class or of none");
   app.add_option("--truncation", options.truncation, "scale of the latents: below 1 safer, less varied")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
@@ -34,7 +36,8 @@ inline void add_options(CLI::App& app, SampleProgramOptions& options) {
   app.add_option("--format", options.format, "gif, mp4 (these two in a build with FFmpeg), png or safetensors")
       ->check(CLI::IsMember({"gif", "mp4", "png", "safetensors"}))
       ->capture_default_str();
-  auto* latents = app.add_option("--latents", options.latents, "safetensors file with z [N, latent_dim] and labels [N]")
+  auto* latents = app.add_option("--latents", options.latents,
+                                 "safetensors file with z [N, latent_dim] and, if the model has classes, labels [N]")
                       ->excludes(class_name)
                       ->excludes(count);
   app.add_option("--interpolate", options.interpolate,

@@ -12,8 +12,8 @@
 
 namespace examples {
 
-/// What to feed the generator, on the host: N latents, N labels and, when interpolating between classes, N second
-/// labels and how much of them to take.
+/// What to feed the generator, on the host: N latents, N labels (none, if there are no classes) and, when interpolating
+/// between classes, N second labels and how much of them to take.
 struct Request {
   dvd::Tensor<float> z;  ///< [N, latent_dim]
   dvd::Labels labels, other_labels;
@@ -22,15 +22,19 @@ struct Request {
 
 inline Request read_latents(const std::string& path, const dvd::DvdGanConfig& config) {
   const dvd::SafetensorsFile file(path);
+  const bool labelled = config.classes > 0;
   for (const char* name : {"z", "labels"})
-    if (!file.contains(name)) throw dvd::FileError(dvd::concat(path, ": ", name, " is missing"));
+    if (!file.contains(name) && (labelled || name[0] == 'z'))
+      throw dvd::FileError(dvd::concat(path, ": ", name, " is missing"));
+  if (!labelled && file.contains("labels"))
+    throw dvd::FileError(dvd::concat(path, ": holds labels, but the model has no classes"));
   const auto& shape = file.shape("z");
   if (shape.size() != 2 || shape[0] < 1 || shape[1] != config.latent_dim)
     throw dvd::FileError(dvd::concat(path, ": z must have shape [N, ", config.latent_dim, "] with N at least 1"));
-  if (file.shape("labels") != std::vector<std::int64_t>{shape[0]})
+  if (labelled && file.shape("labels") != std::vector<std::int64_t>{shape[0]})
     throw dvd::FileError(dvd::concat(path, ": labels must have shape [", shape[0], "], one a row of z"));
   Request request{dvd::Tensor<float>(dvd::Shape{shape[0], shape[1]}, file.read<float>("z")),
-                  file.read<std::int64_t>("labels"),
+                  labelled ? file.read<std::int64_t>("labels") : dvd::Labels(),
                   {},
                   {}};
   if (!dvd::all_finite(request.z)) throw dvd::FileError(dvd::concat(path, ": z holds values that are not finite"));
@@ -49,6 +53,10 @@ inline Request draw_request(const SampleProgramOptions& options, const dvd::DvdG
                             const std::vector<std::string>& names) {
   dvd::require(options.count >= 0 && options.count <= 1'000'000, "--count must be between 1 and 1000000, not ",
                options.count);
+  const bool labelled = config.classes > 0;
+  dvd::require(labelled || (options.class_name.empty() && options.interpolate != "class"),
+               options.class_name.empty() ? "--interpolate class" : "--class " + options.class_name,
+               ": this model has no classes");
   std::vector<dvd::Index> chosen;
   if (options.interpolate == "class") {
     const std::size_t comma = options.class_name.find(',');
@@ -59,7 +67,7 @@ inline Request draw_request(const SampleProgramOptions& options, const dvd::DvdG
   } else if (!options.class_name.empty()) {
     chosen = {find_class(options.class_name, names)};
   }
-  const bool all_classes = chosen.empty() && options.interpolate.empty();
+  const bool all_classes = labelled && chosen.empty() && options.interpolate.empty();
   const dvd::Index count = options.count > 0              ? options.count
                            : !options.interpolate.empty() ? 8
                            : all_classes                  ? config.classes
@@ -72,7 +80,8 @@ inline Request draw_request(const SampleProgramOptions& options, const dvd::DvdG
   Request request;
   if (options.interpolate.empty()) {
     request.z = draw(count, options.common.seed);
-    for (dvd::Index i = 0; i < count; ++i) request.labels.push_back(all_classes ? i % config.classes : chosen[0]);
+    for (dvd::Index i = 0; labelled && i < count; ++i)
+      request.labels.push_back(all_classes ? i % config.classes : chosen[0]);
     return request;
   }
   // On the way from one latent to another their squares' sum keeps a Gaussian's length: cos^2 + sin^2 = 1.
@@ -83,7 +92,7 @@ inline Request draw_request(const SampleProgramOptions& options, const dvd::DvdG
     for (dvd::Index k = 0; k < config.latent_dim; ++k)
       values.push_back(std::cos(angle) * ends[static_cast<std::size_t>(k)] +
                        std::sin(angle) * ends[static_cast<std::size_t>(config.latent_dim + k)]);
-    request.labels.push_back(chosen.empty() ? 0 : chosen[0]);
+    if (labelled) request.labels.push_back(chosen.empty() ? 0 : chosen[0]);
     if (options.interpolate == "class") {
       request.other_labels.push_back(chosen[1]);
       request.mix.push_back(position(i, count));

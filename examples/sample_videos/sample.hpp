@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "../common/recurrent.hpp"
+#include "../common/sizes.hpp"
 #include "files.hpp"
 
 namespace examples {
@@ -17,6 +18,7 @@ dvd::Tensor<T, D> generate(Networks& networks, dvd::RecordedGenerator<Networks>&
                            dvd::Index first, dvd::Index count) {
   auto& generator = networks.generator;
   const auto part_of = [&](const dvd::Labels& labels) {
+    if (labels.empty()) return labels;  // a model without classes
     return dvd::Labels(labels.begin() + first, labels.begin() + first + count);
   };
   const auto z = request.z.slice(first, count);
@@ -71,7 +73,7 @@ int sample_from(const SampleProgramOptions& options, const std::filesystem::path
   dvd::RecordedGenerator recorded(networks);
   std::vector<float> values;
   std::vector<dvd::Clip> clips;
-  const auto count = static_cast<dvd::Index>(request.labels.size());
+  const auto count = request.z.extent(0);
   for (dvd::Index done = 0; done < count; done += options.batch) {
     const dvd::Tensor<T, D> videos =
         generate<T, D>(networks, recorded, request, done, std::min(options.batch, count - done));
@@ -83,8 +85,7 @@ int sample_from(const SampleProgramOptions& options, const std::filesystem::path
   }
   const auto files = write(options, request, names, values, clips);
   if (!options.common.quiet) {
-    fmt::print("{} video{} of {} frames of {}x{} pixels\n", count, count == 1 ? "" : "s", config.frames,
-               config.resolution, config.resolution);
+    fmt::print("{} video{} of {} frames of {}\n", count, count == 1 ? "" : "s", config.frames, pixels_text(config));
     fmt::print("{}{}\n", files.back().string(), files.size() > 1 ? fmt::format(" and {} more", files.size() - 1) : "");
   }
   return 0;

@@ -20,6 +20,7 @@ struct DataSet {
   std::string description;
 
   dvd::LabelledClip draw(const dvd::Random& random) const { return draw_clip(random); }
+  /// 0: the set has no labels.
   dvd::Index classes() const { return static_cast<dvd::Index>(names.size()); }
   const std::vector<std::string>& class_names() const { return names; }
   /// Files that could not be used so far.
@@ -33,14 +34,17 @@ std::unique_ptr<DataSet> open_video_folder(const TrainOptions& options, std::fun
 /// later, by any thread. Throws ArgumentError where there is no such folder, and in a build without video files.
 inline std::unique_ptr<DataSet> open_data(const TrainOptions& options, std::function<void(const std::string&)> warn) {
   if (options.data.empty()) {
-    const dvd::MovingShapes shapes({.frames = options.model.video_frames(), .resolution = options.model.resolution});
+    const dvd::MovingShapes shapes({.frames = options.model.video_frames(),
+                                    .height = options.model.image_height(),
+                                    .width = options.model.image_width(),
+                                    .image_channels = options.model.image_channels});
     return std::make_unique<DataSet>(DataSet{[shapes](const dvd::Random& random) { return shapes.draw(random); },
                                              [] { return dvd::Index{0}; }, shapes.class_names(), ""});
   }
   require_video_files("--data");
   dvd::require(std::filesystem::is_directory(options.data), "--data ", options.data,
                std::filesystem::exists(options.data) ? " is not a folder" : ": no such folder",
-               "; expected UCF-101, or a folder of class folders of videos");
+               "; expected UCF-101, a folder of class folders of videos, or a folder of videos");
   if constexpr (with_video_files) return open_video_folder(options, std::move(warn));
   return nullptr;
 }

@@ -6,13 +6,15 @@
 namespace examples {
 
 std::unique_ptr<DataSet> open_video_folder(const TrainOptions& options, std::function<void(const std::string&)> warn) {
-  const auto folder =
-      std::make_shared<dvd::VideoFolder>(options.data, dvd::VideoFolderOptions{.frames = options.model.video_frames(),
-                                                                               .resolution = options.model.resolution,
-                                                                               .stride = options.stride,
-                                                                               .random_crop = !options.center_crop,
-                                                                               .split = options.split,
-                                                                               .warn = std::move(warn)});
+  const auto folder = std::make_shared<dvd::VideoFolder>(
+      options.data, dvd::VideoFolderOptions{.frames = options.model.video_frames(),
+                                            .height = options.model.image_height(),
+                                            .width = options.model.image_width(),
+                                            .image_channels = options.model.image_channels,
+                                            .stride = options.stride,
+                                            .random_crop = !options.center_crop,
+                                            .split = options.split,
+                                            .warn = std::move(warn)});
   return std::make_unique<DataSet>(DataSet{[folder](const dvd::Random& random) { return folder->draw(random); },
                                            [folder] { return folder->skipped(); }, folder->class_names(),
                                            fmt::format(", {} videos, {} skipped", folder->size(), folder->skipped())});

@@ -1,4 +1,5 @@
-// Trains a DVD-GAN (arXiv 1907.06571) on moving shapes, on UCF-101, or on any folder of class folders of videos.
+// Trains a DVD-GAN (arXiv 1907.06571) on moving shapes, on UCF-101, or on any folder of videos or of class folders of
+// them.
 //
 //     train_ucf101 --preset demo --out runs/demo
 //     train_ucf101 --data UCF101 --split trainlist01.txt --frames 16 --resolution 64 --out runs/ucf101
@@ -14,7 +15,8 @@ int main(int argc, char** argv) {
   examples::return_freed_memory();
   examples::TrainOptions options;
   options.common.out = "runs/dvdgan";
-  CLI::App app("Trains a DVD-GAN on moving shapes, UCF-101 or any folder of class folders of videos.", "train_ucf101");
+  CLI::App app("Trains a DVD-GAN on moving shapes, UCF-101, or any folder of videos or of class folders of them.",
+               "train_ucf101");
   return examples::run_with_defaults(app, argc, argv, options, [&] {
     return examples::on_device(options.common.device, options.common.precision,
                                [&]<class T, class D>() { return examples::train<T, D>(options); });

@@ -5,6 +5,7 @@
 #include <dvd/training/trainer.hpp>
 
 #include "../common/program.hpp"
+#include "../common/sizes.hpp"
 
 namespace examples {
 
@@ -20,6 +21,7 @@ struct TrainOptions {
   bool center_crop = false;
   dvd::Index loader_threads = 0;
   std::vector<std::string> class_names;  ///< of the run that goes on; empty: not known
+  bool without_classes = false;          ///< so was the run that goes on
 
   dvd::DvdGanConfig model = {.frames = 8, .resolution = 32, .channels = 8};
   dvd::TrainerOptions trainer = {.batch = 8, .average = {.decay = 0.999, .start = 200}};
@@ -79,6 +81,18 @@ inline void apply_preset(TrainOptions& options, const std::string& name) {
   }
 }
 
+/// What a flag does with its text; an ArgumentError counts as a wrong command line.
+template <class F>
+std::function<void(const std::string&)> taking(const F& f) {
+  return [f](const std::string& text) {
+    try {
+      f(text);
+    } catch (const dvd::ArgumentError& error) {
+      throw CLI::ValidationError(error.what());
+    }
+  };
+}
+
 /// Declares all flags on `app`. Their defaults are whatever `options` holds.
 inline void add_options(CLI::App& app, TrainOptions& options) {
   app.footer(
@@ -90,22 +104,39 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
       ->capture_default_str();
   auto* data = app.add_option_group("data");
   data->add_option("--data", options.data,
-                   "UCF-101 folder, or any folder of class folders of videos; without it, moving shapes");
+                   "UCF-101 folder, any folder of class folders of videos, or a folder of videos, which trains a model "
+                   "without classes; without it, moving shapes");
   data->add_option("--split", options.split, "split list of UCF-101, such as trainlist01.txt")->needs("--data");
   data->add_option("--frames", options.model.frames,
                    "frames that are made; with --condition-frames C, clips have C more")
       ->capture_default_str();
-  data->add_option("--resolution", options.model.resolution, "pixels: 16, 32, 64, 128 or 256")->capture_default_str();
+  data->add_option_function<std::string>("--resolution",
+                                         taking([&](const std::string& text) { set_size(options.model, text); }),
+                                         "pixels, even and at least 8: one number, or HEIGHTxWIDTH as in 64x96")
+      ->type_name("PIXELS")
+      ->default_str(size_text(options.model));
+  data->add_option("--image-channels", options.model.image_channels, "3: RGB; 1: grey")->capture_default_str();
   data->add_option("--stride", options.stride, "take every K-th frame of a video")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   data->add_option("--loader-threads", options.loader_threads, "threads that decode clips ahead; 0: a quarter of all")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();
-  data->add_flag("--center-crop", options.center_crop, "crop the middle of a video instead of a random square");
+  data->add_flag("--center-crop", options.center_crop, "crop the middle of a video instead of a random part");
 
   auto* model = app.add_option_group("model");
   model->add_option("--channels", options.model.channels, "width multiplier ch")->capture_default_str();
+  const auto multipliers = [&](const char* flag, std::vector<dvd::Index>& list, const char* whose) {
+    model
+        ->add_option_function<std::string>(
+            flag, taking([flag, &list](const std::string& text) { list = read_list(flag, text); }),
+            std::string("widths of ") + whose +
+                ", as multiples of --channels: one more than there are stages, such as 8,4,2; without it, BigGAN's")
+        ->type_name("LIST");
+  };
+  multipliers("--generator-multipliers", options.model.generator_multipliers, "the generator's stages");
+  multipliers("--discriminator-multipliers", options.model.discriminator_multipliers,
+              "the blocks of discriminators and conditioning stack");
   model->add_option("--recurrent", options.recurrent, "recurrent unit of the generator: convgru or tsru")
       ->check(CLI::IsMember({"convgru", "tsru"}))
       ->capture_default_str();

@@ -19,9 +19,9 @@ class Pictures {
 
   /// Writes a PNG, in which a row shows the frames of a video, and, in a build with video files, a GIF.
   ///
-  /// The PNG has a row a class (at most twelve) and the GIF four samples a class. Of a model that predicts, rows come
-  /// in pairs: a clip of `data`, and under it what the model makes of its first frames, which have a border; as far as
-  /// they are found soon, the clips are of different classes.
+  /// The PNG has a row a class (at most twelve; six where there are no classes) and the GIF four samples a row. Of a
+  /// model that predicts, rows come in pairs: a clip of `data`, and under it what the model makes of its first frames,
+  /// which have a border; as far as they are found soon, the clips are of different classes.
   template <dvd::ClipSource Data>
   void write(Data& data, const std::filesystem::path& png, const std::filesystem::path& gif) {
     const dvd::Index given = gan_.config().condition_frames;
@@ -34,7 +34,7 @@ class Pictures {
                                   {.count = condition.extent(1), .seed = stream().bits(0), .truncation = truncation_}),
                               labels_, condition, dvd::Pass::evaluate());
     const std::vector<dvd::Clip> predictions = dvd::to_clips(made);
-    const int scale = dvd::legible_scale(gan_.config().resolution);
+    const int scale = dvd::legible_scale(gan_.config().image_height(), gan_.config().image_width());
     std::vector<dvd::Clip> rows, grid;
     for (std::size_t i = 0; i < truth_.size(); ++i) {
       dvd::Clip whole = truth_[i];
@@ -57,15 +57,16 @@ class Pictures {
     constexpr dvd::Index columns = 4;
     const dvd::DvdGanConfig& config = gan_.config();
     std::vector<dvd::Clip> strips, grid;
-    for (dvd::Index label = 0; label < std::min(config.classes, most_rows); ++label) {
-      auto clips = dvd::to_clips(gan_.sample({.label = label,
+    const dvd::Index rows = config.classes > 0 ? std::min(config.classes, most_rows) : most_rows / 2;
+    for (dvd::Index row = 0; row < rows; ++row) {
+      auto clips = dvd::to_clips(gan_.sample({.label = config.classes > 0 ? row : 0,
                                               .count = columns,
-                                              .seed = stream().bits(static_cast<std::uint64_t>(label)),
+                                              .seed = stream().bits(static_cast<std::uint64_t>(row)),
                                               .truncation = truncation_}));
       strips.push_back(clips.front());
       for (dvd::Clip& clip : clips) grid.push_back(std::move(clip));
     }
-    const int scale = dvd::legible_scale(config.resolution);
+    const int scale = dvd::legible_scale(config.image_height(), config.image_width());
     dvd::write_png(png, dvd::film_strips(strips, scale, 2));
     if (with_video_files) write_gif(gif, dvd::tile_clips(grid, columns, std::max(1, scale / 2), 2), 8);
   }
@@ -83,7 +84,7 @@ class Pictures {
     }
     for (const dvd::LabelledClip& each : chosen) {
       truth_.push_back(each.clip);
-      labels_.push_back(each.label);
+      if (gan_.config().classes > 0) labels_.push_back(each.label);
     }
   }
 

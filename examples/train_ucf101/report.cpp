@@ -75,27 +75,28 @@ std::vector<Value> spread(const std::vector<Value>& values, std::size_t most) {
 /// if the file is not such a picture. The layout is that of Pictures.
 std::string middle_frames(const std::filesystem::path& path, const ReportState& state) {
   constexpr int gap = 2;
-  const int scale = dvd::legible_scale(state.resolution), size = static_cast<int>(state.resolution);
-  const int cell = size * scale + gap;
+  const int scale = dvd::legible_scale(state.height, state.width);
+  const int rows_shown = static_cast<int>(state.height), columns_shown = static_cast<int>(state.width);
+  const int cell_height = rows_shown * scale + gap, cell_width = columns_shown * scale + gap;
   const std::string file = read_bytes(path);
   int width = 0, height = 0, channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(file.data()), static_cast<int>(file.size()), &width,
                             &height, &channels, 3),
       stbi_image_free);
-  if (!pixels || width != gap + static_cast<int>(state.condition_frames + state.frames) * cell || height < gap + cell ||
-      (height - gap) % cell)
+  if (!pixels || width != gap + static_cast<int>(state.condition_frames + state.frames) * cell_width ||
+      height < gap + cell_height || (height - gap) % cell_height)
     return "";
-  const int rows = (height - gap) / cell,
-            left = gap + static_cast<int>(state.condition_frames + state.frames / 2) * cell;
-  dvd::Image image{rows * (size + 1), size, {}};
+  const int rows = (height - gap) / cell_height,
+            left = gap + static_cast<int>(state.condition_frames + state.frames / 2) * cell_width;
+  dvd::Image image{rows * (rows_shown + 1), columns_shown, {}};
   image.pixels.assign(static_cast<std::size_t>(image.height * image.width * 3), dvd::detail::background);
   for (int row = 0; row < rows; ++row)
-    for (int y = 0; y < size; ++y)
-      for (int x = 0; x < size; ++x) {
+    for (int y = 0; y < rows_shown; ++y)
+      for (int x = 0; x < columns_shown; ++x) {
         const std::ptrdiff_t from =
-            static_cast<std::ptrdiff_t>(gap + row * cell + y * scale) * width + left + x * scale;
-        const std::ptrdiff_t to = static_cast<std::ptrdiff_t>(row * (size + 1) + y) * size + x;
+            static_cast<std::ptrdiff_t>(gap + row * cell_height + y * scale) * width + left + x * scale;
+        const std::ptrdiff_t to = static_cast<std::ptrdiff_t>(row * (rows_shown + 1) + y) * columns_shown + x;
         std::copy_n(pixels.get() + from * 3, 3, image.pixels.data() + to * 3);
       }
   return dvd::encode_png(image);

@@ -12,7 +12,7 @@ struct ReportState {
   std::string config;  ///< JSON
   std::int64_t step = 0, steps = 0;
   double seconds = 0;
-  std::int64_t condition_frames = 0, frames = 0, resolution = 0;  ///< of the pictures in samples/
+  std::int64_t condition_frames = 0, frames = 0, height = 0, width = 0;  ///< of the pictures in samples/
 };
 
 /// Writes report.html from the folder's log.jsonl, warnings.log and samples. Throws FileError if it cannot be written.

@@ -112,8 +112,11 @@ const last = name => { const c = curves[name] || []; return c.length ? c[c.lengt
 
 document.title = `${data.name}: step ${data.step} of ${data.steps}`;
 $("title").textContent = data.name;
-$("sub").textContent = `DVD-GAN on ${data.config.data}, ${data.config.frames} frames of ${data.config.resolution}x` +
-  `${data.config.resolution} pixels, ${data.config.classes} classes: ${data.status}`;
+const channels = data.config.image_channels ?? 3;
+$("sub").textContent = `DVD-GAN on ${data.config.data}, ${data.config.frames} frames of ` +
+  `${data.config.height ?? data.config.resolution}x${data.config.width ?? data.config.resolution} pixels` +
+  `${{3: "", 1: " in grey"}[channels] ?? ` of ${channels} channels`}, ` +
+  `${data.config.classes ? `${data.config.classes} classes` : "no classes"}: ${data.status}`;
 $("bar").style.width = `${Math.min(100, 100 * data.step / Math.max(1, data.steps))}%`;
 const speed = last("steps_per_second");
 const tiles = [["step", `${data.step} / ${data.steps}`], ["time", clock(data.seconds)],

@@ -83,6 +83,7 @@ std::string load_first_whole(const TrainOptions& options, const std::vector<std:
 inline void take_config(TrainOptions& options, const dvd::Json& json) {
   const dvd::Index classes = options.model.classes;
   options.model = dvd::config_from_json(json);
+  options.without_classes = options.model.classes == 0;
   options.model.classes = classes;  // the data set says
   const auto take = [&](const char* name, auto& value) {
     if (json.contains(name)) json.at(name).get_to(value);
@@ -150,6 +151,8 @@ inline void take_config_from(TrainOptions& options, const std::filesystem::path&
 /// Throws ArgumentError if the run that goes on was trained on other classes than the data set has.
 inline void check_classes(const TrainOptions& options, const std::vector<std::string>& names) {
   const auto& known = options.class_names;
+  dvd::require(!options.without_classes || names.empty(), "the run was trained without classes, but the data has ",
+               names.size(), "; give a folder of videos without class folders, or begin a new run");
   if (known.empty() || known == names) return;
   for (std::size_t i = 0; i < std::min(known.size(), names.size()); ++i)
     dvd::require(known[i] == names[i], "the run was trained with class ", i, " being ", known[i],

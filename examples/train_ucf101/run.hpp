@@ -162,7 +162,8 @@ class Run {
                              .seconds = progress_->seconds(),
                              .condition_frames = options_.model.condition_frames,
                              .frames = options_.model.frames,
-                             .resolution = options_.model.resolution});
+                             .height = options_.model.image_height(),
+                             .width = options_.model.image_width()});
     } catch (const dvd::Error& error) {
       warnings_.add(dvd::concat("no report: ", error.what()));
       warnings_.pass_on(trainer_.steps(), *progress_, folder_);

@@ -20,15 +20,16 @@ std::string describe_device() {
 
 template <class Gan>
 void describe(Gan& gan, const TrainOptions& options, const DataSet& data) {
-  fmt::print("data       {}, {} classes{}\n", options.data.empty() ? "moving shapes (embedded)" : options.data,
-             data.classes(), data.description);
-  fmt::print(
-      "model      {}{} frames of {}x{} pixels, ch {}: {:.2f} M parameters in G, {:.2f} M in D_S, {:.2f} M in D_T\n",
-      options.model.condition_frames > 0 ? fmt::format("{} given, ", options.model.condition_frames) : "",
-      options.model.frames, options.model.resolution, options.model.resolution, options.model.channels,
-      static_cast<double>(dvd::contents(gan.networks()).size()) * 1e-6,
-      static_cast<double>(dvd::contents(gan.spatial).size()) * 1e-6,
-      static_cast<double>(dvd::contents(gan.temporal).size()) * 1e-6);
+  const std::string classes = data.classes() > 0 ? fmt::format("{} classes", data.classes()) : "no class folders";
+  fmt::print("data       {}, {}{}\n", options.data.empty() ? "moving shapes (embedded)" : options.data, classes,
+             data.description);
+  if (data.classes() == 0) fmt::print("           so the model knows no classes: it is unconditional\n");
+  fmt::print("model      {}{} frames of {}, ch {}: {:.2f} M parameters in G, {:.2f} M in D_S, {:.2f} M in D_T\n",
+             options.model.condition_frames > 0 ? fmt::format("{} given, ", options.model.condition_frames) : "",
+             options.model.frames, pixels_text(options.model), options.model.channels,
+             static_cast<double>(dvd::contents(gan.networks()).size()) * 1e-6,
+             static_cast<double>(dvd::contents(gan.spatial).size()) * 1e-6,
+             static_cast<double>(dvd::contents(gan.temporal).size()) * 1e-6);
   fmt::print("training   {} steps of batch {}, seed {}\n", options.steps, options.trainer.batch, options.common.seed);
   fmt::print("device     {}, {}\n", describe_device<typename Gan::device_type>(), options.common.precision);
   if (!with_video_files) fmt::print("pictures   as PNG; GIFs are left out, because this build has no FFmpeg\n");

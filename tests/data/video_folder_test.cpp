@@ -153,6 +153,43 @@ TEST_CASE("lists of another data set beside the folder are ignored; a folder the
   CHECK_THROWS_AS(VideoFolder(folder.path() / "mine"), dvd::FileError);
 }
 
+TEST_CASE("videos without class folders are a set without labels") {
+  const TemporaryFolder folder;
+  make_shade(folder / "a.avi", 40);
+  make_shade(folder / "b.mkv", 80);
+  write_bytes(folder / "notes.txt", "no video, and hardly a terminal\n");
+  write_bytes(folder / ".cache/c.avi", "hidden");
+  Warnings warnings;
+  VideoFolderOptions options = warnings.options();
+  const VideoFolder videos(folder.path(), options);
+  CHECK(videos.classes() == 0);
+  CHECK(videos.class_names().empty());
+  CHECK(videos.size() == 2);
+  CHECK(videos.skipped() == 1);
+  CHECK(warnings.lines.size() == 1);
+  CHECK(labels_of_shades(videos) == std::map<int, std::set<std::int64_t>>{{40, {0}}, {80, {0}}});
+  write_bytes(folder / ".list", "b.mkv\nmissing.avi 1\n");
+  options.split = folder / ".list";
+  const VideoFolder some(folder.path(), options);
+  CHECK(labels_of_shades(some) == std::map<int, std::set<std::int64_t>>{{80, {0}}});
+  CHECK(warnings.about("missing.avi") == 1);
+  make_shade(folder / "class/a.avi", 120);  // with a class folder, files beside it are something else
+  CHECK(VideoFolder(folder.path(), {.frames = 4}).class_names() == Names{"class"});
+}
+
+TEST_CASE("clips of any shape, in grey") {
+  const TemporaryFolder folder;
+  make_shade(folder / "a/a.avi", 120);
+  const VideoFolder videos(folder.path(), {.frames = 4, .height = 12, .width = 20, .image_channels = 1});
+  const dvd::Clip clip = videos.draw(Random(1)).clip;
+  CHECK(clip.size() == dvd::ClipSize{4, 12, 20, 1});
+  for (const std::uint8_t value : clip.pixels) REQUIRE(std::abs(value - 120) < 5);
+  CHECK_THROWS_WITH_AS(VideoFolder(folder.path(), {.image_channels = 2}),
+                       "frames of a video cannot have 2 channels (expected 1, grey, or 3, RGB)", dvd::ArgumentError);
+  CHECK_THROWS_AS(VideoFolder(folder.path(), {.height = 8193}), dvd::ArgumentError);
+  CHECK_THROWS_AS(VideoFolder(folder.path(), {.width = -1}), dvd::ArgumentError);
+}
+
 TEST_CASE("files that cannot serve are named once, counted and skipped") {
   const TemporaryFolder folder;
   make_shade(folder / "a/good.avi", 40, 13);
@@ -179,7 +216,17 @@ TEST_CASE("files that cannot serve are named once, counted and skipped") {
 TEST_CASE("a folder without anything to draw is an error that says so") {
   const TemporaryFolder folder;
   CHECK_THROWS_AS(VideoFolder(folder.path() / "missing"), dvd::FileError);
-  CHECK_THROWS_AS(VideoFolder(folder.path()), dvd::FileError);
+  CHECK_THROWS_WITH_AS(VideoFolder(folder.path()),
+                       (folder.path().string() + ": holds neither folders nor files; expected one folder a class, with "
+                                                 "videos, or videos without classes")
+                           .c_str(),
+                       dvd::FileError);
+  write_bytes(folder / "text.avi", "no video\n");
+  CHECK_THROWS_WITH_AS(VideoFolder(folder.path(), {.frames = 8}),
+                       (folder.path().string() + ": holds no class folders, and no usable video among its 1 file; "
+                                                 "expected videos of at least 8 frames")
+                           .c_str(),
+                       dvd::FileError);
   write_bytes(folder / "a/text.avi", "no video\n");
   CHECK_THROWS_AS(VideoFolder(folder / "a/text.avi"), dvd::FileError);
   CHECK_THROWS_WITH_AS(VideoFolder(folder.path(), {.frames = 8, .stride = 2}),

@@ -175,6 +175,84 @@ TEST_CASE("framing cuts the largest square and scales it") {
   CHECK_THROWS_AS(wide.read(0, 1, 1, {16, 1.5}), dvd::ArgumentError);
 }
 
+TEST_CASE("framing cuts the largest part of the shape that is asked for") {
+  const TemporaryFolder folder;
+  // Brightness tells the column, 0 to 119, in red and the row, 0 to 59, in green.
+  Clip ramp(1, 60, 120);
+  for (std::int64_t y = 0; y < 60; ++y)
+    for (std::int64_t x = 0; x < 120; ++x) {
+      ramp.frame(0)[(y * 120 + x) * 3] = static_cast<std::uint8_t>(2 * x);
+      ramp.frame(0)[(y * 120 + x) * 3 + 1] = static_cast<std::uint8_t>(4 * y);
+    }
+  encode_clip(folder / "ramp.mkv", ramp, "-c:v ffv1 -pix_fmt gbrp");
+  const VideoFile file(folder / "ramp.mkv");
+  struct Case {
+    std::int64_t height, width;
+    double position;
+    std::int64_t top, left, rows, columns;  // of what is cut out
+  };
+  const Case cases[] = {
+      {60, 120, 0.3, 0, 0, 60, 120}, {60, 60, 0.0, 0, 0, 60, 60},   {60, 60, 1.0, 0, 60, 60, 60},
+      {30, 40, 0.5, 0, 20, 60, 80},  {60, 80, 1.0, 0, 40, 60, 80},  {24, 16, 0.5, 0, 40, 60, 40},
+      {10, 60, 0.5, 20, 0, 20, 120}, {10, 60, 1.0, 40, 0, 20, 120}, {20, 120, 0.0, 0, 0, 20, 120},
+  };
+  for (const Case& each : cases) {
+    CAPTURE(each.height);
+    CAPTURE(each.width);
+    CAPTURE(each.position);
+    const Clip clip = file.read(0, 1, 1, {.position = each.position, .height = each.height, .width = each.width});
+    REQUIRE(clip.size() == dvd::ClipSize{1, each.height, each.width, 3});
+    // A pixel is the mean of those of the frame that it covers.
+    const auto expected = [](std::int64_t first, std::int64_t of, std::int64_t size, std::int64_t i) {
+      const double step = static_cast<double>(of) / static_cast<double>(size);
+      return static_cast<double>(first) + (static_cast<double>(i) + 0.5) * step - 0.5;
+    };
+    double worst = 0;
+    for (std::int64_t y = 0; y < each.height; ++y)
+      for (std::int64_t x = 0; x < each.width; ++x) {
+        const std::uint8_t* const pixel = clip.frame(0) + (y * each.width + x) * 3;
+        worst = std::max({worst, std::abs(pixel[0] - 2 * expected(each.left, each.columns, each.width, x)),
+                          std::abs(pixel[1] - 4 * expected(each.top, each.rows, each.height, y))});
+      }
+    CHECK(worst <= 3);
+  }
+  // Rows and columns change places for a frame that is to be turned.
+  encode_clip(folder / "high.mkv", ramp, "-vf transpose=1 -c:v ffv1 -pix_fmt gbrp");
+  CHECK(VideoFile(folder / "high.mkv").read(0, 1, 1, {.height = 40, .width = 30}).size() ==
+        dvd::ClipSize{1, 40, 30, 3});
+  // However thin, something is left.
+  CHECK(file.read(0, 1, 1, {.height = 8192, .width = 1}).height == 8192);
+  for (const dvd::Framing& bad : {dvd::Framing{.height = -1},
+                                  {.width = 8193},
+                                  {.image_channels = 2},
+                                  {.image_channels = 0},
+                                  {.position = -0.1},
+                                  {.position = std::nan("")}})
+    CHECK_THROWS_AS(file.read(0, 1, 1, bad), dvd::ArgumentError);
+}
+
+TEST_CASE("grey frames are the luma of the coloured ones, whatever the file's format, matrix and range") {
+  const TemporaryFolder folder;
+  for (const std::string codec :
+       {"-c:v ffv1 -pix_fmt gbrp", "-c:v ffv1 -pix_fmt bgr0", "-c:v ffv1 -pix_fmt yuv444p", "-c:v ffv1 -pix_fmt gray",
+        "-c:v ffv1 -pix_fmt yuv420p", "-c:v ffv1 -pix_fmt yuv420p10le", "-c:v mjpeg -q:v 1 -pix_fmt yuvj444p",
+        "-c:v ffv1 -vf scale=out_color_matrix=bt601:out_range=pc,format=yuv444p -color_range pc"})
+    for (const auto& [red, green, blue] :
+         {std::tuple{200, 60, 90}, {255, 255, 255}, {0, 0, 0}, {20, 20, 20}, {10, 240, 30}}) {
+      CAPTURE(codec);
+      CAPTURE(red);
+      const Clip flat = flat_clip(
+          2, 32, 48,
+          {static_cast<std::uint8_t>(red), static_cast<std::uint8_t>(green), static_cast<std::uint8_t>(blue)});
+      encode_clip(folder / "flat.mkv", flat, codec);
+      const Clip grey = VideoFile(folder / "flat.mkv").read(0, 2, 1, {.height = 16, .width = 24, .image_channels = 1});
+      REQUIRE(grey.size() == dvd::ClipSize{2, 16, 24, 1});
+      REQUIRE(grey.pixels.size() == 2 * 16 * 24);
+      const double luma = 0.299 * red + 0.587 * green + 0.114 * blue;
+      for (const std::uint8_t value : grey.pixels) REQUIRE(std::abs(value - luma) <= 3);
+    }
+}
+
 TEST_CASE("shrinking averages: a fine chequerboard becomes grey") {
   const TemporaryFolder folder;
   Clip board(1, 64, 64);
@@ -238,6 +316,13 @@ TEST_CASE("a phone's portrait video comes upright") {
       CAPTURE(corner);
       const std::uint8_t* const pixel = clip.frame(0) + (corners[corner][0] * clip.width + corners[corner][1]) * 3;
       CHECK(pixel[stored[(corner + 4 - turns) % 4]] > 180);
+    }
+    // In grey every corner is as bright as its colour: red 76, green 150, blue 29.
+    const Clip grey = file.read(0, 1, 1, {.height = clip.height, .width = clip.width, .image_channels = 1});
+    for (int corner = 0; corner < 4; ++corner) {
+      const int luma[] = {76, 150, 29};
+      const std::uint8_t pixel = grey.frame(0)[corners[corner][0] * grey.width + corners[corner][1]];
+      CHECK(std::abs(pixel - luma[stored[(corner + 4 - turns) % 4]]) < 25);
     }
     // The square at the end of the shown picture: right or bottom.
     const Clip square = file.read(0, 1, 1, {32, 1.0});

@@ -21,6 +21,7 @@
 
 using namespace dvd::testing;
 using dvd::Clip;
+using dvd::ColorMap;
 using dvd::VideoFile;
 using dvd::write_gif;
 using dvd::write_mp4;
@@ -209,18 +210,36 @@ TEST_CASE("the same clip gives the same bytes") {
   }
 }
 
+TEST_CASE("clips of one channel, of two and of four are written in the colours that pictures give them") {
+  const TemporaryFolder folder;
+  const Clip coloured = moving_square(6, 32, 48);
+  for (const std::int64_t channels : {1, 2, 4})
+    for (const ColorMap map : {ColorMap::grey, ColorMap::viridis}) {
+      Clip clip(6, 32, 48, channels);
+      for (std::size_t i = 0; i < clip.pixels.size(); ++i)
+        clip.pixels[i] =
+            coloured.pixels[i / static_cast<std::size_t>(channels) * 3 + i % static_cast<std::size_t>(channels) % 3];
+      const Clip shown = dvd::to_rgb(clip, map);
+      write_gif(folder / "x.gif", clip, 10, map);
+      write_mp4(folder / "x.mp4", clip, 10, map);
+      if (channels == 1) CHECK(read_all(folder / "x.gif").pixels == shown.pixels);
+      CHECK(mean_difference(read_all(folder / "x.gif"), shown) < 4);
+      CHECK(mean_difference(read_all(folder / "x.mp4"), shown) < 6);
+    }
+}
+
 TEST_CASE("clips that cannot be written are refused and leave nothing behind") {
   const TemporaryFolder folder;
   const Clip good = moving_square(2, 8, 8);
   Clip wrong = good;
   wrong.pixels.pop_back();
   for (const auto write : {write_gif, write_mp4}) {
-    for (const Clip& empty : {Clip(), Clip(0, 8, 8), Clip(2, 0, 8), Clip(2, 8, 0), wrong})
-      CHECK_THROWS_AS(write(folder / "x", empty, 10), dvd::ArgumentError);
+    for (const Clip& empty : {Clip(), Clip(0, 8, 8), Clip(2, 0, 8), Clip(2, 8, 0), Clip(2, 8, 8, 0), wrong})
+      CHECK_THROWS_AS(write(folder / "x", empty, 10, ColorMap::grey), dvd::ArgumentError);
     for (const double rate : {0.0, -1.0, 1e9, std::nan("")})
-      CHECK_THROWS_AS(write(folder / "x", good, rate), dvd::ArgumentError);
-    CHECK_THROWS_AS(write(folder.path() / "no" / "folder", good, 10), dvd::FileError);
-    CHECK_THROWS_AS(write(folder.path(), good, 10), dvd::FileError);  // a folder stands in its place
+      CHECK_THROWS_AS(write(folder / "x", good, rate, ColorMap::grey), dvd::ArgumentError);
+    CHECK_THROWS_AS(write(folder.path() / "no" / "folder", good, 10, ColorMap::grey), dvd::FileError);
+    CHECK_THROWS_AS(write(folder.path(), good, 10, ColorMap::grey), dvd::FileError);  // a folder stands in its place
   }
   CHECK(files_in(folder.path()) == 0);
   write_gif(folder / "x", good, 10);

@@ -6,4 +6,4 @@
 
 template class dvd::DvdGan<float>;
 template class dvd::Trainer<dvd::DvdGan<float>>;
-template void dvd::write_png_grid(const std::filesystem::path&, const dvd::Tensor<float>&);
+template void dvd::write_png_grid(const std::filesystem::path&, const dvd::Tensor<float>&, dvd::ColorMap);

@@ -1,4 +1,4 @@
-// Labelled clips from a folder of class folders of video files: UCF-101 as published, or any other.
+// Clips from a folder of video files, or of class folders of them: UCF-101 as published, or any other.
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"
@@ -6,20 +6,19 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iterator>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "dvd/core/error.hpp"
 #include "dvd/core/random.hpp"
+#include "dvd/data/folder_lists.hpp"
 #include "dvd/data/warning_queue.hpp"
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/io/clip.hpp"
@@ -29,65 +28,26 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What a VideoFolder draws.
 struct VideoFolderOptions {
-  std::int64_t frames = 16;      ///< of a clip
-  std::int64_t resolution = 64;  ///< pixels, height and width of a clip
-  std::int64_t stride = 1;       ///< of a video's frames, a clip takes every stride-th
-  bool random_crop = true;  ///< the square cut from a frame lies anywhere along its longer side; else in the middle
-  /// A list of the videos to use, "Class/video.avi" a line, a number behind it ignored: a path, or the name of a file
-  /// in UCF-101's `ucfTrainTestlist`, such as trainlist01.txt. Empty: all videos.
+  std::int64_t frames = 16;         ///< of a clip
+  std::int64_t resolution = 64;     ///< pixels: height and width of a clip, where these are not given
+  std::int64_t height = 0;          ///< pixels; 0: as `resolution` says
+  std::int64_t width = 0;           ///< pixels; 0: as `resolution` says
+  std::int64_t image_channels = 3;  ///< 3: RGB; 1: grey
+  std::int64_t stride = 1;          ///< of a video's frames, a clip takes every stride-th
+  bool random_crop = true;  ///< what is cut from a frame lies anywhere along the side that is cut; else in the middle
+  /// A list of the videos to use, "Class/video.avi" a line, or "video.avi" where there are no classes, a number behind
+  /// it ignored: a path, or the name of a file in UCF-101's `ucfTrainTestlist`, such as trainlist01.txt. Empty: all.
   std::filesystem::path split = {};
   /// Told once, in one line, of each file that is skipped and each class without videos; by one thread at a time, on
   /// whichever drew. It may ask the folder, and draw from it.
   std::function<void(const std::string&)> warn = {};
 };
 
-namespace detail {
-
-// A line without the blanks, and the carriage return, at its ends.
-inline std::string_view trimmed(std::string_view line) {
-  constexpr std::string_view blanks = " \t\r";
-  const std::size_t first = line.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
-  return line.substr(first, line.find_last_not_of(blanks) - first + 1);
-}
-
-// A line in two at the last of its blanks: "Class/video.avi" and "1". The second is empty where there is no blank.
-inline std::pair<std::string, std::string> split_at_last_blank(std::string_view line) {
-  const std::size_t blank = line.find_last_of(" \t");
-  if (blank == std::string_view::npos) return {std::string(line), ""};
-  return {std::string(trimmed(line.substr(0, blank))), std::string(line.substr(blank + 1))};
-}
-
-inline bool is_number(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
-// The lines of a text that hold anything.
-inline std::vector<std::string> read_lines(const std::filesystem::path& path) {
-  std::ifstream text(path);
-  if (!text) throw FileError(concat(path.string(), ": cannot be read"));
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(text, line);)
-    if (const std::string_view content = trimmed(line); !content.empty()) lines.emplace_back(content);
-  return lines;
-}
-
-// What a folder holds, sorted by name, without what is hidden.
-inline std::vector<std::filesystem::path> visible_entries(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::vector<std::filesystem::path> entries;
-  for (std::filesystem::directory_iterator i(folder, error), end; !error && i != end; i.increment(error))
-    if (!i->path().filename().string().starts_with('.')) entries.push_back(i->path());
-  if (error) throw FileError(concat(folder.string(), ": cannot be read (", error.message(), ")"));
-  std::sort(entries.begin(), entries.end());
-  return entries;
-}
-
-}  // namespace detail
-
 /// Draws random clips from a folder that holds one folder a class with video files of any container and codec that
 /// FFmpeg reads. Hidden files are ignored. UCF-101 may be given as the folder that holds `UCF-101` and
 /// `ucfTrainTestlist`, or as `UCF-101` itself with `ucfTrainTestlist` beside it.
+///
+/// A folder that holds no folders but files is a set without labels: `classes()` is 0.
 ///
 /// Classes are numbered from 0 in the order of `ucfTrainTestlist/classInd.txt` where that names any of the folders,
 /// those it does not name behind it; else in the order of their names; whatever the split. Every file is opened once at
@@ -95,16 +55,15 @@ inline std::vector<std::filesystem::path> visible_entries(const std::filesystem:
 /// through `warn`, counted and skipped.
 class VideoFolder {
  public:
-  /// Throws FileError where the folder or the split is missing or holds no usable video, and ArgumentError for
-  /// frames, resolution or stride below one (resolution: or beyond 8192).
+  /// Throws FileError where the folder or the split is missing or holds no usable video, and ArgumentError for frames,
+  /// height, width or stride below one (height and width: or beyond 8192), and channels other than 1 and 3.
   explicit VideoFolder(const std::filesystem::path& root, VideoFolderOptions options = {})
       : options_(std::move(options)), warnings_(std::exchange(options_.warn, nullptr)) {
     require(options_.frames >= 1 && options_.frames <= most_frames, "VideoFolder: ", options_.frames,
             " frames are outside 1 to ", most_frames);
     require(options_.stride >= 1 && options_.stride <= most_frames, "VideoFolder: stride ", options_.stride,
             " is outside 1 to ", most_frames);
-    require(options_.resolution >= 1 && options_.resolution <= 8192, "VideoFolder: resolution ", options_.resolution,
-            " is outside 1 to 8192");
+    framing(0.5).validate();
     find_folders(root);
     find_classes();
     open_videos(options_.split.empty() ? all_files() : listed_files());
@@ -120,8 +79,9 @@ class VideoFolder {
     return skipped_;
   }
 
-  /// A clip [frames, resolution, resolution] from a video chosen uniformly, starting at a frame chosen uniformly; the
-  /// largest square of its frames at a random place, or in the middle, scaled. Depends on `random` and the files alone.
+  /// A clip [frames, height, width] from a video chosen uniformly, starting at a frame chosen uniformly; the largest
+  /// part of its frames of that shape at a random place, or in the middle, scaled. Depends on `random` and the files
+  /// alone.
   ///
   /// A video that fails to decode is named through `warn` the first time, and another is drawn. Throws FileError once
   /// all have failed. Several threads may draw at once.
@@ -131,9 +91,9 @@ class VideoFolder {
       const auto index = static_cast<std::size_t>(choice.below(0, size()));
       const Video& video = videos_[index];
       const std::int64_t first = choice.below(1, video.file.info().frames - span() + 1);
-      const Framing framing{options_.resolution, options_.random_crop ? choice.uniform(2) : 0.5};
+      const double position = options_.random_crop ? choice.uniform(2) : 0.5;
       try {
-        return {video.file.read(first, options_.frames, options_.stride, framing), video.label};
+        return {video.file.read(first, options_.frames, options_.stride, framing(position)), video.label};
       } catch (const FileError& error) {
         report_failure(index, error.what());
       }
@@ -154,6 +114,14 @@ class VideoFolder {
 
   // Frames of a video that a clip reaches over.
   std::int64_t span() const { return (options_.frames - 1) * options_.stride + 1; }
+
+  Framing framing(double position) const {
+    return {.resolution = options_.resolution,
+            .position = position,
+            .height = options_.height,
+            .width = options_.width,
+            .image_channels = options_.image_channels};
+  }
 
   // While the folder is being opened.
   void skip(const std::string& why) {
@@ -179,8 +147,7 @@ class VideoFolder {
     for (const std::filesystem::path& entry : detail::visible_entries(videos_folder_))
       if (std::filesystem::is_directory(entry) && entry.filename() != lists_name)
         class_names_.push_back(entry.filename().string());
-    if (class_names_.empty())
-      throw FileError(concat(videos_folder_.string(), ": holds no folders; expected one folder a class, with videos"));
+    if (class_names_.empty()) return;  // a set without labels
 
     std::error_code error;
     const std::filesystem::path list = lists_folder_ / "classInd.txt";
@@ -203,12 +170,15 @@ class VideoFolder {
 
   std::vector<Candidate> all_files() const {
     std::vector<Candidate> files;
-    for (std::int64_t label = 0; label < classes(); ++label) {
-      const std::filesystem::path folder = videos_folder_ / class_names_[static_cast<std::size_t>(label)];
-      std::error_code error;
-      if (!std::filesystem::is_directory(folder, error)) continue;  // a class of classInd.txt that is not here
+    std::error_code error;
+    const auto add = [&](const std::filesystem::path& folder, std::int64_t label) {
       for (const std::filesystem::path& path : detail::visible_entries(folder))
         if (!std::filesystem::is_directory(path, error)) files.push_back({path, label});
+    };
+    if (class_names_.empty()) add(videos_folder_, 0);
+    for (std::int64_t label = 0; label < classes(); ++label) {
+      const std::filesystem::path folder = videos_folder_ / class_names_[static_cast<std::size_t>(label)];
+      if (std::filesystem::is_directory(folder, error)) add(folder, label);  // else a class of classInd.txt alone
     }
     return files;
   }
@@ -227,6 +197,10 @@ class VideoFolder {
       const auto [front, back] = detail::split_at_last_blank(line);
       const std::string& name = detail::is_number(back) ? front : line;
       if (!seen.insert(name).second) continue;
+      if (class_names_.empty()) {
+        files.push_back({videos_folder_ / name, 0});
+        continue;
+      }
       const std::string class_name = name.substr(0, name.find('/'));
       const auto found = std::find(class_names_.begin(), class_names_.end(), class_name);
       if (found == class_names_.end())
@@ -260,15 +234,26 @@ class VideoFolder {
         continue;
       }
       videos_.push_back({std::move(*opened[i]), files[i].label});
-      ++videos_of_class[static_cast<std::size_t>(files[i].label)];
+      if (!class_names_.empty()) ++videos_of_class[static_cast<std::size_t>(files[i].label)];
     }
     failed_.resize(videos_.size());
-    if (videos_.empty())
-      throw FileError(concat(videos_folder_.string(), ": no usable video in ", classes(), " class folders, ", skipped_,
-                             " files skipped; expected videos of at least ", span(), " frames"));
+    if (videos_.empty()) fail_without_videos(files.size());
     for (std::size_t label = 0; label < class_names_.size(); ++label)
       if (videos_of_class[label] == 0)
         warnings_.add(concat(videos_folder_.string(), ": class ", class_names_[label], " has no usable video"));
+  }
+
+  [[noreturn]] void fail_without_videos(std::size_t files) const {
+    const std::string expected = concat("; expected videos of at least ", span(), " frames");
+    if (!class_names_.empty())
+      throw FileError(concat(videos_folder_.string(), ": no usable video in ", classes(), " class folders, ", skipped_,
+                             " files skipped", expected));
+    if (files > 0)
+      throw FileError(concat(videos_folder_.string(), ": holds no class folders, and no usable video among its ", files,
+                             files == 1 ? " file" : " files", expected));
+    throw FileError(concat(videos_folder_.string(),
+                           ": holds neither folders nor files; expected one folder a class, with videos, or videos "
+                           "without classes"));
   }
 
   // The memory of failures serves the reports alone: were it to steer the choice, draws would depend on earlier ones.

@@ -77,6 +77,13 @@ struct FloatClip {
 
 namespace detail {
 
+// A value in [-1, 1] as one of 0 .. 255; what lies beyond is clamped, and what is no number is 0.
+template <class Number>
+std::uint8_t byte_of(Number value) {
+  const Number level = (value + 1) * Number(127.5) + Number(0.5);
+  return static_cast<std::uint8_t>(level > 0 ? std::min(level, Number{255}) : Number{0});
+}
+
 // Throws ArgumentError unless a clip of this size, which is at least one of each, has so many values.
 inline void check_clip_size(const ClipSize& size, std::size_t held, const char* what) {
   constexpr std::int64_t largest = 1 << 20, most_channels = 1 << 16;

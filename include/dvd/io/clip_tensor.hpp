@@ -108,12 +108,7 @@ Tensor<T, D> to_tensor(std::span<const FloatClip> clips) {
 /// A batch of videos `[T, N, H, W, P]` as N clips of 8 bits; values beyond [-1, 1] are clamped.
 template <AnyTensor X>
 std::vector<Clip> to_clips(const X& videos) {
-  using T = typename X::value_type;
-  using P = FullPrecision<T>;
-  return detail::tensor_to_clips<Clip>(videos, [](T level) {
-    const P value = (level + 1) * P(127.5) + P(0.5);
-    return static_cast<std::uint8_t>(value > 0 ? std::min(value, P{255}) : P{0});  // a NaN is black
-  });
+  return detail::tensor_to_clips<Clip>(videos, detail::byte_of<FullPrecision<typename X::value_type>>);
 }
 
 /// A batch of videos `[T, N, H, W, P]` as N clips of numbers.

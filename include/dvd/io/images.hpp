@@ -14,6 +14,7 @@
 #include "dvd/core/error.hpp"
 #include "dvd/io/atomic_file.hpp"
 #include "dvd/io/clip.hpp"
+#include "dvd/io/color_map.hpp"
 #include "dvd/io/stb_image_write.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -37,12 +38,11 @@ inline void check_layout(std::span<const Clip> clips, int scale, int gap) {
   const Clip& first = clips.front();
   for (const Clip& clip : clips) {
     check_pixels(clip);
-    require(clip.channels == 3, "a clip has ", clip.channels, " channels (expected 3, as pictures are RGB)");
     require(clip.size() == first.size(), "a clip has ", clip.size(), " (expected ", first.size(), " as the first one)");
   }
 }
 
-// Draws frame t of the clip, `scale` pixels for one, with its corner at (top, left) of an RGB canvas.
+// Draws frame t of an RGB clip, `scale` pixels for one, with its corner at (top, left) of an RGB canvas.
 inline void draw_frame(const Clip& clip, std::int64_t t, int scale, std::uint8_t* canvas, std::int64_t canvas_width,
                        std::int64_t top, std::int64_t left) {
   const std::uint8_t* source = clip.frame(t);
@@ -58,16 +58,18 @@ inline void draw_frame(const Clip& clip, std::int64_t t, int scale, std::uint8_t
 }  // namespace detail
 
 /// A picture with one row per clip, its frames from left to right, every pixel enlarged to `scale` x `scale` (1 to 256)
-/// and `gap` pixels (0 to 1024) of dark grey around every frame. ArgumentError where there is no clip, a clip is empty
-/// or malformed, or the clips differ in length or size.
-inline Image film_strips(std::span<const Clip> rows, int scale, int gap) {
+/// and `gap` pixels (0 to 1024) of dark grey around every frame; clips that are not RGB as `to_rgb` shows them, and
+/// clips of numbers once `to_clip` or `to_rgb` has made bytes of them. ArgumentError where there is no clip, a clip is
+/// empty or malformed, or the clips differ in length, size or channels.
+inline Image film_strips(std::span<const Clip> rows, int scale, int gap, ColorMap map = ColorMap::grey) {
   detail::check_layout(rows, scale, gap);
   const std::int64_t row_step = rows[0].height * scale + gap;
   const std::int64_t column_step = rows[0].width * scale + gap;
   Image image{gap + static_cast<std::int64_t>(rows.size()) * row_step, gap + rows[0].frames * column_step, {}};
   image.pixels.assign(static_cast<std::size_t>(image.height * image.width * 3), detail::background);
   std::int64_t top = gap;
-  for (const Clip& clip : rows) {
+  for (const Clip& row : rows) {
+    const Clip clip = to_rgb(row, map);
     for (std::int64_t t = 0; t < clip.frames; ++t)
       detail::draw_frame(clip, t, scale, image.pixels.data(), image.width, top, gap + t * column_step);
     top += row_step;
@@ -75,10 +77,11 @@ inline Image film_strips(std::span<const Clip> rows, int scale, int gap) {
   return image;
 }
 
-/// A grid of clips that play together, as one clip: row by row, `columns` to a row (no more than there are clips),
+/// A grid of clips that play together, as one RGB clip: row by row, `columns` to a row (no more than there are clips),
 /// enlarged and spaced as in film_strips; what the last row lacks is grey. ArgumentError as for film_strips, and where
 /// `columns` is not positive.
-inline Clip tile_clips(std::span<const Clip> clips, std::int64_t columns, int scale, int gap) {
+inline Clip tile_clips(std::span<const Clip> clips, std::int64_t columns, int scale, int gap,
+                       ColorMap map = ColorMap::grey) {
   detail::check_layout(clips, scale, gap);
   require(columns >= 1, "columns is ", columns, " (expected at least 1)");
   const auto count = static_cast<std::int64_t>(clips.size());
@@ -88,10 +91,12 @@ inline Clip tile_clips(std::span<const Clip> clips, std::int64_t columns, int sc
   const std::int64_t column_step = clips[0].width * scale + gap;
   Clip grid(clips[0].frames, gap + rows * row_step, gap + columns * column_step);
   std::ranges::fill(grid.pixels, detail::background);
-  for (std::int64_t i = 0; i < count; ++i)
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Clip clip = to_rgb(clips[static_cast<std::size_t>(i)], map);
     for (std::int64_t t = 0; t < grid.frames; ++t)
-      detail::draw_frame(clips[static_cast<std::size_t>(i)], t, scale, grid.frame(t), grid.width,
-                         gap + i / columns * row_step, gap + i % columns * column_step);
+      detail::draw_frame(clip, t, scale, grid.frame(t), grid.width, gap + i / columns * row_step,
+                         gap + i % columns * column_step);
+  }
   return grid;
 }
 
@@ -100,6 +105,12 @@ inline Clip tile_clips(std::span<const Clip> clips, std::int64_t columns, int sc
 inline int legible_scale(std::int64_t resolution) {
   require(resolution >= 1, "resolution is ", resolution, " pixels (expected at least 1)");
   return static_cast<int>(std::max<std::int64_t>(1, 128 / resolution));
+}
+
+/// The same of frames that are not square: by the shorter side, as long as the longer one stays within 256 pixels.
+inline int legible_scale(std::int64_t height, std::int64_t width) {
+  const int by_shorter = legible_scale(std::min(height, width));
+  return static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(by_shorter, 256 / std::max(height, width))));
 }
 
 /// The bytes of the picture as a PNG file. ArgumentError where it is empty, malformed or larger than 512 MiB

@@ -82,55 +82,60 @@ inline LibavFrame make_frame(AVPixelFormat format, std::int64_t width, std::int6
   return frame;
 }
 
-// Copies a picture of 3 bytes a pixel, turned clockwise by so many quarters.
-inline void copy_turned(const AVFrame& rgb, int quarter_turns, std::uint8_t* target) {
-  const std::ptrdiff_t width = rgb.width, height = rgb.height, row = rgb.linesize[0];
-  // The byte offset in `rgb` of the target's first pixel, and the steps to its neighbours to the right and below.
-  std::ptrdiff_t start = 0, right = 3, below = row;
-  if (quarter_turns == 1) start = (height - 1) * row, right = -row, below = 3;
-  if (quarter_turns == 2) start = (height - 1) * row + (width - 1) * 3, right = -3, below = -row;
-  if (quarter_turns == 3) start = (width - 1) * 3, right = row, below = -3;
+// Copies a picture of 1 or 3 bytes a pixel, turned clockwise by so many quarters.
+inline void copy_turned(const AVFrame& picture, std::ptrdiff_t bytes, int quarter_turns, std::uint8_t* target) {
+  const std::ptrdiff_t width = picture.width, height = picture.height, row = picture.linesize[0];
+  // The offset in `picture` of the target's first pixel, and the steps to its neighbours to the right and below.
+  std::ptrdiff_t start = 0, right = bytes, below = row;
+  if (quarter_turns == 1) start = (height - 1) * row, right = -row, below = bytes;
+  if (quarter_turns == 2) start = (height - 1) * row + (width - 1) * bytes, right = -bytes, below = -row;
+  if (quarter_turns == 3) start = (width - 1) * bytes, right = row, below = -bytes;
   const bool lies = quarter_turns % 2 != 0;
   const std::ptrdiff_t columns = lies ? height : width, rows = lies ? width : height;
   for (std::ptrdiff_t y = 0; y < rows; ++y) {
-    const std::uint8_t* source = rgb.data[0] + start + y * below;
-    if (right == 3) {
-      target = std::copy_n(source, columns * 3, target);
+    const std::uint8_t* source = picture.data[0] + start + y * below;
+    if (right == bytes) {
+      target = std::copy_n(source, columns * bytes, target);
     } else {
-      for (std::ptrdiff_t x = 0; x < columns; ++x) target = std::copy_n(source + x * right, 3, target);
+      for (std::ptrdiff_t x = 0; x < columns; ++x) target = std::copy_n(source + x * right, bytes, target);
     }
   }
 }
 
-// Scales frames of any size and pixel format into RGB.
-class RgbScaler {
+// Scales frames of any size and pixel format into RGB, or into grey.
+class FrameScaler {
  public:
+  explicit FrameScaler(std::int64_t channels)
+      : channels_(channels), format_(channels == 1 ? AV_PIX_FMT_GRAY8 : AV_PIX_FMT_RGB24) {}
+
   // `frame` as width x height pixels, turned clockwise afterwards, into `target`; false where libswscale cannot.
   bool scale(const AVFrame& frame, std::int64_t width, std::int64_t height, int quarter_turns, std::uint8_t* target) {
     const Geometry geometry{frame.width,       frame.height, frame.format, frame.colorspace,
                             frame.color_range, width,        height};
     if (!scaler_ || geometry != geometry_) {
       geometry_ = geometry;
-      rgb_ = make_frame(AV_PIX_FMT_RGB24, width, height);
-      scaler_ = make_scaler(frame, *rgb_);
+      picture_ = make_frame(format_, width, height);
+      scaler_ = make_scaler(frame, *picture_);
     }
     if (!scaler_) return false;
-    const int rows = sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, rgb_->data, rgb_->linesize);
-    if (rows != rgb_->height) return false;
-    copy_turned(*rgb_, quarter_turns, target);
+    const int rows =
+        sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, picture_->data, picture_->linesize);
+    if (rows != picture_->height) return false;
+    copy_turned(*picture_, channels_, quarter_turns, target);
     return true;
   }
 
  private:
   using Geometry = std::array<std::int64_t, 7>;
 
-  static LibavScaler make_scaler(const AVFrame& frame, const AVFrame& rgb) {
+  static LibavScaler make_scaler(const AVFrame& frame, const AVFrame& picture) {
     // Averaging areas keeps a shrunken picture free of aliasing; enlarged, areas would be blocks, so there a cubic.
-    const bool shrinks = rgb.width < frame.width || rgb.height < frame.height;
+    const bool shrinks = picture.width < frame.width || picture.height < frame.height;
     // The same pixels on every processor, and chroma interpolated to every pixel.
     const int flags = (shrinks ? SWS_AREA : SWS_BICUBIC) | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INT;
-    LibavScaler scaler(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format), rgb.width,
-                                      rgb.height, AV_PIX_FMT_RGB24, flags, nullptr, nullptr, nullptr));
+    LibavScaler scaler(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format),
+                                      picture.width, picture.height, static_cast<AVPixelFormat>(picture.format), flags,
+                                      nullptr, nullptr, nullptr));
     const AVPixFmtDescriptor* const format = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
     if (!scaler || !format || format->flags & AV_PIX_FMT_FLAG_RGB) return scaler;
     // libswscale takes every YUV for BT.601 in the range 16 to 235; frames know better.
@@ -143,8 +148,10 @@ class RgbScaler {
     return scaler;
   }
 
+  std::int64_t channels_;
+  AVPixelFormat format_;
   Geometry geometry_{};
-  LibavFrame rgb_;
+  LibavFrame picture_;
   LibavScaler scaler_;
 };
 

@@ -12,8 +12,6 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -28,6 +26,7 @@ extern "C" {
 #include "dvd/core/error.hpp"
 #include "dvd/core/is_finite.hpp"
 #include "dvd/io/clip.hpp"
+#include "dvd/io/framing.hpp"
 #include "dvd/io/libav.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -39,13 +38,6 @@ struct VideoInfo {
   /// Frames, counted packet by packet without decoding them. A damaged file may hold fewer that can be decoded.
   std::int64_t frames = 0;
   double frames_per_second = 0;  ///< 25 where the file does not say
-};
-
-/// Square pictures cut out of frames of any shape: the largest square, scaled to resolution x resolution pixels.
-struct Framing {
-  std::int64_t resolution = 64;
-  /// Where the square lies along the frame's longer side: 0 left or top, 0.5 in the middle, 1 right or bottom.
-  double position = 0.5;
 };
 
 /// A video file's first video track, readable at any frame. It keeps an index of the file and opens it anew for every
@@ -85,18 +77,15 @@ class VideoFile {
   /// Throws FileError where this concerns more than half of the frames asked for, where the file has no such frames or
   /// ends before the last one, and ArgumentError for a negative `first`, `frames` or `stride` below one.
   Clip read(std::int64_t first, std::int64_t frames, std::int64_t stride = 1) const {
-    return read({first, frames, stride}, info_.height, info_.width, [](const AVFrame&) { return true; });
+    return read({first, frames, stride}, {frames, info_.height, info_.width}, [](const AVFrame&) { return true; });
   }
 
-  /// The same frames cut and scaled to `framing.resolution` squared. Throws ArgumentError as well for a resolution
-  /// below one or beyond 8192 and for a position outside [0, 1].
+  /// The same frames cut and scaled as `framing` says, whose `validate` it calls.
   Clip read(std::int64_t first, std::int64_t frames, std::int64_t stride, const Framing& framing) const {
-    require(framing.resolution >= 1 && framing.resolution <= 8192, "Framing: resolution ", framing.resolution,
-            " is outside 1 to 8192");
-    require(framing.position >= 0 && framing.position <= 1, "Framing: position ", framing.position,
-            " is outside 0 to 1");
-    return read({first, frames, stride}, framing.resolution, framing.resolution,
-                [&](AVFrame& frame) { return cut_square(frame, framing.position); });
+    framing.validate();
+    return read({first, frames, stride},
+                {frames, framing.image_height(), framing.image_width(), framing.image_channels},
+                [&](AVFrame& frame) { return detail::cut_frame(frame, framing, quarter_turns_); });
   }
 
  private:
@@ -246,27 +235,15 @@ class VideoFile {
     drain();
   }
 
-  // Cuts a frame, before it is turned, to the square that lies at `position` once it is turned.
-  bool cut_square(AVFrame& frame, double position) const {
-    const int side = std::min(frame.width, frame.height);
-    const int spare = std::max(frame.width, frame.height) - side;
-    const bool wide = frame.width > frame.height;
-    const bool reversed = quarter_turns_ == 2 || quarter_turns_ == (wide ? 3 : 1);
-    const int offset = static_cast<int>(std::lround(position * spare));
-    const int before = reversed ? spare - offset : offset;
-    (wide ? frame.crop_left : frame.crop_top) = static_cast<std::size_t>(before);
-    (wide ? frame.crop_right : frame.crop_bottom) = static_cast<std::size_t>(spare - before);
-    return av_frame_apply_cropping(&frame, AV_FRAME_CROP_UNALIGNED) >= 0;
-  }
-
+  // A clip of this size, made from what `cut` leaves of the file's frames.
   template <class Cut>
-  Clip read(const Range& range, std::int64_t height, std::int64_t width, Cut&& cut) const {
+  Clip read(const Range& range, const ClipSize& size, Cut&& cut) const {
     require(range.first >= 0 && range.frames >= 1 && range.stride >= 1, "VideoFile: cannot read ", range.frames,
             " frames at stride ", range.stride, " from frame ", range.first, " on");
     if (range.first >= info_.frames || range.frames - 1 > (info_.frames - 1 - range.first) / range.stride)
       fail(concat("has ", info_.frames, " frames, too few for ", range.frames, " at stride ", range.stride,
                   " from frame ", range.first, " on"));
-    Clip clip(range.frames, height, width);
+    Clip clip(size.frames, size.height, size.width, size.channels);
     // Where decoding from the nearest key frame leaves a gap, the key frame may not have been one: again from the
     // start.
     const std::size_t start = order_known_ ? packet_before(range.first) : 0;
@@ -277,7 +254,7 @@ class VideoFile {
   // False where frames are missing or damaged; with `start` at 0 it makes do with them, or throws.
   template <class Cut>
   bool fill(Clip& clip, const Range& range, std::size_t start, Cut& cut) const {
-    detail::RgbScaler scaler;
+    detail::FrameScaler scaler(clip.channels);
     const bool lies = quarter_turns_ % 2 != 0;
     const detail::LibavFrame last = detail::make_frame();  // the last frame decoded so far
     std::int64_t filled = 0, repeated = 0;
@@ -286,7 +263,7 @@ class VideoFile {
       const detail::LibavFrame frame(detail::libav_allocated(av_frame_clone(&source)));
       if (!cut(*frame) || !scaler.scale(*frame, lies ? clip.height : clip.width, lies ? clip.width : clip.height,
                                         quarter_turns_, clip.frame(filled)))
-        fail("its pixel format cannot be turned into RGB");
+        fail("its pixel format cannot be turned into RGB or grey");
     };
     decode(start, [&](const AVFrame& frame, std::int64_t index) {
       damaged = damaged || frame.decode_error_flags != 0 || (frame.flags & AV_FRAME_FLAG_CORRUPT) != 0;

@@ -23,6 +23,7 @@ extern "C" {
 #include "dvd/core/error.hpp"
 #include "dvd/io/atomic_file.hpp"
 #include "dvd/io/clip.hpp"
+#include "dvd/io/color_map.hpp"
 #include "dvd/io/gif_palette.hpp"
 #include "dvd/io/video_file.hpp"
 
@@ -153,9 +154,6 @@ inline void check_clip(const char* function, const Clip& clip, double frames_per
           " frames of ", clip.width, " x ", clip.height, " pixels)");
   require(clip.width <= 65535 && clip.height <= 65535 && clip.height <= most_pixels / clip.width, function,
           ": frames of ", clip.width, " x ", clip.height, " pixels are too large");
-  require(clip.channels == 3, function, ": the clip has ", clip.channels, " channels (expected 3, RGB)");
-  require(clip.pixels.size() == static_cast<std::size_t>(clip.frames * clip.height * clip.width * 3), function,
-          ": the clip's pixels do not fit its sizes");
   require(frames_per_second >= 0.01 && frames_per_second <= 1000, function, ": ", frames_per_second,
           " frames per second is outside 0.01 to 1000");
 }
@@ -166,11 +164,15 @@ inline void check_clip(const char* function, const Clip& clip, double frames_per
 /// colours keeps each of them exactly. Frames last whole hundredths of a second, rounded so that the clip as a whole
 /// keeps its speed, but no less than two of them: browsers slow down what is faster. Silences libav's logging.
 ///
+/// A clip that is not RGB is shown as `to_rgb` says, by a colour map where it has one channel.
+///
 /// Throws ArgumentError for an empty clip, one whose pixels do not fit its sizes and frames_per_second outside 0.01 to
 /// 1000, and FileError where the file cannot be encoded or written; what was at `path` is then untouched.
-inline void write_gif(const std::filesystem::path& path, const Clip& clip, double frames_per_second) {
+inline void write_gif(const std::filesystem::path& path, const Clip& pixels, double frames_per_second,
+                      ColorMap map = ColorMap::grey) {
   detail::silence_libav();
-  detail::check_clip("write_gif", clip, frames_per_second);
+  detail::check_clip("write_gif", pixels, frames_per_second);
+  const Clip clip = to_rgb(pixels, map);
   detail::LibavCodec encoder =
       detail::make_encoder(avcodec_find_encoder(AV_CODEC_ID_GIF), AV_PIX_FMT_PAL8, clip.width, clip.height);
   encoder->time_base = {1, 100};
@@ -204,10 +206,12 @@ inline void write_gif(const std::filesystem::path& path, const Clip& clip, doubl
 /// yuv420p, which every player knows, and playable while it still loads. That format wants even sizes: an odd width or
 /// height grows by repeating the last column or row. Silences libav's logging.
 ///
-/// Throws as write_gif does.
-inline void write_mp4(const std::filesystem::path& path, const Clip& clip, double frames_per_second) {
+/// Colours as in write_gif, and what it throws.
+inline void write_mp4(const std::filesystem::path& path, const Clip& pixels, double frames_per_second,
+                      ColorMap map = ColorMap::grey) {
   detail::silence_libav();
-  detail::check_clip("write_mp4", clip, frames_per_second);
+  detail::check_clip("write_mp4", pixels, frames_per_second);
+  const Clip clip = to_rgb(pixels, map);
   const std::int64_t width = clip.width + clip.width % 2, height = clip.height + clip.height % 2;
   const AVCodec* const x264 = avcodec_find_encoder_by_name("libx264");
   detail::LibavCodec encoder =

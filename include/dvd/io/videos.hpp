@@ -11,16 +11,17 @@
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// Writes videos `[T, N, H, W, 3]` in [-1, 1] as a PNG: a row a video, its frames from left to right, scaled up so that
-/// small ones are legible. Throws ArgumentError for another shape and FileError if the file cannot be written.
+/// Writes videos `[T, N, H, W, P]` in [-1, 1] as a PNG: a row a video, its frames from left to right, scaled up so that
+/// small ones are legible, and in colours as `to_rgb` says. Throws ArgumentError for another shape and FileError if the
+/// file cannot be written.
 template <AnyTensor X>
-void write_png_grid(const std::filesystem::path& path, const X& videos) {
+void write_png_grid(const std::filesystem::path& path, const X& videos, ColorMap map = ColorMap::grey) {
   const std::vector<Clip> clips = to_clips(videos);
-  write_png(path, film_strips(clips, legible_scale(videos.extent(2)), 2));
+  write_png(path, film_strips(clips, legible_scale(videos.extent(2), videos.extent(3)), 2, map));
 }
 
 #ifdef DVD_COMPILED
-extern template void write_png_grid(const std::filesystem::path&, const Tensor<float>&);
+extern template void write_png_grid(const std::filesystem::path&, const Tensor<float>&, ColorMap);
 #endif
 
 }  // namespace dvd

@@ -17,10 +17,10 @@ inline double convolution_flops(Index positions, Index inputs, Index outputs, In
 inline double generator_flops(const dvd::DvdGanConfig& config, Index batch) {
   const auto widths = config.generator_widths();
   const Index condition = config.condition_dim();
-  double total = convolution_flops(batch, condition, 16 * widths[0], 1);
-  Index side = 4;
-  for (std::size_t i = 0; i + 1 < widths.size(); ++i, side *= 2) {
-    const Index in = widths[i], out = widths[i + 1], frame = batch * side * side, all = config.frames * frame;
+  Index pixels = config.base_height() * config.base_width();
+  double total = convolution_flops(batch, condition, pixels * widths[0], 1);
+  for (std::size_t i = 0; i + 1 < widths.size(); ++i, pixels *= 4) {
+    const Index in = widths[i], out = widths[i + 1], frame = batch * pixels, all = config.frames * frame;
     total += convolution_flops(i == 0 ? frame : all, in, 3 * in, 9);         // the input's part of the gates
     total += convolution_flops(frame * (config.frames - 1), in, 3 * in, 9);  // the state's
     total += 2 * convolution_flops(all, in, in, 9);                          // block 0
@@ -29,25 +29,27 @@ inline double generator_flops(const dvd::DvdGanConfig& config, Index batch) {
     total += 2 * convolution_flops(batch, condition, 3 * in + out, 1);  // gains and biases of four norms
   }
   total += 2 * convolution_flops(batch, condition, widths.back(), 1);
-  return total + convolution_flops(config.frames * batch * side * side, widths.back(), 3, 9);
+  return total + convolution_flops(config.frames * batch * pixels, widths.back(), config.image_channels, 9);
 }
 
-/// One forward pass of a discriminator's blocks over frames of `side` x `side` pixels; the first `video_blocks` are
+/// One forward pass of a discriminator's blocks over frames of `height` x `width` pixels; the first `video_blocks` are
 /// three-dimensional and halve the frames too.
-inline double discriminator_flops(const std::vector<Index>& widths, Index frames, Index batch, Index side,
+inline double discriminator_flops(const dvd::DvdGanConfig& config, Index frames, Index batch, Index height, Index width,
                                   std::size_t video_blocks) {
+  const auto widths = config.discriminator_widths();
   double total = 0;
-  Index inputs = 3;
+  Index inputs = config.image_channels;
   for (std::size_t i = 0; i < widths.size(); ++i) {
     const bool down = i + 1 < widths.size();
-    const Index taps = i < video_blocks ? 27 : 9, positions = frames * batch * side * side;
+    const Index taps = i < video_blocks ? 27 : 9, positions = frames * batch * height * width;
     total += convolution_flops(positions, inputs, widths[i], taps) +
              convolution_flops(positions, widths[i], widths[i], taps);
     if (down) {
-      side /= 2;
+      height /= 2;
+      width /= 2;
       if (i < video_blocks && frames > 1) frames /= 2;
     }
-    if (down || inputs != widths[i]) total += convolution_flops(frames * batch * side * side, inputs, widths[i], 1);
+    if (down || inputs != widths[i]) total += convolution_flops(frames * batch * height * width, inputs, widths[i], 1);
     inputs = widths[i];
   }
   return total;
@@ -55,9 +57,9 @@ inline double discriminator_flops(const std::vector<Index>& widths, Index frames
 
 /// Both discriminators on `batch` videos.
 inline double discriminators_flops(const dvd::DvdGanConfig& config, Index batch) {
-  const auto widths = config.discriminator_widths();
-  return discriminator_flops(widths, config.frames_judged(), batch, config.resolution, 0) +
-         discriminator_flops(widths, config.frames, batch, config.resolution / 2, 2);
+  const Index height = config.image_height(), width = config.image_width();
+  return discriminator_flops(config, config.frames_judged(), batch, height, width, 0) +
+         discriminator_flops(config, config.frames, batch, height / 2, width / 2, 2);
 }
 
 /// A training step with two updates of the discriminators: twice a forward pass of G and, on twice the batch, forward

@@ -91,7 +91,8 @@ class RandomInputs {
     return result;
   }
   dvd::Tensor<T, D> videos(std::uint64_t which, Index count) const {
-    dvd::Tensor<T, D> result(dvd::Shape{config_.frames, count, config_.resolution, config_.resolution, 3});
+    dvd::Tensor<T, D> result(
+        dvd::Shape{config_.frames, count, config_.image_height(), config_.image_width(), config_.image_channels});
     D::random_uniform(result.size(), random_.stream(which), T(-1), T(1), result.data());
     return result;
   }

@@ -237,7 +237,7 @@ TEST_CASE("parts that break their word are told so") {
   CHECK(message(Sampled<TooFew>{}).find("must draw 2 frames of each of 3 videos, but gives 3") != std::string::npos);
   CHECK(message(Sampled<Negative>{}).find("draws frame -1") != std::string::npos);
   CHECK(message(SharedParts{}).find("generator.stages.0.gru.reset.weight is one parameter") != std::string::npos);
-  CHECK(message(CoarseParts{}).find("leaves 2 of 16 pixels") != std::string::npos);
+  CHECK(message(CoarseParts{}).find("leaves 2x2 of 16x16 pixels") != std::string::npos);
 }
 
 TEST_CASE("predictions") {

@@ -51,4 +51,15 @@ TEST_CASE_TEMPLATE("uniform numbers", T, float, double) {
   }
 }
 
+TEST_CASE("many bits at once") {
+  const Random random = Random(6).stream("bits");
+  for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{1024}, (std::uint64_t{1} << 33) - 512}) {
+    std::uint64_t bits[1024];
+    dvd::cpu::detail::random_bits<1024>(random, first, bits);
+    bool equal = true;
+    for (std::uint64_t i = 0; i < 1024; ++i) equal = equal && bits[i] == random.bits(first + i);
+    CHECK(equal);
+  }
+}
+
 }  // namespace

@@ -58,6 +58,11 @@ class Random {
     return stream(hash);
   }
 
+  /// The key under which `philox` makes, of counter k, numbers 2k and 2k + 1: for who draws many at once.
+  constexpr std::array<std::uint32_t, 2> key() const {
+    return {static_cast<std::uint32_t>(key_), static_cast<std::uint32_t>(key_ >> 32)};
+  }
+
   /// Number `index` of the stream, all 64 bits random.
   constexpr std::uint64_t bits(std::uint64_t index) const {
     const auto words = block(index / 2);
@@ -104,8 +109,7 @@ class Random {
   }
 
   constexpr std::array<std::uint32_t, 4> block(std::uint64_t counter) const {
-    return philox({static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0, 0},
-                  {static_cast<std::uint32_t>(key_), static_cast<std::uint32_t>(key_ >> 32)});
+    return philox({static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0, 0}, key());
   }
 
   std::uint64_t key_;

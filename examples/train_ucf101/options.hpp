@@ -26,6 +26,8 @@ struct TrainOptions {
   dvd::DvdGanConfig model = {.frames = 8, .resolution = 32, .channels = 8};
   dvd::TrainerOptions trainer = {.batch = 8, .average = {.decay = 0.999, .start = 200}};
   dvd::Index steps = 2000;
+  std::string lr_schedule;  ///< constant, linear or cosine; empty: linear where lr_decay_from is above 0
+  dvd::Index lr_warm_up = 0;
   dvd::Index lr_decay_from = 0;
   bool lr_decay_given = false;  ///< else a run of fewer steps begins it at two thirds of them
   double truncation = 1;
@@ -173,8 +175,14 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
   training->add_option("--lr-g", g.learning_rate, "learning rate of the generator")->capture_default_str();
   training->add_option("--lr-d", d.learning_rate, "learning rate of the discriminators")->capture_default_str();
   training
-      ->add_option("--lr-decay-from", options.lr_decay_from,
-                   "step from which on both learning rates fall, linearly, to 0 at --steps; 0: they stay")
+      ->add_option("--lr-schedule", options.lr_schedule,
+                   "how both learning rates change: constant; linear or cosine, which fall to 0 at --steps")
+      ->check(CLI::IsMember({"constant", "linear", "cosine"}))
+      ->default_str("linear with --lr-decay-from, else constant");
+  training->add_option("--lr-warm-up", options.lr_warm_up, "steps over which they rise at first")
+      ->check(CLI::Range(0, 1'000'000'000))
+      ->capture_default_str();
+  training->add_option("--lr-decay-from", options.lr_decay_from, "step from which on they fall, if they do")
       ->check(CLI::Range(0, 1'000'000'000))
       ->capture_default_str();
   training->add_option("--beta1", g.beta1, "Adam's beta1, for both")->capture_default_str();
@@ -223,6 +231,8 @@ inline dvd::Json to_json(const TrainOptions& options, const std::vector<std::str
                {"d_steps", options.trainer.d_steps},
                {"lr_g", g.learning_rate},
                {"lr_d", options.trainer.discriminator_optimizer.learning_rate},
+               {"lr_schedule", options.lr_schedule},
+               {"lr_warm_up", options.lr_warm_up},
                {"lr_decay_from", options.lr_decay_from},
                {"beta1", g.beta1},
                {"beta2", g.beta2},

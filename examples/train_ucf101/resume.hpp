@@ -101,6 +101,8 @@ inline void take_config(TrainOptions& options, const dvd::Json& json) {
   take("d_steps", options.trainer.d_steps);
   take("lr_g", options.trainer.generator_optimizer.learning_rate);
   take("lr_d", options.trainer.discriminator_optimizer.learning_rate);
+  take("lr_schedule", options.lr_schedule);
+  take("lr_warm_up", options.lr_warm_up);
   take("lr_decay_from", options.lr_decay_from);
   take("beta1", options.trainer.generator_optimizer.beta1);
   take("beta2", options.trainer.generator_optimizer.beta2);

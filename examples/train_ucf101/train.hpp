@@ -35,18 +35,31 @@ void describe(Gan& gan, const TrainOptions& options, const DataSet& data) {
   if (!with_video_files) fmt::print("pictures   as PNG; GIFs are left out, because this build has no FFmpeg\n");
 }
 
+/// How the learning rates change, as the options say; fills in what they leave open.
+inline dvd::Schedule schedule_of(TrainOptions& options) {
+  dvd::Index& from = options.lr_decay_from;
+  if (options.lr_schedule == "constant") {
+    dvd::require(from == 0 || !options.lr_decay_given, "--lr-decay-from ", from,
+                 " does not go with --lr-schedule constant; leave one of them out");
+    from = 0;
+  }
+  if (!options.lr_decay_given && from >= options.steps) from = options.steps * 2 / 3;
+  if (options.lr_schedule.empty()) options.lr_schedule = from > 0 ? "linear" : "constant";
+  dvd::require(from == 0 || from < options.steps, "--lr-decay-from ", from, " must be below --steps, ", options.steps);
+  dvd::Schedule schedule;
+  if (options.lr_schedule == "linear") schedule = dvd::LinearFall{from, options.steps};
+  if (options.lr_schedule == "cosine") schedule = dvd::CosineFall{from, options.steps};
+  if (options.lr_warm_up > 0) schedule = dvd::WarmUp{options.lr_warm_up, schedule};
+  return schedule;
+}
+
 template <class Gan>
 int train_gan(TrainOptions options) {
   const dvd::ThreadLimit threads(options.common.threads);
   options.trainer.seed = options.common.seed;
   options.trainer.discriminator_optimizer.beta1 = options.trainer.generator_optimizer.beta1;
   options.trainer.discriminator_optimizer.beta2 = options.trainer.generator_optimizer.beta2;
-  if (!options.lr_decay_given && options.lr_decay_from >= options.steps) options.lr_decay_from = options.steps * 2 / 3;
-  if (options.lr_decay_from > 0) {
-    dvd::require(options.lr_decay_from < options.steps, "--lr-decay-from ", options.lr_decay_from,
-                 " must be below --steps, ", options.steps);
-    options.trainer.schedule = dvd::LinearFall{options.lr_decay_from, options.steps};
-  }
+  options.trainer.schedule = schedule_of(options);
   dvd::require(options.truncation >= 0 && options.truncation <= 100, "--truncation must be between 0 and 100, not ",
                options.truncation);
   options.model.validate();

@@ -146,6 +146,25 @@ TEST_CASE("a preset's falling learning rates fit a shorter run") {
   CHECK(failed_with(train(folder, "--preset demo --steps 30 --lr-decay-from 40"), 2, "--lr-decay-from"));
 }
 
+TEST_CASE("learning rates stay, fall or warm up as they are told to, also when a run goes on") {
+  const TemporaryFolder folder;
+  const auto says = [&](const std::string& options, const std::string& text) {
+    const auto result = train(folder, options + " --dry-run");
+    return result.status == 0 && result.output.find(text) != std::string::npos;
+  };
+  CHECK(says("--steps 30", "\"lr_schedule\": \"constant\""));
+  CHECK(says("--steps 30 --lr-decay-from 20", "\"lr_schedule\": \"linear\""));
+  CHECK(says("--preset demo --steps 30 --lr-schedule constant", "\"lr_decay_from\": 0"));
+  CHECK(failed_with(train(folder, "--lr-schedule constant --lr-decay-from 5"), 2, "leave one of them out"));
+  CHECK(failed_with(train(folder, "--lr-schedule sawtooth"), 2, "--lr-schedule"));
+
+  const std::string small = "--frames 2 --resolution 16 --channels 1 --batch 2 --log-every 1 --lr-g 1 --lr-d 1 ";
+  REQUIRE(train(folder, small + "--out run --steps 4 --lr-schedule cosine --lr-warm-up 2").status == 0);
+  const std::string log = read_text(folder.path() / "run/log.jsonl");
+  for (const char* rate : {"\"lr_g\":0.5", "\"lr_g\":0.853553", "\"lr_g\":0.146446"})
+    CHECK_MESSAGE(log.find(rate) != std::string::npos, log);
+}
+
 TEST_CASE("before the first checkpoint, going back means to the beginning") {
   const TemporaryFolder folder;
   const auto result = train_poisoned(folder, "temporal.blocks.1.conv2.weight@2", tiny + "--steps 6 --out run");

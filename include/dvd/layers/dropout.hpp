@@ -20,6 +20,9 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 ///
 ///     Sequential net(Linear<float>(8, 8, random), Dropout<float>(0.5, 1), Linear<float>(8, 8, random),
 ///                    Dropout<float>(0.5, 2));
+///
+/// A recording (see Recording in core/device.hpp) repeats what it dropped when it was made: a pass that drops is not to
+/// be recorded.
 template <Scalar T, Device D = Cpu>
 class Dropout {
  public:

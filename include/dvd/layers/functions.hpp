@@ -17,7 +17,8 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// A function as a layer: `f(x)` is its value, `f(kept, dy)` the gradient dy carried through it, where `kept` is the
 /// value if `from_value`, else x. P is float or double. It can be copied as bytes, to a GPU, and `name` stands in
 /// messages. An operator that is a template for any type must work, on the CPU, for short vectors of P, too (see
-/// LeakyReLUFunction), which is fast; one that does not is constrained to std::floating_point.
+/// LeakyReLUFunction), which is fast; one that does not is constrained to std::floating_point, and called for one
+/// number after the other, as are the C library's functions here.
 template <class F, class P>
 concept PointwiseFunction = std::is_trivially_copyable_v<F> && requires(const F& f, P x) {
   { F::name } -> std::convertible_to<const char*>;

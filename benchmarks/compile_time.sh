@@ -3,6 +3,7 @@
 # apart (dvd::compiled) and without, by g++ and clang++ where they are: seconds and peak memory, medians of three runs.
 # Fails where g++ is beyond the goals: 8 s of processor time, 12 s for this processor, 6 s with dvd::compiled, 700 MB.
 # A quarter is allowed on top of the seconds, which count what other programs on the machine disturb least.
+# With --where it prints instead what g++ spends the time on: its stages, and headers that are read alone.
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scratch=$(mktemp -d)
@@ -37,6 +38,25 @@ CODE
 "$(command -v g++ || command -v clang++)" -std=c++20 "$scratch/measure.cpp" -o "$scratch/measure"
 
 median() { cut -d ' ' -f "$1" "$scratch/runs" | sort -n | sed -n 2p; }
+
+if [ "${1:-}" = --where ]; then
+  command -v g++ >/dev/null || { echo "compile_time.sh --where needs g++" >&2; exit 2; }
+  processor_seconds() { "$scratch/measure" "$@" | cut -d ' ' -f 2; }
+  flags=(-std=c++20 -Iinclude -isystem /usr/include/eigen3)
+  echo "the smallest program, processor seconds"
+  for stage in "reading and templates:-fsyntax-only" "and code, not optimised:-O0" "and optimised:-O1" \
+    "and optimised as usual:-O2"; do
+    printf '  %-28s %6s\n' "${stage%%:*}" \
+      "$(processor_seconds g++ "${flags[@]}" "${stage#*:}" -c benchmarks/smallest_program.cpp -o "$scratch/program.o")"
+  done
+  echo "headers read alone, processor seconds"
+  for header in dvd/dvdgan.hpp dvd/training/trainer.hpp dvd/models/dvd_gan.hpp dvd/device/cpu.hpp dvd/core/device.hpp \
+    oneapi/tbb/parallel_for.h Eigen/Core functional map; do
+    echo "#include <$header>" >"$scratch/one.cpp"
+    printf '  %-28s %6s\n' "$header" "$(processor_seconds g++ "${flags[@]}" -fsyntax-only "$scratch/one.cpp")"
+  done
+  exit 0
+fi
 
 missed=0
 # Compiles the program with the given compiler and flags; the first argument is the most seconds g++ may take, or none.

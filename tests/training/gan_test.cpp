@@ -97,6 +97,7 @@ TEST_CASE("a Gan of a DVD-GAN's networks is that DVD-GAN, to the bit") {
   }
   CHECK(state_of(trains_expected) == state_of(trains_actual));
   CHECK(expected.sample({.label = 3}).to_vector() == actual.sample({.label = 3}).to_vector());
+  CHECK(expected.sample({.frames = 5}).to_vector() == actual.sample({.frames = 5}).to_vector());
   CHECK_THROWS_AS(actual.sample({.label = 12}), ArgumentError);
 }
 

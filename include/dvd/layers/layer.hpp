@@ -10,6 +10,8 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <type_traits>
+
 #include "dvd/core/finite.hpp"
 #include "dvd/core/parameter.hpp"
 #include "dvd/core/pass.hpp"
@@ -68,6 +70,23 @@ concept AppliedLayer = WeightedLayer<L> && requires(L& layer, const typename L::
   { layer.apply(x, input, std::move(onto)) } -> std::same_as<TensorOf<L>>;
   { layer.apply_backward(x, input, x, &out, wanted, std::move(onto)) } -> std::same_as<TensorOf<L>>;
 };
+
+namespace detail {
+
+/// Whether one of these layers or networks says that its work differs from pass to pass, `static constexpr bool
+/// draws_at_random = true`: such work must not be recorded and replayed.
+template <class... Parts>
+constexpr bool draws_at_random() {
+  const auto one = []<class L>(std::type_identity<L>) {
+    if constexpr (requires { L::draws_at_random; })
+      return L::draws_at_random;
+    else
+      return false;
+  };
+  return (one(std::type_identity<Parts>()) || ...);
+}
+
+}  // namespace detail
 
 /// Throws ArgumentError unless a forward pass of `layer` has filled its cache, of which `kept` is a part that is never
 /// empty then.

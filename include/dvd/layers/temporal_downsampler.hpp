@@ -7,7 +7,7 @@
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// A map phi from videos `[T, N, R, R, 3]` to smaller ones, a layer that says by what it divides the resolution.
+/// A map phi from videos `[T, N, H, W, C]` to smaller ones, a layer that says by what it divides the resolution.
 template <class L>
 concept TemporalDownsampling = Layer<L> && std::constructible_from<L> && requires {
   { L::factor } -> std::convertible_to<Index>;
@@ -20,7 +20,7 @@ class TemporalDownsampler : public AvgPool<T, D> {
   static constexpr Index factor = 2;
 };
 
-/// 4x4 average pooling of every frame, `[T, N, R, R, C]` to `[T, N, R/4, R/4, C]`. Throws ArgumentError for videos of
+/// 4x4 average pooling of every frame, `[T, N, H, W, C]` to `[T, N, H/4, W/4, C]`. Throws ArgumentError for videos of
 /// less than 4x4 pixels.
 template <Scalar T, Device D = Cpu>
 class QuarterDownsampler {
@@ -78,7 +78,7 @@ class NoDownsampler {
   void visit(const std::string&, F&) {}
 };
 
-/// A window of half the height and width, `[T, N, R, R, C]` to `[T, N, R/2, R/2, C]`, at a random place of each video
+/// A window of half the height and width, `[T, N, H, W, C]` to `[T, N, H/2, W/2, C]`, at a random place of each video
 /// but the same in all of its frames. In a pass without random numbers (see Pass::random) it is the middle.
 template <Scalar T, Device D = Cpu>
 class RandomHalfCrop {

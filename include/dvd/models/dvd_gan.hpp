@@ -131,7 +131,7 @@ requires DeviceFor<D, T> DvdGan<T, D, PartsType>::~DvdGan() = default;
 template <Scalar T, Device D, PartsFor<T, D> PartsType>
 requires DeviceFor<D, T> Tensor<T, D> DvdGan<T, D, PartsType>::sample(const SampleOptions& options) {
   options.validate();
-  return average.generate(draw_latents<T, D>(config().latent_dim, options), labels_for(config(), options), {},
+  return average.generate(draw_latents<T, D>(config().latent_dim, options), labels_for(config().classes, options), {},
                           Pass::evaluate(), nullptr, options.frames);
 }
 
@@ -140,8 +140,8 @@ requires DeviceFor<D, T> Tensor<T, D> DvdGan<T, D, PartsType>::predict(const Vie
   require(config().condition_frames > 0, "this model makes videos from nothing; sample() is for it, not predict()");
   options.count = condition.shape().rank() == 5 ? condition.extent(1) : 1;
   options.validate();
-  return average.generate(draw_latents<T, D>(config().latent_dim, options), labels_for(config(), options), condition,
-                          Pass::evaluate(), nullptr, options.frames);
+  return average.generate(draw_latents<T, D>(config().latent_dim, options), labels_for(config().classes, options),
+                          condition, Pass::evaluate(), nullptr, options.frames);
 }
 
 #ifdef DVD_COMPILED

@@ -71,15 +71,22 @@ requires(sizeof...(Discriminators) > 0 &&
   }
 
   /// Videos `[frames, N, H, W, C]` in [-1, 1] from the averaged weights. Throws ArgumentError for a label out of range,
-  /// and for a GAN whose videos are made from more than z and a label: call `average.generate` then.
+  /// for other numbers of frames than the generator can make, and for a GAN whose videos are made from more than z and
+  /// a label: call `average.generate` then.
   Tensor<scalar_type, device_type> sample(const SampleOptions& options = {}) {
     options.validate();
     const VideoSizes all = sizes();
     require(!all.given_something(),
             "this GAN makes videos from frames or vectors that it is given: ", "call average.generate(), not sample()");
-    const Labels labels = all.classes > 0 ? Labels(static_cast<std::size_t>(options.count), options.label) : Labels();
     const auto z = draw_latents<scalar_type, device_type>(all.latent_dim, options);
-    return average.generate(z, {.labels = labels}, Pass::evaluate());
+    const Conditions<scalar_type, device_type> conditions{.labels = labels_for(all.classes, options)};
+    if constexpr (requires { average.generate(z, conditions, Pass::evaluate(), nullptr, options.frames); }) {
+      return average.generate(z, conditions, Pass::evaluate(), nullptr, options.frames);
+    } else {
+      require(options.frames == 0 || options.frames == all.frames, "this GAN's generator makes ", all.frames,
+              " frames, not ", options.frames);
+      return average.generate(z, conditions, Pass::evaluate());
+    }
   }
 
   /// Calls `f(name, parameter-or-buffer)` for all networks, under the names of a checkpoint.

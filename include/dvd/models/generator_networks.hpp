@@ -19,6 +19,7 @@ struct GeneratorNetworks {
   using T = scalar_type;
   using D = device_type;
   using View = ConstTensorView<T, D>;
+  static constexpr bool draws_at_random = detail::draws_at_random<GeneratorType>();
   using Conditioning = ConditioningStack<T, D>;
 
   struct Cache {
@@ -65,9 +66,10 @@ struct GeneratorNetworks {
   }
 
   /// The same as a VideoGenerator. Throws ArgumentError for condition vectors, of which it knows none.
-  Tensor<T, D> generate(const View& z, const Conditions<T, D>& conditions, Pass pass, Cache* cache = nullptr) {
+  Tensor<T, D> generate(const View& z, const Conditions<T, D>& conditions, Pass pass, Cache* cache = nullptr,
+                        Index frames = 0) {
     require(!conditions.vectors, "a DVD-GAN knows labels and conditioning frames, but no condition vectors");
-    return generate(z, conditions.labels, conditions.frames, pass, cache);
+    return generate(z, conditions.labels, conditions.frames, pass, cache, frames);
   }
 
   VideoSizes sizes() const {

@@ -49,8 +49,8 @@ Tensor<T, D> draw_latents(Index latent_dim, const SampleOptions& options) {
 }
 
 /// The labels of the samples: none, if the model has no classes. Throws ArgumentError for a label of such a model.
-inline Labels labels_for(const DvdGanConfig& config, const SampleOptions& options) {
-  if (config.classes > 0) return Labels(static_cast<std::size_t>(options.count), options.label);
+inline Labels labels_for(Index classes, const SampleOptions& options) {
+  if (classes > 0) return Labels(static_cast<std::size_t>(options.count), options.label);
   require(options.label == 0, "this model has no classes, so there is no label ", options.label);
   return {};
 }

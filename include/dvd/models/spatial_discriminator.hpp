@@ -28,6 +28,7 @@ class SpatialDiscriminator {
   using Scores = PreciseTensor<T, D>;
   using ScoresView = PreciseTensorView<T, D>;
   using Sampler = FrameSamplerType;
+  static constexpr bool draws_at_random = detail::draws_at_random<Attention>();
 
   struct Cache {
     ChosenFrames<D> frames;

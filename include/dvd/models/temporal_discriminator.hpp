@@ -33,7 +33,7 @@ class TemporalDiscriminator {
   using ScoresView = PreciseTensorView<T, D>;
 
   static constexpr std::size_t volumetric_blocks = 2;
-  static constexpr bool draws_at_random = detail::draws_at_random<Downsampler>();
+  static constexpr bool draws_at_random = detail::draws_at_random<Downsampler, Attention>();
 
   struct Cache {
     typename Downsampler::Cache downsampler;

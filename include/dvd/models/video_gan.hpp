@@ -114,14 +114,6 @@ struct AnyDiscriminator {
   void operator()(const std::string&, X&) const {}
 };
 
-template <class X>
-constexpr bool draws_at_random() {
-  if constexpr (requires { X::draws_at_random; })
-    return X::draws_at_random;
-  else
-    return false;
-}
-
 }  // namespace detail
 
 /// A generator, its average and a list of discriminators:

@@ -8,8 +8,8 @@
 #include <dvd/data/function_source.hpp>
 #include <dvd/dvdgan.hpp>
 #include <dvd/layers/frame_differences.hpp>
-#include <dvd/layers/pointwise_layer.hpp>
 #include <dvd/layers/general_convolution.hpp>
+#include <dvd/layers/pointwise_layer.hpp>
 #include <dvd/models/gan.hpp>
 #include <dvd/models/layer_discriminator.hpp>
 #include <dvd/training/checkpoint.hpp>
@@ -18,8 +18,8 @@
 
 #include "../common/program.hpp"
 
-// 1. The data: any function of random numbers alone that makes a clip, here showers that drift with the wind and grow or
-// fade, as numbers in [-1, 1]. Clips from memory are dvd::MemoryClips, from video files dvd::VideoFolder.
+// 1. The data: any function of random numbers alone that makes a clip, here showers that drift with the wind and grow
+// or fade, as numbers in [-1, 1]. Clips from memory are dvd::MemoryClips, from video files dvd::VideoFolder.
 
 dvd::TrainingClip showers(const dvd::Random& random) {
   dvd::FloatClip clip(18, 64, 96, 1);
@@ -51,7 +51,8 @@ auto movement_layers(const dvd::Random& random) {
       dvd::FrameDifferences<float>(),
       Conv(random.stream(0), 1, 8, dvd::ConvolutionOptions{.kernel = {3, 4, 4}, .stride = {1, 4, 4}}, random.stream(1)),
       dvd::LeakyReLU<float>(0.2),
-      Conv(random.stream(2), 8, 16, dvd::ConvolutionOptions{.kernel = {3, 4, 4}, .stride = {2, 4, 4}}, random.stream(3)),
+      Conv(random.stream(2), 8, 16, dvd::ConvolutionOptions{.kernel = {3, 4, 4}, .stride = {2, 4, 4}},
+           random.stream(3)),
       dvd::LeakyReLU<float>(0.2),  //
       Conv(random.stream(4), 16, 1, 1, random.stream(5)));
 }
@@ -77,20 +78,22 @@ int train(const examples::CommonOptions& options, int steps) {
                                  .latent_dim = 16,
                                  .spatial_frames = 4};
   const dvd::Random random(options.seed);
-  dvd::Gan gan(dvd::DvdGenerator<float>(config, random),
-               dvd::NamedDiscriminator{"spatial", dvd::SpatialDiscriminator<float>(config, random.stream("spatial"))},
-               dvd::NamedDiscriminator{"temporal", dvd::TemporalDiscriminator<float>(config, random.stream("temporal"))},
-               dvd::NamedDiscriminator{"movement", MovementDiscriminator(random.stream("movement"))});
+  dvd::Gan gan(
+      dvd::DvdGenerator<float>(config, random),
+      dvd::NamedDiscriminator{"spatial", dvd::SpatialDiscriminator<float>(config, random.stream("spatial"))},
+      dvd::NamedDiscriminator{"temporal", dvd::TemporalDiscriminator<float>(config, random.stream("temporal"))},
+      dvd::NamedDiscriminator{"movement", MovementDiscriminator(random.stream("movement"))});
 
-  // The generator by AdamW, the discriminators by SGD with momentum; those that name no loss, by the relativistic hinge.
+  // The generator by AdamW, the discriminators by plain SGD; those that name no loss, by the relativistic hinge.
   using Trainer = dvd::Trainer<decltype(gan), dvd::RelativisticHingeLoss, dvd::AdamW<float>, dvd::Sgd<float>>;
-  Trainer trainer(gan, {.batch = 4,
-                        .seed = options.seed,
-                        .d_steps = 1,
-                        .generator_optimizer = {.learning_rate = 5e-4, .beta1 = 0},
-                        .discriminator_optimizer = {.learning_rate = 5e-3},
-                        .schedule = dvd::WarmUp{.steps = 10, .then = dvd::CosineFall{.start = 10, .end = steps + 10}},
-                        .average = {.decay = 0.9, .start = 10}});
+  Trainer trainer(
+      gan, {.batch = 4,
+            .seed = options.seed,
+            .d_steps = 1,
+            .generator_optimizer = {.learning_rate = 1e-3, .beta1 = 0},
+            .discriminator_optimizer = {.learning_rate = 1e-3, .momentum = 0},
+            .schedule = dvd::WarmUp{.steps = 10, .then = dvd::CosineFall{.start = 10, .end = steps + 10, .floor = 0.1}},
+            .average = {.decay = 0.9, .start = 10}});
   dvd::FunctionSource data(showers);
 
   std::filesystem::create_directories(options.out);
@@ -104,8 +107,8 @@ int train(const examples::CommonOptions& options, int steps) {
   }
   const std::filesystem::path out(options.out);
   dvd::save_checkpoint(out / "checkpoint.safetensors", trainer);  // dvd::load_checkpoint goes on from it
-  dvd::write_png_grid(out / "samples.png", gan.sample({.count = 4, .seed = options.seed}));
-  dvd::write_png_grid(out / "data.png", dvd::draw_batch<float>(data, random, 4).videos);
+  dvd::write_png_grid(out / "samples.png", gan.sample({.count = 4, .seed = options.seed}), dvd::ColorMap::viridis);
+  dvd::write_png_grid(out / "data.png", dvd::draw_batch<float>(data, random, 4).videos, dvd::ColorMap::viridis);
   if (!options.quiet) fmt::print("samples    {}\n", options.out);
   return 0;
 }
@@ -113,7 +116,7 @@ int train(const examples::CommonOptions& options, int steps) {
 int main(int argc, char** argv) {
   examples::CommonOptions options;
   options.out = "runs/radar";
-  int steps = 100;
+  int steps = 400;
   CLI::App app("Trains a GAN of three discriminators on radar images of one channel.", "radar_gan");
   options.add_to(app);
   app.add_option("--steps", steps, "steps to train")->check(CLI::Range(1, 1'000'000))->capture_default_str();

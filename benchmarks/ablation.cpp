@@ -118,7 +118,7 @@ int main(int argc, char** argv) {
   dvd::Index threads = 0;
   CLI::App app("What a DVD-GAN costs, and makes, by what its discriminators see.", "ablation");
   app.add_option("--frames", options.model.frames, "frames of a clip")->capture_default_str();
-  app.add_option("--resolution", options.model.resolution, "pixels: 16, 32, 64, 128 or 256")->capture_default_str();
+  app.add_option("--resolution", options.model.resolution, "pixels, even and at least 8")->capture_default_str();
   app.add_option("--channels", options.model.channels, "width multiplier ch")->capture_default_str();
   app.add_option("--batch", options.batch, "videos in a batch")->capture_default_str();
   app.add_option("--rounds", options.rounds, "steps to time of each variant")

@@ -16,6 +16,11 @@ inline std::string size_text(const dvd::DvdGanConfig& config) {
   return fmt::format("{}x{}", config.image_height(), config.image_width());
 }
 
+/// The same as `--resolution` takes it: "64" for a square.
+inline std::string resolution_text(const dvd::DvdGanConfig& config) {
+  return config.image_height() == config.image_width() ? fmt::format("{}", config.image_height()) : size_text(config);
+}
+
 /// The same for a sentence: "64x96 pixels", "64x96 pixels in grey".
 inline std::string pixels_text(const dvd::DvdGanConfig& config) {
   const std::string pixels = size_text(config) + " pixels";

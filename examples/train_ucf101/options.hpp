@@ -116,7 +116,7 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
                                          taking([&](const std::string& text) { set_size(options.model, text); }),
                                          "pixels, even and at least 8: one number, or HEIGHTxWIDTH as in 64x96")
       ->type_name("PIXELS")
-      ->default_str(size_text(options.model));
+      ->default_str(resolution_text(options.model));
   data->add_option("--image-channels", options.model.image_channels, "3: RGB; 1: grey")->capture_default_str();
   data->add_option("--stride", options.stride, "take every K-th frame of a video")
       ->check(CLI::Range(1, 1000))

@@ -23,6 +23,12 @@ namespace {
 using namespace dvd;
 using dvd::testing::ArchetypeGan;
 
+// Complete before they are asked about: g++ 12 may take a class that is completed by a question for one about itself.
+static_assert(sizeof(SpatialDiscriminator<float>) + sizeof(TemporalDiscriminator<float>) + sizeof(DvdGan<float>) > 0);
+static_assert(FrameSamplingDiscriminator<SpatialDiscriminator<float>> &&
+              VideoDiscriminator<TemporalDiscriminator<float>> && VideoGenerator<DvdGenerator<float>> &&
+              VideoGan<DvdGan<float>>);
+
 const DvdGanConfig small{.frames = 3, .resolution = 16, .channels = 2, .classes = 12, .spatial_frames = 2};
 const Random random_weights = Random(5);
 

@@ -10,8 +10,6 @@
 
 #include "dvd/core/macros_begin.hpp"
 
-#include <type_traits>
-
 #include "dvd/core/finite.hpp"
 #include "dvd/core/parameter.hpp"
 #include "dvd/core/pass.hpp"
@@ -73,18 +71,13 @@ concept AppliedLayer = WeightedLayer<L> && requires(L& layer, const typename L::
 
 namespace detail {
 
-/// Whether one of these layers or networks says that its work differs from pass to pass, `static constexpr bool
-/// draws_at_random = true`: such work must not be recorded and replayed.
-template <class... Parts>
-constexpr bool draws_at_random() {
-  const auto one = []<class L>(std::type_identity<L>) {
-    if constexpr (requires { L::draws_at_random; })
-      return L::draws_at_random;
-    else
-      return false;
-  };
-  return (one(std::type_identity<Parts>()) || ...);
-}
+/// Whether a layer or network says that its work differs from pass to pass, `static constexpr bool draws_at_random =
+/// true`: such work must not be recorded and replayed.
+template <class L>
+inline constexpr bool draws_at_random = false;
+template <class L>
+requires requires { L::draws_at_random; }
+inline constexpr bool draws_at_random<L> = L::draws_at_random;
 
 }  // namespace detail
 

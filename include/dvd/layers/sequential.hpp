@@ -52,7 +52,7 @@ requires((std::same_as<typename First::scalar_type, typename Rest::scalar_type> 
   using View = ConstTensorView<scalar_type, device_type>;
   using Result = Tensor<scalar_type, device_type>;
 
-  static constexpr bool draws_at_random = detail::draws_at_random<First, Rest...>();
+  static constexpr bool draws_at_random = (detail::draws_at_random<First> || ... || detail::draws_at_random<Rest>);
 
   struct Cache {
     detail::PackOf<typename First::Cache, typename Rest::Cache...> parts;

@@ -38,7 +38,7 @@ class Generator {
   using device_type = D;
   using View = ConstTensorView<T, D>;
   using Stage = GeneratorStage<T, D, Recurrent>;
-  static constexpr bool draws_at_random = detail::draws_at_random<Recurrent, Attention>();
+  static constexpr bool draws_at_random = detail::draws_at_random<Recurrent> || detail::draws_at_random<Attention>;
   /// One state a stage, from the coarsest: the recurrent units' initial states, or nothing for zeros.
   using States = std::vector<View>;
 

@@ -19,7 +19,7 @@ struct GeneratorNetworks {
   using T = scalar_type;
   using D = device_type;
   using View = ConstTensorView<T, D>;
-  static constexpr bool draws_at_random = detail::draws_at_random<GeneratorType>();
+  static constexpr bool draws_at_random = detail::draws_at_random<GeneratorType>;
   using Conditioning = ConditioningStack<T, D>;
 
   struct Cache {

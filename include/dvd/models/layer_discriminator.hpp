@@ -31,7 +31,7 @@ class LayerDiscriminator {
     Shape scored{};  ///< of the layer's result
   };
 
-  static constexpr bool draws_at_random = detail::draws_at_random<L>();
+  static constexpr bool draws_at_random = detail::draws_at_random<L>;
 
   L layer;
 

@@ -28,7 +28,7 @@ class SpatialDiscriminator {
   using Scores = PreciseTensor<T, D>;
   using ScoresView = PreciseTensorView<T, D>;
   using Sampler = FrameSamplerType;
-  static constexpr bool draws_at_random = detail::draws_at_random<Attention>();
+  static constexpr bool draws_at_random = detail::draws_at_random<Attention>;
 
   struct Cache {
     ChosenFrames<D> frames;
@@ -103,8 +103,6 @@ class SpatialDiscriminator {
  private:
   Index height_, width_, sampled_frames_;
 };
-
-static_assert(FrameSamplingDiscriminator<SpatialDiscriminator<float>>);
 
 }  // namespace dvd
 

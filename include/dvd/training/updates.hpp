@@ -147,8 +147,8 @@ class Updates {
   }
 
   static bool draws_at_random(Gan& gan) {
-    bool any = detail::draws_at_random<Networks>();
-    gan.for_each_discriminator([&]<class X>(const std::string&, X&) { any |= detail::draws_at_random<X>(); });
+    bool any = detail::draws_at_random<Networks>;
+    gan.for_each_discriminator([&]<class X>(const std::string&, X&) { any |= detail::draws_at_random<X>; });
     return any;
   }
 

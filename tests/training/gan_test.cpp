@@ -81,6 +81,12 @@ TEST_CASE("the least that is a GAN trains, with vectors of its data, saves and g
   CHECK(whole.at("ema.level") != whole.at("level"));
   CHECK(whole.contains("optimizer.only.slope.exp_avg_sq"));
 
+  Gan sampled(dvd::testing::ArchetypeGenerator(), NamedDiscriminator{"a", dvd::testing::ArchetypeDiscriminator()});
+  CHECK_THROWS_WITH_AS(sampled.sample(), doctest::Contains("sample(options, conditions)"), ArgumentError);
+  const auto vectors = Tensor<float>::zeros({2, 1});
+  CHECK(sampled.sample({.count = 2}, {.vectors = vectors}).shape() == Shape{2, 2, 3, 5, 2});
+  CHECK_THROWS_AS(sampled.sample({.count = 2, .frames = 3}, {.vectors = vectors}), ArgumentError);
+
   // A step that takes vectors refuses clips without them, before anything changes.
   FunctionSource without([](const Random&) { return FloatClip(2, 3, 5, 2); });
   ArchetypeGan gan;
@@ -143,7 +149,17 @@ TEST_CASE("three discriminators, one of them a Sequential, or one alone") {
   CHECK_THROWS_WITH_AS(load_checkpoint(folder.path() / "a", trains_alone), doctest::Contains("spatial"), FileError);
 }
 
+// Calls its parameter as a discriminator "a" calls its bias.
+struct NamedAlike : dvd::testing::ArchetypeGenerator {
+  template <class F>
+  void visit(const std::string& prefix, F& f) {
+    f(prefix + "a.slope", level);
+  }
+};
+
 TEST_CASE("names that a checkpoint could mistake are refused") {
+  CHECK_THROWS_WITH_AS(Gan(NamedAlike(), NamedDiscriminator{"a", dvd::testing::ArchetypeDiscriminator()}),
+                       doctest::Contains("something called \"a.slope\""), ArgumentError);
   for (const char* name : {"", "ema", "generator", "optimizer", "a.b"})
     CHECK_THROWS_WITH_AS(
         Gan(DvdGenerator<float>(small, random_weights), NamedDiscriminator{name, MotionDiscriminator()}),
@@ -151,6 +167,66 @@ TEST_CASE("names that a checkpoint could mistake are refused") {
   CHECK_THROWS_AS(Gan(DvdGenerator<float>(small, random_weights), NamedDiscriminator{"a", MotionDiscriminator()},
                       NamedDiscriminator{"a", MotionDiscriminator()}),
                   ArgumentError);
+}
+
+// The archetypes, and what they get wrong on demand.
+struct WrongGenerator : dvd::testing::ArchetypeGenerator {
+  Index frames = 2;
+  Tensor<float> generate(const ConstTensorView<float>& z, const Conditions<float>& conditions, Pass pass,
+                         Cache* cache = nullptr) {
+    const Tensor<float> right = ArchetypeGenerator::generate(z, conditions, pass, cache);
+    return frames == 2 ? right : Tensor<float>(right.slice(0, frames));
+  }
+};
+struct WrongDiscriminator : dvd::testing::ArchetypeDiscriminator {
+  enum { nothing, scores, gradient, no_gradient } wrong = nothing;
+  double the_share = 1;
+  double share() const { return the_share; }
+  Tensor<float> forward(const VideoBatch<float>& batch, Pass pass, Cache* cache = nullptr) {
+    const Tensor<float> right = ArchetypeDiscriminator::forward(batch, pass, cache);
+    return wrong == scores ? Tensor<float>(right.slice(0, 1)) : right;
+  }
+  Tensor<float> backward(const ConstTensorView<float>& dscores, const Cache& cache, Gradients gradients) {
+    const Tensor<float> right = ArchetypeDiscriminator::backward(dscores, cache, gradients);
+    if (wrong == no_gradient) return {};
+    return wrong == gradient && right ? Tensor<float>(right.slice(0, 1)) : right;
+  }
+};
+
+TEST_CASE("parts that do not do what they say are named, and nothing has changed") {
+  FunctionSource data([](const Random&) { return TrainingClip(FloatClip(2, 3, 5, 2), 0, {0.5f}); });
+  const auto message_of = [&](const auto& spoil) -> std::string {
+    Gan gan(WrongGenerator(), NamedDiscriminator{"good", WrongDiscriminator()},
+            NamedDiscriminator{"bad", WrongDiscriminator()});
+    spoil(gan);
+    try {
+      Trainer trainer(gan, {.batch = 2});
+      try {
+        trainer.step(data);
+      } catch (const ArgumentError&) {
+        CHECK(trainer.generator_optimizer().steps() == 0);
+        throw;
+      }
+    } catch (const ArgumentError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  CHECK(message_of([](auto&) {}) == "");
+  CHECK(message_of([](auto& gan) { gan.generator.frames = 1; }) ==
+        "the generator made videos of shape [1, 2, 3, 5, 2], but its sizes() say [2, 2, 3, 5, 2]");
+  CHECK(message_of([](auto& gan) { gan.template discriminator<1>().wrong = WrongDiscriminator::scores; }) ==
+        "the discriminator \"bad\" gave scores of shape [1] for 4 videos");
+  CHECK(message_of([](auto& gan) { gan.template discriminator<1>().wrong = WrongDiscriminator::gradient; }) ==
+        "the discriminator \"bad\" gave a gradient of shape [1, 2, 3, 5, 2] for videos of shape [2, 2, 3, 5, 2]");
+  CHECK(message_of([](auto& gan) {
+          gan.template discriminator<1>().wrong = WrongDiscriminator::no_gradient;
+        }).starts_with("the discriminator \"bad\" gave a gradient of shape []"));
+  for (const double share : {-1.0, std::nan("")})
+    CHECK(message_of([&](auto& gan) {
+            gan.template discriminator<1>().the_share = share;
+          }).starts_with("the discriminator \"bad\" has a share of"));
+  CHECK_THROWS_AS(LayerDiscriminator(motion_network(), -1), ArgumentError);
 }
 
 // The generator's gradient after a step whose discriminators do not move, by the share of a second discriminator.

@@ -3,6 +3,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <set>
 #include <string>
 #include <utility>
 
@@ -42,12 +43,18 @@ requires(sizeof...(Discriminators) > 0 &&
   /// else.
   explicit Gan(Generator made_by, NamedDiscriminator<Discriminators>... judged_by)
       : generator(std::move(made_by)), average(clone(generator)), discriminators_(std::move(judged_by)...) {
-    std::vector<std::string> names = {"", "ema", "optimizer", "generator", "conditioning"};
+    std::set<std::string> names = {"", "ema", "optimizer", "generator", "conditioning"};
     for_each_discriminator([&](const std::string& name, const auto&) {
-      require(std::find(names.begin(), names.end(), name) == names.end() && name.find('.') == std::string::npos,
-              "a discriminator cannot be called \"", name, "\": give each a name of its own, without dots");
-      names.push_back(name);
+      require(names.insert(name).second && name.find('.') == std::string::npos, "a discriminator cannot be called \"",
+              name, "\": give each a name of its own, without dots");
     });
+    const auto all = contents(*this);
+    const auto check = [&](const std::string& name) {
+      require(names.insert(name).second, "two parts of a GAN have something called \"", name,
+              "\": give the discriminator another name");
+    };
+    for (const auto& [name, parameter] : all.parameters) check(name);
+    for (const auto& [name, buffer] : all.buffers) check(name);
   }
 
   // Optimizers and averages point to parameters, so the model stays where it is.
@@ -72,18 +79,24 @@ requires(sizeof...(Discriminators) > 0 &&
 
   /// Videos `[frames, N, H, W, C]` in [-1, 1] from the averaged weights. Throws ArgumentError for a label out of range,
   /// for other numbers of frames than the generator can make, and for a GAN whose videos are made from more than z and
-  /// a label: call `average.generate` then.
+  /// a label: give the conditions then.
   Tensor<scalar_type, device_type> sample(const SampleOptions& options = {}) {
     options.validate();
-    const VideoSizes all = sizes();
-    require(!all.given_something(),
-            "this GAN makes videos from frames or vectors that it is given: ", "call average.generate(), not sample()");
-    const auto z = draw_latents<scalar_type, device_type>(all.latent_dim, options);
-    const Conditions<scalar_type, device_type> conditions{.labels = labels_for(all.classes, options)};
+    require(!sizes().given_something(),
+            "this GAN makes videos from frames or vectors that it is given: ", "call sample(options, conditions)");
+    return sample(options, {.labels = labels_for(sizes().classes, options)});
+  }
+
+  /// The same under given conditions, of as many videos as `options.count`: labels, frames to be continued or vectors.
+  /// Of the options, the label does not matter.
+  Tensor<scalar_type, device_type> sample(const SampleOptions& options,
+                                          const Conditions<scalar_type, device_type>& conditions) {
+    options.validate();
+    const auto z = draw_latents<scalar_type, device_type>(sizes().latent_dim, options);
     if constexpr (requires { average.generate(z, conditions, Pass::evaluate(), nullptr, options.frames); }) {
       return average.generate(z, conditions, Pass::evaluate(), nullptr, options.frames);
     } else {
-      require(options.frames == 0 || options.frames == all.frames, "this GAN's generator makes ", all.frames,
+      require(options.frames == 0 || options.frames == sizes().frames, "this GAN's generator makes ", sizes().frames,
               " frames, not ", options.frames);
       return average.generate(z, conditions, Pass::evaluate());
     }

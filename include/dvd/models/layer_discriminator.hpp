@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "dvd/core/is_finite.hpp"
 #include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/models/video_gan.hpp"
 
@@ -35,8 +36,10 @@ class LayerDiscriminator {
 
   L layer;
 
-  /// `share` is what its loss counts in the generator's.
-  explicit LayerDiscriminator(L scores_by, double share = 1) : layer(std::move(scores_by)), share_(share) {}
+  /// `share` is what its loss counts in the generator's. Throws ArgumentError unless it is 0 or more.
+  explicit LayerDiscriminator(L scores_by, double share = 1) : layer(std::move(scores_by)), share_(share) {
+    require(is_finite(share) && share >= 0, "a discriminator's share must be 0 or more, not ", share);
+  }
 
   double share() const { return share_; }
 

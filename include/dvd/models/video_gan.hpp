@@ -54,8 +54,9 @@ struct VideoBatch {
 };
 
 /// What makes videos. `generate(z, conditions, pass, cache)` makes `[frames, N, H, W, C]` from latents
-/// `[N, latent_dim]`; `backward(dvideos, cache, gradients)` adds to the gradients of parameters, and lets go of a cache
-/// that is moved in. It is a value: a copy, which the moving average is at first, has parameters of its own.
+/// `[N, latent_dim]`; `backward(dvideos, cache, gradients)` adds to the gradients of parameters, which is all
+/// that training asks it for, and lets go of a cache that is moved in. It is a value: a copy, which the moving average
+/// is at first, has parameters of its own.
 ///
 /// Laws, which training relies on: `generate` is a function of its arguments, parameters and buffers alone; in a
 /// training pass it moves buffers once; it throws before it changes anything, or its buffers can be put back.
@@ -70,6 +71,23 @@ concept VideoGenerator = Visitable<G> && std::copy_constructible<G> && std::defa
   generator.backward(x, std::move(cache), gradients);
 };
 
+namespace detail {
+
+template <class X>
+inline constexpr bool samples_frames_or_not = true;
+template <class X>
+requires requires { typename X::Sampler; }
+inline constexpr bool samples_frames_or_not<X> =
+    FrameSampling<typename X::Sampler> && requires(const X& discriminator) {
+  { discriminator.sampled_frames() } -> std::convertible_to<Index>;
+};
+
+/// A type that names a Sampler must name a FrameSampling, and have `sampled_frames()`.
+template <class X>
+concept SamplesFramesOrNot = samples_frames_or_not<X>;
+
+}  // namespace detail
+
 /// What scores videos: `forward(batch, pass, cache)` gives a score `[N]` for each, in full precision, the higher the
 /// more it takes the video for a real one; `backward(dscores, cache, gradients)` adds to the gradients of parameters
 /// and returns that of all of the batch's videos, empty unless wanted.
@@ -77,16 +95,20 @@ concept VideoGenerator = Visitable<G> && std::copy_constructible<G> && std::defa
 /// It may also have, each where it wants to:
 ///
 ///     using Loss = ...;             its loss, where it is not that of the Trainer
-///     double share() const;         what its loss counts in the generator's, 1 by default
+///     double share() const;         what its loss counts in the generator's, 0 or more; 1 by default
 ///     using Sampler = ...;          a FrameSampling: it is given `sampled_frames()` frames of every video, drawn anew
 ///     Index sampled_frames() const;     for real and for generated ones, as `VideoBatch::frames`
 ///     static constexpr bool draws_at_random = true;     its work differs from pass to pass (see Pass::random), so a
 ///                                                       device must not record it
 ///
+/// In an update of the discriminators it is given real and generated videos as one batch, real ones first; in one of
+/// the generator generated ones alone, unless a loss sees real scores, too.
+///
 /// Laws: the score of a video does not depend on the others of its batch, unless the loss is one that bears it; and as
 /// of a VideoGenerator.
 template <class X>
-concept VideoDiscriminator = Visitable<X> && std::default_initializable<typename X::Cache> &&
+concept VideoDiscriminator = Visitable<X> && detail::SamplesFramesOrNot<X> &&
+    std::default_initializable<typename X::Cache> &&
     requires(X& discriminator, const VideoBatch<typename X::scalar_type, typename X::device_type>& batch,
              const PreciseTensorView<typename X::scalar_type, typename X::device_type>& dscores, Pass pass,
              typename X::Cache& cache, const typename X::Cache& kept, Gradients gradients) {

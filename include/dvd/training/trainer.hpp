@@ -57,7 +57,8 @@ class Trainer {
   /// One step of training on clips of `data`. All clips of a step are drawn, and all that it is made from is checked,
   /// before its first update: if that throws (ArgumentError where size or labels do not fit the model, or whatever the
   /// data threw), nothing has changed. An update that throws all the same, such as for lack of memory, changes nothing
-  /// itself, and the step is not counted.
+  /// itself, and the step is not counted; what updates before it in the step have changed remains. A model without
+  /// classes leaves labels alone.
   template <ClipSource Data>
   StepReport step(Data& data) {
     check_classes(classes_of(data));

@@ -40,7 +40,7 @@ class Updates {
         expected_(expected_of(gan)),
         record_(options.record && !draws_at_random(gan)),
         generator_(contents(gan.networks())),
-        discriminators_(contents_of_discriminators(gan)),
+        discriminators_(discriminators_of(gan)),
         generator_optimizer_(generator_, options.generator_optimizer),
         discriminator_optimizer_(joined(discriminators_), options.discriminator_optimizer),
         average_(generator_, contents(gan.average, "ema."), options.average),
@@ -152,9 +152,13 @@ class Updates {
     return any;
   }
 
-  static std::vector<Discriminator> contents_of_discriminators(Gan& gan) {
+  static std::vector<Discriminator> discriminators_of(Gan& gan) {
     std::vector<Discriminator> all;
-    gan.for_each_discriminator([&](const std::string& name, auto& discriminator) {
+    gan.for_each_discriminator([&]<class X>(const std::string& name, X& discriminator) {
+      static_assert(AnyGanLoss<LossOf<X, Loss>>, "a discriminator's own Loss is neither a GanLoss nor a PairedGanLoss");
+      const double share = share_of(discriminator);
+      require(is_finite(share) && share >= 0, "the discriminator \"", name, "\" has a share of ", share,
+              " in the generator's loss (expected 0 or more)");
       all.push_back({name, contents(discriminator, name + ".")});
     });
     require(!all.empty(), "a GAN needs at least one discriminator");
@@ -252,11 +256,11 @@ class Updates {
     or_undo(before, [&] {
       for (const auto& part : discriminator_batch_)
         add_discriminator_gradients(part, share_of(part, discriminator_batch_), pass_for(part, discriminator_batch_));
+      for (std::size_t i = 0; i < discriminators_.size(); ++i)
+        D::sum_squares(gradients_of(discriminators_[i].contents), numbers_.data() + first_number(i) + squared_norm);
+      keep_if_finite(before);
+      discriminator_optimizer_.step(sound_);
     });
-    for (std::size_t i = 0; i < discriminators_.size(); ++i)
-      D::sum_squares(gradients_of(discriminators_[i].contents), numbers_.data() + first_number(i) + squared_norm);
-    keep_if_finite(before);
-    discriminator_optimizer_.step(sound_);
   }
 
   void update_generator() {
@@ -266,10 +270,10 @@ class Updates {
     or_undo(before, [&] {
       for (const auto& part : generator_batch_)
         add_generator_gradients(part, share_of(part, generator_batch_), pass_for(part, generator_batch_));
+      D::sum_squares(gradients_of(generator_), numbers_.data() + squared_norm);
+      keep_if_finite(before);
+      generator_optimizer_.step(sound_);
     });
-    D::sum_squares(gradients_of(generator_), numbers_.data() + squared_norm);
-    keep_if_finite(before);
-    generator_optimizer_.step(sound_);
     average_.step(sound_);
   }
 
@@ -288,12 +292,32 @@ class Updates {
     before.undo(gan_, sound_.data());
   }
 
+  /// What the generator makes, which is asked for its shape: all that follows trusts it.
+  Tensor<T, D> generated(const UpdateBatch<T, D>& batch, Pass pass, typename Networks::Cache* cache = nullptr) {
+    Tensor<T, D> videos = gan_.networks().generate(batch.z, batch.conditions, pass, cache);
+    const VideoSizes& sizes = expected_.sizes;
+    const Shape expected{sizes.frames, batch.fake_count(), sizes.height, sizes.width, sizes.channels};
+    require(videos.shape() == expected, "the generator made videos of shape ", videos.shape(), ", but its sizes() say ",
+            expected);
+    return videos;
+  }
+
+  /// The scores of a discriminator, which is asked for their shape.
+  template <class X>
+  Tensor<P, D> scores_of(X& discriminator, const VideoBatch<T, D>& videos, std::size_t number, Pass pass,
+                         typename X::Cache& cache) {
+    Tensor<P, D> scores = discriminator.forward(videos, pass, &cache);
+    require(scores.shape() == Shape{videos.videos.extent(1)}, "the discriminator \"", discriminators_[number].name,
+            "\" gave scores of shape ", scores.shape(), " for ", videos.videos.extent(1), " videos");
+    return scores;
+  }
+
   void add_discriminator_gradients(const UpdateBatch<T, D>& batch, double weight, Pass pass) {
-    VideoBatch<T, D> videos = batch.videos(gan_.networks().generate(batch.z, batch.conditions, pass));
+    VideoBatch<T, D> videos = batch.videos(generated(batch, pass));
     for_each_discriminator(
         batch, videos, [&]<class X>(X& discriminator, const VideoBatch<T, D>& seen, std::size_t number) {
           typename X::Cache cache;
-          const Tensor<P, D> scores = discriminator.forward(seen, pass, &cache);
+          const Tensor<P, D> scores = scores_of(discriminator, seen, number, pass, cache);
           discriminator.backward(discriminator_gradient<LossOf<X, Loss>, P, D>(scores, batch.real_count(), weight,
                                                                                numbers_.data() + first_number(number)),
                                  cache, Gradients::parameters);
@@ -302,20 +326,23 @@ class Updates {
 
   void add_generator_gradients(const UpdateBatch<T, D>& batch, double weight, Pass pass) {
     typename Networks::Cache generator_cache;
-    VideoBatch<T, D> videos = batch.videos(gan_.networks().generate(batch.z, batch.conditions, pass, &generator_cache));
+    VideoBatch<T, D> videos = batch.videos(generated(batch, pass, &generator_cache));
     Tensor<T, D> dvideos;
-    for_each_discriminator(batch, videos, [&]<class X>(X& discriminator, const VideoBatch<T, D>& seen, std::size_t) {
-      typename X::Cache cache;
-      const Tensor<P, D> scores = discriminator.forward(seen, pass, &cache);
-      Tensor<T, D> from_this = discriminator.backward(
-          generator_gradient<LossOf<X, Loss>, P, D>(scores, batch.real_count(), weight * share_of(discriminator),
-                                                    numbers_.data() + loss_number),
-          cache, Gradients::inputs);
-      if (dvideos)
-        D::add(dvideos.size(), from_this.data(), dvideos.data());
-      else
-        dvideos = std::move(from_this);
-    });
+    for_each_discriminator(
+        batch, videos, [&]<class X>(X& discriminator, const VideoBatch<T, D>& seen, std::size_t number) {
+          typename X::Cache cache;
+          const Tensor<P, D> scores = scores_of(discriminator, seen, number, pass, cache);
+          Tensor<T, D> from_this = discriminator.backward(
+              generator_gradient<LossOf<X, Loss>, P, D>(scores, batch.real_count(), weight * share_of(discriminator),
+                                                        numbers_.data() + loss_number),
+              cache, Gradients::inputs);
+          require(from_this.shape() == seen.videos.shape(), "the discriminator \"", discriminators_[number].name,
+                  "\" gave a gradient of shape ", from_this.shape(), " for videos of shape ", seen.videos.shape());
+          if (dvideos)
+            D::add(dvideos.size(), from_this.data(), dvideos.data());
+          else
+            dvideos = std::move(from_this);
+        });
     videos = {};
     // Of the conditioning frames no gradient is wanted.
     gan_.networks().backward(batch.generated(dvideos, expected_.sizes.frames), std::move(generator_cache),

@@ -11,6 +11,8 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include "dvd/device/cpu/intrinsics.hpp"
+
 #include <Eigen/Core>
 #include <algorithm>
 #include <cstddef>

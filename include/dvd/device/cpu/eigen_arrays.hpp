@@ -8,6 +8,8 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include "dvd/device/cpu/intrinsics.hpp"
+
 #include <Eigen/Core>
 
 #include "dvd/core/instruction_set.hpp"

@@ -11,6 +11,8 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include "dvd/device/cpu/intrinsics.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <unsupported/Eigen/CXX11/Tensor>

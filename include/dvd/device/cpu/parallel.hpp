@@ -6,6 +6,8 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include "dvd/device/cpu/intrinsics.hpp"
+
 #include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dvd/device/cpu.hpp"
+#include "dvd/layers/columns.hpp"
 #include "dvd/layers/dropout.hpp"
 #include "dvd/layers/flatten.hpp"
 #include "dvd/layers/global_average_pool.hpp"
@@ -223,6 +224,19 @@ TEST_CASE("distances of tensors") {
   // In float the sum of ten million is not.
   const auto many = Tensor<float>::full(Shape{10000000}, 0.1F), none = Tensor<float>::zeros(Shape{10000000});
   CHECK(std::abs(mean_absolute_error(many, none).loss.item() - 0.1F) < 1e-6F);
+}
+
+TEST_CASE("columns are joined, and split again") {
+  const std::vector<float> a{1, 2, 3, 4}, b{5, 6};
+  const Tensor<float> first(Shape{2, 2}, a), second(Shape{2, 1}, b);
+  const Tensor<float> joined = join_columns(first, second);
+  CHECK(joined.shape() == Shape{2, 3});
+  CHECK(joined.to_vector() == std::vector<float>{1, 2, 5, 3, 4, 6});
+  const auto [left, right] = split_columns(joined, 2);
+  CHECK(left.to_vector() == a);
+  CHECK(right.to_vector() == b);
+  CHECK_THROWS_AS(join_columns(first, Tensor<float>::zeros({3, 1})), ArgumentError);
+  CHECK_THROWS_AS(split_columns(joined, 4), ArgumentError);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "dvd/layers/activation.hpp"
 #include "dvd/layers/attention.hpp"
+#include "dvd/layers/columns.hpp"
 #include "dvd/layers/conv_gru.hpp"
 #include "dvd/layers/replay.hpp"
 #include "dvd/layers/spectral_estimates.hpp"
@@ -88,7 +89,7 @@ class Generator {
                        const States& states = {}, Index frames = 0) {
     check(z, labels);
     const Tensor<T, D> condition =
-        embedding ? join(z, embedding.forward(labels, part(cache, &Cache::embedding))) : z.clone();
+        embedding ? join_columns(z, embedding.forward(labels, part(cache, &Cache::embedding))) : z.clone();
     return forward_condition(condition, pass, cache, states, frames);
   }
 
@@ -192,7 +193,7 @@ class Generator {
     D::add(dcondition.size(), from_input.data(), dcondition.data());
 
     if (embedding) {
-      auto [dz, dembedding] = split(dcondition);
+      auto [dz, dembedding] = split_columns(dcondition, config_.latent_dim);
       if (wants_parameters(gradients)) embedding.backward(dembedding, cache.embedding);
       result.z = std::move(dz);
     } else {
@@ -224,23 +225,6 @@ class Generator {
         widths_(widths) {
     for (std::size_t i = 0; i + 1 < widths.size(); ++i)
       stages.emplace_back(widths[i], widths[i + 1], config, random.stream("stage").stream(i));
-  }
-
-  /// c = [z; e]
-  Tensor<T, D> join(const View& z, const View& e) const {
-    const Index batch = z.extent(0), width = config_.condition_dim();
-    Tensor<T, D> c(Shape{batch, width});
-    D::copy_rows(1, batch, config_.latent_dim, z.data(), 0, config_.latent_dim, c.data(), 0, width);
-    D::copy_rows(1, batch, config_.embed_dim, e.data(), 0, config_.embed_dim, c.data() + config_.latent_dim, 0, width);
-    return c;
-  }
-
-  std::pair<Tensor<T, D>, Tensor<T, D>> split(const View& c) const {
-    const Index batch = c.extent(0), width = config_.condition_dim();
-    Tensor<T, D> z(Shape{batch, config_.latent_dim}), e(Shape{batch, config_.embed_dim});
-    D::copy_rows(1, batch, config_.latent_dim, c.data(), 0, width, z.data(), 0, config_.latent_dim);
-    D::copy_rows(1, batch, config_.embed_dim, c.data() + config_.latent_dim, 0, width, e.data(), 0, config_.embed_dim);
-    return {std::move(z), std::move(e)};
   }
 
   DvdGanConfig config_;

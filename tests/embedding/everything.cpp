@@ -1,10 +1,50 @@
 // A program that uses every part of the library, for compiling with other people's flags and macros.
 #include <dvd/data/clip_loader.hpp>
+#include <dvd/data/function_source.hpp>
+#include <dvd/data/memory_clips.hpp>
 #include <dvd/data/video_folder.hpp>
 #include <dvd/dvdgan.hpp>
 #include <dvd/io/run_folder.hpp>
 #include <dvd/io/video_writer.hpp>
+#include <dvd/layers/columns.hpp>
+#include <dvd/layers/conv_lstm.hpp>
+#include <dvd/layers/dropout.hpp>
+#include <dvd/layers/flatten.hpp>
+#include <dvd/layers/frame_differences.hpp>
+#include <dvd/layers/general_convolution.hpp>
+#include <dvd/layers/global_average_pool.hpp>
+#include <dvd/layers/norms.hpp>
+#include <dvd/layers/plain_conv_gru.hpp>
+#include <dvd/layers/pointwise_layer.hpp>
+#include <dvd/layers/pool.hpp>
+#include <dvd/layers/tensor_losses.hpp>
+#include <dvd/layers/transposed_convolution.hpp>
+#include <dvd/models/gan.hpp>
+#include <dvd/models/layer_discriminator.hpp>
 #include <dvd/training/checkpoint.hpp>
+#include <dvd/training/relativistic_loss.hpp>
+#include <dvd/training/sgd.hpp>
+
+// A GAN of other parts than DVD-GAN's.
+void own_gan() {
+  const dvd::Random random(1);
+  const dvd::DvdGanConfig config{
+      .frames = 4, .height = 16, .width = 24, .image_channels = 1, .channels = 1, .classes = 0};
+  dvd::Gan gan(
+      dvd::DvdGenerator<float>(config, random),
+      dvd::NamedDiscriminator{
+          "all", dvd::LayerDiscriminator(dvd::Sequential(
+                     dvd::FrameDifferences<float>(),
+                     dvd::Conv3D<float>(1, 4, dvd::ConvolutionOptions{.kernel = 4, .padding = 2}, random),
+                     dvd::GroupNorm<float>(2, 4), dvd::GELU<float>(), dvd::Dropout<float>(0.1, 1),
+                     dvd::MaxPool3D<float>({.kernel = 2}), dvd::TransposedConv3D<float>(4, 4, {.kernel = 3}, random),
+                     dvd::LeakyReLU<float>(0.2), dvd::GlobalAveragePool<float>()))});
+  dvd::Trainer<decltype(gan), dvd::RelativisticHingeLoss, dvd::AdamW<float>, dvd::Sgd<float>> trainer(
+      gan, {.batch = 2, .schedule = dvd::WarmUp{3, dvd::CosineFall{0, 9}}});
+  dvd::FunctionSource data([](const dvd::Random&) { return dvd::FloatClip(4, 16, 24, 1); });
+  trainer.step(data);
+  dvd::write_png_grid("samples.png", gan.sample({.count = 2}), dvd::ColorMap::viridis);
+}
 
 int main() {
   dvd::DvdGan<float, dvd::Cpu> gan({.frames = 4, .resolution = 16, .channels = 1, .classes = 12});
@@ -22,5 +62,6 @@ int main() {
   folder.draw(dvd::Random(1));
   const dvd::RunFolder run("run");
   run.append_log("{}");
+  own_gan();
   dvd::Cpu::release_memory();
 }

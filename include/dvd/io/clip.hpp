@@ -107,7 +107,7 @@ inline void check_pixels(const FloatClip& clip) {
   detail::check_clip_size(clip.size(), clip.values.size(), "values");
   const auto found = std::find_if_not(clip.values.begin(), clip.values.end(), is_finite<float>);
   if (found == clip.values.end()) return;
-  const auto place = static_cast<std::int64_t>(found - clip.values.begin());
+  const std::int64_t place = found - clip.values.begin();
   const std::int64_t pixel = place / clip.channels;
   throw ArgumentError(concat("a clip holds a value that is not finite, channel ", place % clip.channels,
                              " of the pixel at row ", pixel / clip.width % clip.height, ", column ", pixel % clip.width,

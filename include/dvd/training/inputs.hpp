@@ -4,9 +4,11 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <initializer_list>
+#include <utility>
 #include <vector>
 
 #include "dvd/core/pass.hpp"
+#include "dvd/layers/embedding.hpp"
 #include "dvd/models/video_gan.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {

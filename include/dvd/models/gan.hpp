@@ -18,6 +18,8 @@ template <VideoDiscriminator X>
 struct NamedDiscriminator {
   std::string name;
   X discriminator;
+
+  NamedDiscriminator(std::string called, X judge) : name(std::move(called)), discriminator(std::move(judge)) {}
 };
 
 /// A VideoGan of a generator and at least one discriminator, all over the generator's elements and device:

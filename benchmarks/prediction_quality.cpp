@@ -12,9 +12,9 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <dvd/io/clip_tensor.hpp>
 #include <dvd/data/moving_shapes.hpp>
 #include <dvd/device/cpu.hpp>
+#include <dvd/io/clip_tensor.hpp>
 #include <dvd/models/prediction.hpp>
 #include <dvd/training/checkpoint.hpp>
 

@@ -199,7 +199,9 @@ nlohmann::ordered_json measure_model(const TrainStepOptions& options) {
   }
   if constexpr (!is_gpu<D>) peak = D::peak_memory();
   const dvd::StepReport& report = times.report;
-  if (!std::isfinite(report.discriminator("spatial").loss + report.discriminator("temporal").loss + report.generator_loss)) return {};
+  if (!std::isfinite(report.discriminator("spatial").loss + report.discriminator("temporal").loss +
+                     report.generator_loss))
+    return {};
 
   double load[1] = {0};
   if (getloadavg(load, 1) != 1) load[0] = 0;

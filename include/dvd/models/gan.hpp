@@ -13,7 +13,7 @@
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// A discriminator and its name in checkpoints and reports.
+/// A discriminator and its name in checkpoints and reports, which `Gan` checks.
 template <VideoDiscriminator X>
 struct NamedDiscriminator {
   std::string name;
@@ -28,7 +28,7 @@ struct NamedDiscriminator {
 ///                  dvd::NamedDiscriminator{"motion", dvd::LayerDiscriminator(dvd::Sequential(...))});
 ///     dvd::Trainer trainer(gan, {.batch = 8});
 ///
-/// The generator of a DVD-GAN is `GeneratorNetworks`, its discriminators are SpatialDiscriminator and
+/// The generator of a DVD-GAN is `DvdGenerator`, its discriminators are SpatialDiscriminator and
 /// TemporalDiscriminator: so a DVD-GAN with one of them, or with a third, is made.
 template <VideoGenerator Generator, VideoDiscriminator... Discriminators>
 requires(sizeof...(Discriminators) > 0 &&
@@ -50,6 +50,7 @@ requires(sizeof...(Discriminators) > 0 &&
       require(names.insert(name).second && name.find('.') == std::string::npos, "a discriminator cannot be called \"",
               name, "\": give each a name of its own, without dots");
     });
+    names.clear();  // from here on, those of parameters and buffers
     const auto all = contents(*this);
     const auto check = [&](const std::string& name) {
       require(names.insert(name).second, "two parts of a GAN have something called \"", name,

@@ -264,7 +264,8 @@ class Trainer {
                                                       const Random& random) const {
     const Tensor<T, D> z = latents(random);
     const Labels all_labels = labels(clips, random);
-    const SampledFrames all_frames = frames(random), of_real = frames(random.stream("real"));
+    const SampledFrames all_frames = frames(random),
+                        of_real = generator_sees_real_videos() ? frames(random.stream("real")) : SampledFrames();
     std::vector<GeneratorInputs<T, D>> parts;
     for_each_part([&](Index first, Index count) {
       GeneratorInputs<T, D> part{z.slice(first, count), part_of(all_labels, first, count),

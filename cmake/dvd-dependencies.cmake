@@ -37,6 +37,11 @@ endmacro()
 
 # NVIDIA's own packages are newer than those of Debian and Ubuntu.
 macro(dvd_find_cuda_dependencies missing)
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(NOT CMAKE_CUDA_COMPILER)
+    list(APPEND ${missing} "nvcc: the compiler of the GPU's kernels (NVIDIA's repository: cuda-toolkit, 12 or newer)")
+  endif()
   dvd_find(${missing} CUDAToolkit "the GPU" "cuda-toolkit, from NVIDIA's repository" 12)
   dvd_find(${missing} cuDNN "the GPU's convolutions" "cudnn9-cuda-13, from NVIDIA's repository" 9 MODULE)
 endmacro()

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cuda/cudnn_convolution.hpp"
+#include "dvd/device/cuda/libraries/cudnn_convolution.cuh"
 #include "dvd/core/error.hpp"
 
 namespace {

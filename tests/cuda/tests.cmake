@@ -1,14 +1,16 @@
 # The tests of dvd::Cuda: those in this folder, and those elsewhere that are written for any device, which include
 # support/devices.hpp. They run on the GPU, if there is one, and always on an emulation: the same kernels and host code,
 # compiled for the host, with loops in place of CUDA's launches, cuDNN and cuBLASLt.
-set(kernels_folder "${PROJECT_SOURCE_DIR}/src/cuda")
-file(GLOB emulated CONFIGURE_DEPENDS "${kernels_folder}/*.cu" "${kernels_folder}/*.cpp")
-list(FILTER emulated EXCLUDE REGEX "/(libraries_|cudnn_)[a-z_]*\\.cpp$")
-file(GLOB kernels CONFIGURE_DEPENDS "${kernels_folder}/*.cu")
-set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX)
-
-add_library(dvd_cuda_emulated STATIC ${emulated} cuda/emulation/libraries.cpp)
-target_include_directories(dvd_cuda_emulated BEFORE PRIVATE cuda/emulation "${PROJECT_SOURCE_DIR}/src")
+file(STRINGS "${PROJECT_SOURCE_DIR}/include/dvd/device/cuda.cuh" lines REGEX "^#include \"dvd/.*\\.cuh\"")
+set(emulated "")
+foreach(line IN LISTS lines)
+  string(REGEX REPLACE ".*\"dvd/device/(.*)\\.cuh\"" "\\1" name "${line}")
+  set(unit "${CMAKE_CURRENT_BINARY_DIR}/emulated_units/${name}.cpp")
+  file(CONFIGURE OUTPUT "${unit}" CONTENT "${line}\n")
+  list(APPEND emulated "${unit}")
+endforeach()
+add_library(dvd_cuda_emulated STATIC ${emulated})
+target_include_directories(dvd_cuda_emulated BEFORE PRIVATE cuda/emulation)
 target_link_libraries(dvd_cuda_emulated PRIVATE dvd_test)
 # What is tested is linked with this one or with dvd::cuda, whose names have no instruction set.
 target_compile_definitions(dvd_cuda_emulated PRIVATE DVD_INSTRUCTION_SET=compiled_apart)
@@ -16,14 +18,13 @@ target_compile_definitions(dvd_cuda_emulated PRIVATE DVD_INSTRUCTION_SET=compile
 # What it leaves out on the other side, cuDNN, is asked for plans for GPUs that are only described.
 if(TARGET dvd::cuda)
   dvd_add_test(cuda.cudnn_plans cuda/cudnn_plans_test.cpp dvd_test dvd::cuda cuDNN::cudnn CUDA::cudart)
-  target_include_directories(cuda_cudnn_plans_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
 endif()
 
 file(GLOB own RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}" CONFIGURE_DEPENDS "cuda/*_test.cpp")
 # What the emulation leaves out, the launches themselves, runs on threads of the host.
 list(REMOVE_ITEM own cuda/threads_launches_test.cpp cuda/cudnn_plans_test.cpp)
 dvd_add_test(cuda.launches.emulated cuda/threads_launches_test.cpp dvd_test)
-target_include_directories(cuda_launches_emulated_test BEFORE PRIVATE cuda/threads "${PROJECT_SOURCE_DIR}/src")
+target_include_directories(cuda_launches_emulated_test BEFORE PRIVATE cuda/threads)
 set(for_cuda ${own})
 foreach(source IN LISTS sources)
   file(STRINGS "${source}" any_device REGEX "#include \"support/devices.hpp\"")

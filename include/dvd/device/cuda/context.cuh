@@ -1,24 +1,150 @@
-// What the library knows of the GPU in use: the stream that kernels run on, and how errors become words.
+// The GPU in use: the stream that kernels run on, and how errors become words.
 #pragma once
+
+#include "dvd/core/macros_begin.hpp"
 
 #include <cuda_runtime_api.h>
 
+#include <mutex>
+#include <sstream>
 #include <string>
 
 #include "dvd/core/error.hpp"
+#include "dvd/device/cuda/definition.hpp"
+#include "dvd/device/cuda/memory.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// The stream of all kernels. The first call chooses a GPU if none is chosen. Throws NoDevice.
-cudaStream_t stream();
+inline cudaStream_t stream();
+/// The stream that copies from the host run on.
+inline cudaStream_t copy_stream();
+
+/// Whether the stream of kernels records just now. What would wait for the GPU throws then.
+inline bool is_recording();
 
 /// "GPU 0 (NVIDIA H200)".
-std::string device_words();
+inline std::string device_words();
 
 /// Throws Error, saying which `call` failed, on what and why, unless `status` is success.
-void check(cudaError_t status, const char* call, const std::string& what = "");
+inline void check(cudaError_t status, const char* call, const std::string& what = "");
 
 /// Throws Error if the kernel launched last could not be.
-void check_launch();
+inline void check_launch();
+
+namespace detail {
+
+/// What the process knows of its GPU, once it has chosen one.
+struct Context {
+  int device = 0;
+  std::string name;
+  cudaStream_t compute = nullptr, copies = nullptr;
+};
+
+inline std::mutex choice_mutex;
+inline int chosen = 0;
+inline bool in_use = false, tf32_setting = false, recording_now = false;
+
+inline std::string version_words(int version) { return concat(version / 1000, ".", version % 1000 / 10); }
+
+/// Throws NoDevice, with what to do, unless there are GPUs that can be used.
+inline int usable_devices() {
+  int count = 0, driver = 0, runtime = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status == cudaSuccess && count > 0) return count;
+  cudaGetLastError();  // it would be found again by the next call that looks
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  if (status == cudaErrorInsufficientDriver && driver == 0)
+    throw NoDevice("no NVIDIA driver was found; install it, or use the CPU (--device cpu)");
+  if (status == cudaErrorInsufficientDriver)
+    throw NoDevice(concat("the NVIDIA driver is too old: it supports CUDA ", version_words(driver),
+                          ", and this program needs ", version_words(runtime),
+                          "; install a newer driver, or use the CPU (--device cpu)"));
+  if (status == cudaSuccess || status == cudaErrorNoDevice)
+    throw NoDevice("no NVIDIA GPU was found; use the CPU (--device cpu)");
+  throw NoDevice(concat("no NVIDIA GPU can be used: ", cudaGetErrorString(status), "; use the CPU (--device cpu)"));
+}
+
+inline Context* make_context() {
+  const std::lock_guard lock(choice_mutex);
+  const int count = usable_devices();
+  if (chosen >= count)
+    throw NoDevice(
+        concat("there is no GPU ", chosen, ", only ", count == 1 ? "GPU 0" : concat("GPUs 0 to ", count - 1)));
+  auto* const context = new Context;  // never destroyed: arrays may outlive every static object
+  context->device = chosen;
+  check(cudaSetDevice(chosen), "cudaSetDevice");
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, chosen), "cudaGetDeviceProperties");
+  context->name = properties.name;
+  if (properties.major < 8)
+    throw NoDevice(concat("GPU ", chosen, " (", context->name, ") is of compute capability ", properties.major, ".",
+                          properties.minor, ", and 8.0 or more is needed; use the CPU (--device cpu)"));
+  check(cudaStreamCreateWithFlags(&context->compute, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  check(cudaStreamCreateWithFlags(&context->copies, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  in_use = true;
+  return context;
+}
+
+inline Context& context() {
+  static Context& the_one = *make_context();
+  thread_local bool set = false;  // every thread has a current device of its own
+  if (!set) {
+    check(cudaSetDevice(the_one.device), "cudaSetDevice");
+    set = true;
+  }
+  return the_one;
+}
+
+}  // namespace detail
+
+inline cudaStream_t stream() { return detail::context().compute; }
+inline cudaStream_t copy_stream() { return detail::context().copies; }
+
+inline bool is_recording() { return detail::recording_now; }
+
+inline std::string device_words() {
+  return concat("GPU ", detail::context().device, " (", detail::context().name, ")");
+}
+
+inline void check(cudaError_t status, const char* call, const std::string& what) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();
+  std::ostringstream message;
+  message << call << (what.empty() ? "" : " of ") << what << " failed";
+  if (detail::in_use) message << " on " << device_words();
+  message << ": " << cudaGetErrorString(status) << " (" << cudaGetErrorName(status) << ")";
+  throw Error(message.str());
+}
+
+inline void check_launch() { check(cudaGetLastError(), "the launch of a kernel"); }
+
+DVD_CUDA_DEFINITION int Memory::count() {
+  try {
+    return detail::usable_devices();
+  } catch (const NoDevice&) {
+    return 0;
+  }
+}
+
+DVD_CUDA_DEFINITION void Memory::use(int index) {
+  require(index >= 0, "a GPU's number is not negative, as ", index, " is");
+  {
+    const std::lock_guard lock(detail::choice_mutex);
+    require(!detail::in_use || index == detail::chosen, "GPU ", detail::chosen, " is in use; a program uses one GPU");
+    detail::chosen = index;
+  }
+  detail::context();
+}
+
+DVD_CUDA_DEFINITION std::string Memory::description() { return detail::context().name; }
+
+DVD_CUDA_DEFINITION void Memory::allow_tf32(bool allow) { detail::tf32_setting = allow; }
+DVD_CUDA_DEFINITION bool Memory::tf32_allowed() { return detail::tf32_setting; }
+
+DVD_CUDA_DEFINITION void Memory::synchronize() { check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize"); }
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Starting a kernel on the library's stream.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cuda_runtime.h>
 
 #include "dvd/device/cuda/context.cuh"
@@ -14,3 +16,5 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, const Argument
 }
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -2,6 +2,8 @@
 // `dvd::cuda::Gathering::mean_loss` for its terms, compiled with --expt-relaxed-constexpr.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/gathering.hpp"
 #include "dvd/device/cuda/parallel.cuh"
 
@@ -36,3 +38,5 @@ void Gathering::mean_loss(Index size, const float* scores, Term term, float* los
 }
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -5,6 +5,8 @@
 //     template void dvd::cuda::Mapping::map(dvd::Index, const MyFunction<float>&, const float*, const float*, float*);
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/parallel.cuh"
 #include "dvd/device/cuda/pointwise.hpp"
 
@@ -56,3 +58,5 @@ void Mapping::map(Index size, const Function& function, const T* x, const T* y, 
 }
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -3,6 +3,8 @@
 // for the host, against launches that are loops.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <algorithm>
 #include <cstdint>
 
@@ -223,3 +225,5 @@ void transpose(Index batches, Index rows, Index columns, const Body& body) {
 }
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,6 +1,8 @@
 // Sums over the rows of channels-last arrays: neighbouring threads take neighbouring channels, rows go in chunks.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/parallel.cuh"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -59,3 +61,5 @@ void reduce_rows(Index groups, Index rows, Index channels, const Body& body) {
 }
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

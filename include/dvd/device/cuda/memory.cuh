@@ -1,53 +1,22 @@
-// Memory of the GPU, and copies between it and the host.
-#include "dvd/device/cuda/memory.hpp"
+// Copies between the host and the GPU.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <deque>
-#include <iomanip>
 #include <mutex>
-#include <sstream>
 #include <vector>
 
-#include "cuda/pool.hpp"
 #include "dvd/device/cuda/context.cuh"
+#include "dvd/device/cuda/definition.hpp"
+#include "dvd/device/cuda/memory.hpp"
+#include "dvd/device/cuda/pool.cuh"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
-namespace {
-
-std::string gibibytes(std::size_t bytes) {
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(1) << static_cast<double>(bytes) / (std::size_t{1} << 30) << " GiB";
-  return text.str();
-}
-
-void* map_region(std::size_t bytes) {
-  void* memory = nullptr;
-  stream();  // chooses the GPU
-  const cudaError_t status = cudaMalloc(&memory, bytes);
-  if (status == cudaErrorMemoryAllocation) {
-    cudaGetLastError();
-    return nullptr;
-  }
-  check(status, "cudaMalloc", gibibytes(bytes));
-  return memory;
-}
-
-void unmap_region(void* region, std::size_t) {
-  cudaStreamSynchronize(stream());  // kernels may still work on what the host has let go
-  cudaFree(region);
-}
-
-void out_of_memory(std::size_t bytes, std::size_t in_use, std::size_t reserved) {
-  std::size_t free = 0, total = 0;
-  cudaMemGetInfo(&free, &total);
-  throw OutOfMemory(concat("out of memory: ", device_words(), " has ", gibibytes(total), ", this program holds ",
-                           gibibytes(reserved), " and needs ", gibibytes(bytes),
-                           " more at a stretch; use a smaller batch, fewer channels, a lower resolution or the CPU ",
-                           "(--device cpu)"),
-                    in_use + bytes, reserved + free);
-}
+namespace detail {
 
 /// Copies from the host by way of pinned memory, so that neither side waits for the other: the host fills a piece of a
 /// ring, the copy engine brings it to a ring on the GPU while kernels run, and between two kernels it goes from there
@@ -140,48 +109,33 @@ class Uploads {
   cudaEvent_t arrived_ = nullptr;
 };
 
-Uploads& uploads() {
+inline Uploads& uploads() {
   static auto& uploads = *new Uploads;
   return uploads;
 }
 
 /// Throws if work is being recorded that would not do the same when it is replayed.
-void refuse_while_recording(const char* what) {
+inline void refuse_while_recording(const char* what) {
   if (is_recording())
     throw Error(concat(what, " cannot be recorded; work whose kernels depend on what the host sees must run without a ",
                        "recording (TrainerOptions::record = false)"));
 }
 
-}  // namespace
+}  // namespace detail
 
-Arena& pool() {
-  static auto& pool = *new Arena({.step = 512,
-                                  .slack = 64,
-                                  .largest_region = std::size_t{1} << 30,
-                                  .map = map_region,
-                                  .unmap = unmap_region,
-                                  .forbid = [](void*, std::size_t, bool) {},
-                                  .out_of_memory = out_of_memory});
-  return pool;
-}
-
-std::shared_ptr<void> Memory::allocate(std::size_t bytes) {
-  return {pool().take(bytes), [bytes](void* array) { pool().give(array, bytes); }};
-}
-
-void Memory::upload(const void* host, void* device, std::size_t bytes) {
+DVD_CUDA_DEFINITION void Memory::upload(const void* host, void* device, std::size_t bytes) {
   if (bytes == 0) return;
-  refuse_while_recording("an upload");
-  uploads().copy(host, device, bytes);
+  detail::refuse_while_recording("an upload");
+  detail::uploads().copy(host, device, bytes);
 }
 
-void Memory::download(const void* device, void* host, std::size_t bytes) {
+DVD_CUDA_DEFINITION void Memory::download(const void* device, void* host, std::size_t bytes) {
   if (bytes == 0) return;
-  refuse_while_recording("a download");
+  detail::refuse_while_recording("a download");
   check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync");
   check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
 }
 
-std::size_t Memory::peak_memory() { return pool().peak(); }
-
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

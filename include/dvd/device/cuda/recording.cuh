@@ -1,16 +1,18 @@
 // Recordings as CUDA graphs.
-#include "dvd/device/cuda/recording.hpp"
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
 
 #include <cuda_runtime_api.h>
 
-#include "cuda/pool.hpp"
 #include "dvd/device/cuda/context.cuh"
+#include "dvd/device/cuda/definition.hpp"
+#include "dvd/device/cuda/pool.cuh"
+#include "dvd/device/cuda/recording.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
-namespace {
-
-bool recording_now = false;
+namespace detail {
 
 /// Records while it lives.
 class Capture {
@@ -22,7 +24,7 @@ class Capture {
       pool().end_recording();
       check(status, "cudaStreamBeginCapture");
     }
-    set_recording(true);
+    recording_now = true;
   }
   Capture(const Capture&) = delete;
   Capture& operator=(const Capture&) = delete;
@@ -33,14 +35,14 @@ class Capture {
     cudaStreamEndCapture(stream(), &graph);
     if (graph) cudaGraphDestroy(graph);
     cudaGetLastError();
-    set_recording(false);
+    recording_now = false;
     pool().end_recording();
   }
 
   /// What was recorded.
   cudaGraph_t finish() {
     cudaGraph_t graph = nullptr;
-    set_recording(false);
+    recording_now = false;
     const cudaError_t status = cudaStreamEndCapture(stream(), &graph);
     const std::ptrdiff_t left = pool().end_recording();
     check(status, "cudaStreamEndCapture");
@@ -53,10 +55,7 @@ class Capture {
   }
 };
 
-}  // namespace
-
-bool is_recording() { return recording_now; }
-void set_recording(bool recording) { recording_now = recording; }
+}  // namespace detail
 
 struct Recording::Graph {
   cudaGraphExec_t exec = nullptr;
@@ -71,12 +70,12 @@ struct Recording::Graph {
   }
 };
 
-void Recording::run(const std::function<void()>& work) {
+DVD_CUDA_DEFINITION void Recording::run(const std::function<void()>& work) {
   if (!graph_ && runs_++ == 0) return work();
   if (!graph_) {
     cudaGraph_t graph = nullptr;
     {
-      Capture capture;
+      detail::Capture capture;
       work();
       graph = capture.finish();
     }
@@ -89,9 +88,11 @@ void Recording::run(const std::function<void()>& work) {
   check(cudaGraphLaunch(graph_->exec, stream()), "cudaGraphLaunch");
 }
 
-void Recording::reset() {
+DVD_CUDA_DEFINITION void Recording::reset() {
   graph_.reset();
   runs_ = 0;
 }
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,3 +1,8 @@
+// Group normalisation.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 
 #include "dvd/device/cuda/normalization.hpp"
@@ -226,3 +231,5 @@ DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,8 +1,14 @@
+// The optimizers' kernels, over all parameters together.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 #include <limits>
 #include <utility>
 
-#include "cuda/launch_bytes.hpp"
+#include "dvd/device/cuda/definition.hpp"
+#include "dvd/device/cuda/kernels/launch_bytes.cuh"
 #include "dvd/device/cuda/parallel.cuh"
 #include "dvd/device/cuda/pointwise.hpp"
 
@@ -212,39 +218,41 @@ static_assert(sizeof(ListAdam) + sizeof(Index) <= launch_bytes && sizeof(ListFol
 
 }  // namespace detail
 
-void Lists::adam(const std::vector<AdamArrays<float>>& arrays, float beta1, float beta2, float epsilon,
-                 const float* rates, const float* apply) {
+DVD_CUDA_DEFINITION void Lists::adam(const std::vector<AdamArrays<float>>& arrays, float beta1, float beta2,
+                                     float epsilon, const float* rates, const float* apply) {
   detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
     for_each(threads, detail::ListAdam{table, beta1, beta2, epsilon, rates, apply});
   });
 }
 
-void Lists::momentum(const std::vector<MomentumArrays<float>>& arrays, float momentum, bool nesterov,
-                     float weight_decay, const float* rate, const float* apply) {
+DVD_CUDA_DEFINITION void Lists::momentum(const std::vector<MomentumArrays<float>>& arrays, float momentum,
+                                         bool nesterov, float weight_decay, const float* rate, const float* apply) {
   detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
     for_each(threads, detail::ListMomentum{table, momentum, weight_decay, nesterov, rate, apply});
   });
 }
 
-void Lists::scale_arrays(const std::vector<MutableArray<float>>& arrays, const float* factor, const float* apply) {
+DVD_CUDA_DEFINITION void Lists::scale_arrays(const std::vector<MutableArray<float>>& arrays, const float* factor,
+                                             const float* apply) {
   detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
     for_each(threads, detail::ListScale{table, factor, apply});
   });
 }
 
-void Lists::follow(const std::vector<ArrayPair<float>>& arrays, const float* decay, const float* apply) {
+DVD_CUDA_DEFINITION void Lists::follow(const std::vector<ArrayPair<float>>& arrays, const float* decay,
+                                       const float* apply) {
   detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
     for_each(threads, detail::ListFollow{table, decay, apply});
   });
 }
 
-void Lists::copy_arrays(const std::vector<ArrayPair<float>>& arrays, const float* unless) {
+DVD_CUDA_DEFINITION void Lists::copy_arrays(const std::vector<ArrayPair<float>>& arrays, const float* unless) {
   detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
     for_each(threads, detail::ListCopy{table, unless});
   });
 }
 
-void Lists::sum_squares(const std::vector<ArrayView<float>>& arrays, float* result) {
+DVD_CUDA_DEFINITION void Lists::sum_squares(const std::vector<ArrayView<float>>& arrays, float* result) {
   const auto memory = Memory::allocate(sizeof(double));
   double* const total = static_cast<double*>(memory.get());
   detail::by_tables(arrays, [=](const auto& table, Index threads, bool first, bool last) {
@@ -252,10 +260,12 @@ void Lists::sum_squares(const std::vector<ArrayView<float>>& arrays, float* resu
   });
 }
 
-void Lists::check_finite(const std::vector<ArrayView<float>>& arrays, float* finite) {
+DVD_CUDA_DEFINITION void Lists::check_finite(const std::vector<ArrayView<float>>& arrays, float* finite) {
   detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
     reduce(1, threads, detail::ListFinite{table, finite});
   });
 }
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,40 +1,64 @@
 // The operation graphs of convolutions.
-#include "cuda/cudnn_convolution.hpp"
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
+#include <memory>
+
+#include "dvd/device/cuda/libraries/cudnn_graph.cuh"
+#include "dvd/device/cuda/libraries/libraries.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
-namespace {
+enum class ConvolutionDirection { forward, backward_input, backward_weight };
 
-cudnnDataType_t data_type(NumberType type) {
+/// A convolution as a graph of operations: the convolution and, if asked for, a bias that is added to its result before
+/// that is rounded. Its tensors are named x, y, weight and bias.
+struct ConvolutionGraph {
+  enum Name : std::int64_t { x = 1, y = 2, weight = 3, bias = 4, unbiased = 5 };
+
+  /// Throws Error where cuDNN knows no such operation. Needs no GPU.
+  ConvolutionGraph(const ConvolutionProblem& problem, ConvolutionDirection direction, bool with_bias,
+                   const std::string& what);
+
+  std::vector<std::unique_ptr<Descriptor>> parts;  ///< tensors and descriptions
+  std::vector<const Descriptor*> operations;
+};
+
+namespace detail {
+
+inline cudnnDataType_t cudnn_type(NumberType type) {
   return type == NumberType::float32 ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16;
 }
 
 /// [first, channels, (frames,) height, width]
-std::vector<std::int64_t> extents(bool over_frames, Index first, Index channels, Index frames, Index height,
-                                  Index width) {
+inline std::vector<std::int64_t> extents(bool over_frames, Index first, Index channels, Index frames, Index height,
+                                         Index width) {
   if (over_frames) return {first, channels, frames, height, width};
   return {first, channels, height, width};
 }
 
-}  // namespace
+}  // namespace detail
 
-ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, ConvolutionDirection direction, bool with_bias,
-                                   const std::string& what) {
+inline ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, ConvolutionDirection direction,
+                                          bool with_bias, const std::string& what) {
   const bool over_frames = problem.kernel_frames > 1;
   const std::int64_t axes = over_frames ? 3 : 2;
   const auto add = [this](Descriptor&& part) -> const Descriptor& {
     parts.push_back(std::make_unique<Descriptor>(std::move(part)));
     return *parts.back();
   };
-  const auto type = data_type(problem.type);
+  const auto type = detail::cudnn_type(problem.type);
   const auto y_extents =
-      extents(over_frames, problem.images, problem.outputs, problem.frames, problem.height, problem.width);
+      detail::extents(over_frames, problem.images, problem.outputs, problem.frames, problem.height, problem.width);
   const Descriptor& x_tensor = add(graph_tensor(
-      x, type, extents(over_frames, problem.images, problem.inputs, problem.frames, problem.height, problem.width),
+      x, type,
+      detail::extents(over_frames, problem.images, problem.inputs, problem.frames, problem.height, problem.width),
       false, what));
   const Descriptor& y_tensor = add(graph_tensor(y, type, y_extents, false, what));
   const Descriptor& weight_tensor = add(graph_tensor(
-      weight, type, extents(over_frames, problem.outputs, problem.inputs, problem.kernel_frames, 3, 3), false, what));
+      weight, type, detail::extents(over_frames, problem.outputs, problem.inputs, problem.kernel_frames, 3, 3), false,
+      what));
 
   const std::vector<std::int64_t> ones(static_cast<std::size_t>(axes), 1);
   Descriptor convolution(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, what);
@@ -87,7 +111,7 @@ ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, Convolutio
   if (!with_bias) return;
 
   const Descriptor& bias_tensor =
-      add(graph_tensor(bias, type, extents(over_frames, 1, problem.outputs, 1, 1, 1), false, what));
+      add(graph_tensor(bias, type, detail::extents(over_frames, 1, problem.outputs, 1, 1, 1), false, what));
   Descriptor addition(CUDNN_BACKEND_POINTWISE_DESCRIPTOR, what);
   addition.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, CUDNN_POINTWISE_ADD)
       .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT)
@@ -103,3 +127,5 @@ ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, Convolutio
 }
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

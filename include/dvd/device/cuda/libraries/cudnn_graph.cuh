@@ -1,16 +1,111 @@
-// Operation graphs of cuDNN and the choice of an engine for them.
-#include "cuda/cudnn_graph.hpp"
+// cuDNN's operation graphs: the descriptors that they are put together from, the choice of an engine for them, and the
+// plan that runs it.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
+#include <cudnn.h>
 
 #include <algorithm>
+#include <memory>
+#include <string>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "dvd/core/error.hpp"
+#include "dvd/core/shape.hpp"
 #include "dvd/device/cuda/context.cuh"
 #include "dvd/device/cuda/memory.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
-void check(cudnnStatus_t status, const char* call, const std::string& what) {
+/// Throws Error, saying which `call` failed for what and why, unless `status` is success.
+inline void check(cudnnStatus_t status, const char* call, const std::string& what);
+
+/// A backend descriptor. `what` is what it serves, for messages.
+class Descriptor {
+ public:
+  Descriptor(cudnnBackendDescriptorType_t type, std::string what);
+
+  template <class Value>
+  Descriptor& set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
+                  const std::vector<Value>& values) {
+    check(cudnnBackendSetAttribute(get(), name, type, static_cast<std::int64_t>(values.size()), values.data()),
+          "cudnnBackendSetAttribute", what_);
+    return *this;
+  }
+  template <class Value>
+  Descriptor& set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, const Value& value) {
+    return set(name, type, std::vector<Value>{value});
+  }
+  Descriptor& set(cudnnBackendAttributeName_t name, const Descriptor& other) {
+    return set(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, other.get());
+  }
+
+  /// Up to `most` values of an attribute.
+  template <class Value>
+  std::vector<Value> values(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, Index most) const {
+    std::vector<Value> result(static_cast<std::size_t>(most));
+    std::int64_t count = 0;
+    check(cudnnBackendGetAttribute(get(), name, type, most, &count, result.data()), "cudnnBackendGetAttribute", what_);
+    result.resize(static_cast<std::size_t>(std::min<std::int64_t>(count, most)));
+    return result;
+  }
+
+  /// Throws if it is not one that cuDNN can use.
+  Descriptor& finalize();
+  /// The same, but returns whether it is one.
+  bool try_finalize();
+
+  cudnnBackendDescriptor_t get() const { return handle_.get(); }
+
+ private:
+  struct Destroyer {
+    void operator()(void* handle) const { cudnnBackendDestroyDescriptor(handle); }
+  };
+
+  std::string what_;
+  std::unique_ptr<std::remove_pointer_t<cudnnBackendDescriptor_t>, Destroyer> handle_;
+};
+
+/// A tensor of a graph under a name of its own, channels last in memory: `extents` are [images, channels, frames...,
+/// height, width], as are those of a weight with its outputs in the place of images.
+inline Descriptor graph_tensor(std::int64_t name, cudnnDataType_t type, const std::vector<std::int64_t>& extents,
+                               bool is_virtual, const std::string& what);
+
+/// What an engine must not do.
+struct EngineRules {
+  bool tensor_cores = true;    ///< it may use them
+  bool rounded_inputs = true;  ///< it may round its inputs
+  std::size_t workspace = 0;   ///< it may use this much
+};
+
+/// An operation graph made ready to run.
+struct GraphPlan {
+  std::shared_ptr<Descriptor> plan;
+  std::size_t workspace = 0;
+};
+
+/// What a plan is made for: the GPU of a handle or, without a handle and without any GPU, one that is only described.
+struct PlanTarget {
+  cudnnHandle_t handle = nullptr;
+  const Descriptor* device = nullptr;
+};
+
+/// Whether cuDNN can make plans for a GPU that is only described.
+constexpr bool plans_without_gpu = CUDNN_VERSION >= 91000;
+
+/// The plan that cuDNN's heuristics think best among those that keep the rules and compute the same bits every time;
+/// empty if there is none.
+inline GraphPlan best_plan(const PlanTarget& target, const std::vector<const Descriptor*>& operations,
+                           const EngineRules& rules, const std::string& what);
+
+/// Runs a plan on arrays, each under its tensor's name.
+inline void execute(cudnnHandle_t handle, const GraphPlan& plan, const std::vector<std::int64_t>& names,
+                    const std::vector<void*>& arrays, const std::string& what);
+
+inline void check(cudnnStatus_t status, const char* call, const std::string& what) {
   if (status == CUDNN_STATUS_SUCCESS) return;
   char reason[512] = "";
   cudnnGetLastErrorString(reason, sizeof(reason));
@@ -20,18 +115,18 @@ void check(cudnnStatus_t status, const char* call, const std::string& what) {
                      line.empty() ? "" : ")"));
 }
 
-Descriptor::Descriptor(cudnnBackendDescriptorType_t type, std::string what) : what_(std::move(what)) {
+inline Descriptor::Descriptor(cudnnBackendDescriptorType_t type, std::string what) : what_(std::move(what)) {
   cudnnBackendDescriptor_t created = nullptr;
   check(cudnnBackendCreateDescriptor(type, &created), "cudnnBackendCreateDescriptor", what_);
   handle_.reset(created);
 }
 
-Descriptor& Descriptor::finalize() {
+inline Descriptor& Descriptor::finalize() {
   check(cudnnBackendFinalize(get()), "cudnnBackendFinalize", what_);
   return *this;
 }
 
-bool Descriptor::try_finalize() {
+inline bool Descriptor::try_finalize() {
   const cudnnStatus_t status = cudnnBackendFinalize(get());
   // Not what cuDNN cannot do, but what is wrong at the moment or with this installation: another engine in its place
   // would give other bits, and would be remembered.
@@ -41,8 +136,8 @@ bool Descriptor::try_finalize() {
   return status == CUDNN_STATUS_SUCCESS;
 }
 
-Descriptor graph_tensor(std::int64_t name, cudnnDataType_t type, const std::vector<std::int64_t>& extents,
-                        bool is_virtual, const std::string& what) {
+inline Descriptor graph_tensor(std::int64_t name, cudnnDataType_t type, const std::vector<std::int64_t>& extents,
+                               bool is_virtual, const std::string& what) {
   // Channels, the second extent, lie side by side; all others as they are named, the last one next.
   std::vector<std::int64_t> strides(extents.size());
   strides[1] = 1;
@@ -67,9 +162,9 @@ Descriptor graph_tensor(std::int64_t name, cudnnDataType_t type, const std::vect
   return tensor;
 }
 
-namespace {
+namespace detail {
 
-bool keeps_rules(const Descriptor& config, const EngineRules& rules, const std::string& what) {
+inline bool keeps_rules(const Descriptor& config, const EngineRules& rules, const std::string& what) {
   const Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR, what);
   cudnnBackendDescriptor_t place = engine.get();
   std::int64_t count = 0;
@@ -86,8 +181,8 @@ bool keeps_rules(const Descriptor& config, const EngineRules& rules, const std::
 }
 
 /// The engines that a heuristic proposes, the best first.
-std::vector<std::unique_ptr<Descriptor>> proposals(const Descriptor& graph, const PlanTarget& target,
-                                                   cudnnBackendHeurMode_t mode, const std::string& what) {
+inline std::vector<std::unique_ptr<Descriptor>> proposals(const Descriptor& graph, const PlanTarget& target,
+                                                          cudnnBackendHeurMode_t mode, const std::string& what) {
   Descriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, what);
   heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)
       .set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode);
@@ -114,10 +209,10 @@ std::vector<std::unique_ptr<Descriptor>> proposals(const Descriptor& graph, cons
   return configs;
 }
 
-}  // namespace
+}  // namespace detail
 
-GraphPlan best_plan(const PlanTarget& target, const std::vector<const Descriptor*>& operations,
-                    const EngineRules& rules, const std::string& what) {
+inline GraphPlan best_plan(const PlanTarget& target, const std::vector<const Descriptor*>& operations,
+                           const EngineRules& rules, const std::string& what) {
   std::vector<cudnnBackendDescriptor_t> parts;
   for (const Descriptor* operation : operations) parts.push_back(operation->get());
   Descriptor graph(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, what);
@@ -125,8 +220,8 @@ GraphPlan best_plan(const PlanTarget& target, const std::vector<const Descriptor
   if (target.handle) graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
   if (!graph.try_finalize()) return {};
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
-    for (const auto& config : proposals(graph, target, mode, what)) {
-      if (!keeps_rules(*config, rules, what)) continue;
+    for (const auto& config : detail::proposals(graph, target, mode, what)) {
+      if (!detail::keeps_rules(*config, rules, what)) continue;
       auto plan = std::make_shared<Descriptor>(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, what);
       plan->set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, *config);
       if (target.handle) plan->set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
@@ -141,8 +236,8 @@ GraphPlan best_plan(const PlanTarget& target, const std::vector<const Descriptor
   return {};
 }
 
-void execute(cudnnHandle_t handle, const GraphPlan& plan, const std::vector<std::int64_t>& names,
-             const std::vector<void*>& arrays, const std::string& what) {
+inline void execute(cudnnHandle_t handle, const GraphPlan& plan, const std::vector<std::int64_t>& names,
+                    const std::vector<void*>& arrays, const std::string& what) {
   const auto workspace = Memory::allocate(plan.workspace);
   Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, what);
   pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, names)
@@ -153,3 +248,5 @@ void execute(cudnnHandle_t handle, const GraphPlan& plan, const std::vector<std:
 }
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,3 +1,8 @@
+// Weights as the network uses them, and their gradients.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/weights.hpp"
 
 #include <cmath>
@@ -136,3 +141,5 @@ DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,3 +1,8 @@
+// Pooling and upsampling of images.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/resampling.hpp"
 
 #include "dvd/device/cuda/parallel.cuh"
@@ -307,3 +312,5 @@ DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

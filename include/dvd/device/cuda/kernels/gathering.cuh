@@ -1,8 +1,13 @@
+// Rows of tables, frames of videos, means of losses.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/gathering.hpp"
 
 #include "dvd/device/cuda/loss.cuh"
 #include "dvd/device/cuda/parallel.cuh"
-#include "dvd/training/losses.hpp"
+#include "dvd/training/loss_terms.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
@@ -141,3 +146,5 @@ DVD_INSTANTIATE(WassersteinLoss)
 #undef DVD_INSTANTIATE
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,20 +1,25 @@
 // Convolutions by cuDNN.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include <map>
 #include <mutex>
 #include <tuple>
 
-#include "cuda/cudnn_convolution.hpp"
-#include "cuda/libraries.hpp"
 #include "dvd/core/error.hpp"
 #include "dvd/device/cuda/context.cuh"
+#include "dvd/device/cuda/definition.hpp"
+#include "dvd/device/cuda/libraries/cudnn_convolution.cuh"
+#include "dvd/device/cuda/libraries/libraries.hpp"
 #include "dvd/device/cuda/memory.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
-namespace {
+namespace detail {
 
 /// "a 3x3 convolution of 32 images of 64x64, 96 to 48 channels, in bfloat16, on GPU 0 (...)"
-std::string words(const ConvolutionProblem& problem, ConvolutionDirection direction) {
+inline std::string words(const ConvolutionProblem& problem, ConvolutionDirection direction) {
   const char* const of = direction == ConvolutionDirection::forward          ? ""
                          : direction == ConvolutionDirection::backward_input ? "the gradient of the input of "
                                                                              : "the gradient of the weight of ";
@@ -79,21 +84,26 @@ class Convolutions {
   std::map<Key, GraphPlan> plans_;
 };
 
-}  // namespace
+}  // namespace detail
 
-void library_convolve(const ConvolutionProblem& problem, const void* x, const void* weight, const void* bias, void* y) {
-  Convolutions& convolutions = Convolutions::instance();
+DVD_CUDA_DEFINITION void library_convolve(const ConvolutionProblem& problem, const void* x, const void* weight,
+                                          const void* bias, void* y) {
+  detail::Convolutions& convolutions = detail::Convolutions::instance();
   if (convolutions.run(problem, ConvolutionDirection::forward, x, weight, bias, y)) return;
   convolutions.run(problem, ConvolutionDirection::forward, x, weight, nullptr, y);
   add_bias(problem.type, problem.images * problem.frames * problem.height * problem.width, problem.outputs, bias, y);
 }
 
-void library_convolve_backward_input(const ConvolutionProblem& problem, const void* dy, const void* weight, void* dx) {
-  Convolutions::instance().run(problem, ConvolutionDirection::backward_input, dx, weight, nullptr, dy);
+DVD_CUDA_DEFINITION void library_convolve_backward_input(const ConvolutionProblem& problem, const void* dy,
+                                                         const void* weight, void* dx) {
+  detail::Convolutions::instance().run(problem, ConvolutionDirection::backward_input, dx, weight, nullptr, dy);
 }
 
-void library_convolve_backward_weight(const ConvolutionProblem& problem, const void* x, const void* dy, void* dweight) {
-  Convolutions::instance().run(problem, ConvolutionDirection::backward_weight, x, dweight, nullptr, dy);
+DVD_CUDA_DEFINITION void library_convolve_backward_weight(const ConvolutionProblem& problem, const void* x,
+                                                          const void* dy, void* dweight) {
+  detail::Convolutions::instance().run(problem, ConvolutionDirection::backward_weight, x, dweight, nullptr, dy);
 }
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -2,9 +2,14 @@
 //
 // Both products read every weight once; the rest is small. A weight's parts are cut by its own size alone, so that its
 // numbers do not depend on what it is listed with.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 
-#include "cuda/launch_bytes.hpp"
+#include "dvd/device/cuda/definition.hpp"
+#include "dvd/device/cuda/kernels/launch_bytes.cuh"
 #include "dvd/device/cuda/parallel.cuh"
 #include "dvd/device/cuda/weights.hpp"
 
@@ -180,7 +185,7 @@ struct SpectralUpdateU {
 
 static_assert(sizeof(SpectralSigma) + 3 * sizeof(Index) <= launch_bytes);
 
-void power_iterations(const SpectralTable& table, bool update) {
+inline void power_iterations(const SpectralTable& table, bool update) {
   const auto array = [](Index size, std::size_t bytes) {
     return Memory::allocate(static_cast<std::size_t>(size) * bytes);
   };
@@ -200,7 +205,7 @@ void power_iterations(const SpectralTable& table, bool update) {
 
 }  // namespace detail
 
-void Weights::power_iterations(const std::vector<SpectralArrays<float>>& weights, bool update) {
+DVD_CUDA_DEFINITION void Weights::power_iterations(const std::vector<SpectralArrays<float>>& weights, bool update) {
   for (std::size_t next = 0; next < weights.size();) {
     detail::SpectralTable table;
     for (; next < weights.size() && table.count < table.capacity; ++next) table.add(weights[next]);
@@ -209,3 +214,5 @@ void Weights::power_iterations(const std::vector<SpectralArrays<float>>& weights
 }
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -1,3 +1,8 @@
+// The gates of a ConvLSTM's step.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include <cmath>
 
 #include "dvd/device/cuda/parallel.cuh"
@@ -110,3 +115,5 @@ DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

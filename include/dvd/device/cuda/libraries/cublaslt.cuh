@@ -3,6 +3,10 @@
 // It counts matrices by columns, so a row-major product is its transpose there: result^T = b^T a^T, and what is a row
 // of ours is a column of its. The bias of every column of ours is then its bias of every row, an epilogue that costs
 // nothing.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include <cublasLt.h>
 
 #include <algorithm>
@@ -13,29 +17,30 @@
 #include <mutex>
 #include <type_traits>
 
-#include "cuda/libraries.hpp"
 #include "dvd/device/cuda/context.cuh"
+#include "dvd/device/cuda/definition.hpp"
+#include "dvd/device/cuda/libraries/libraries.hpp"
 #include "dvd/device/cuda/memory.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
-namespace {
+namespace detail {
 
-constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
+constexpr std::size_t product_workspace = std::size_t{32} << 20;
 
-std::string words(const ProductProblem& problem) {
+inline std::string words(const ProductProblem& problem) {
   return concat(problem.batches > 1 ? concat(problem.batches, " products") : "a product", " of ", problem.rows, "x",
                 problem.depth, " and ", problem.depth, "x", problem.columns, " matrices of ",
                 problem.type == NumberType::float32 ? "float32" : "bfloat16");
 }
 
-void check(cublasStatus_t status, const char* call, const ProductProblem& problem) {
+inline void check_cublas(cublasStatus_t status, const char* call, const ProductProblem& problem) {
   if (status != CUBLAS_STATUS_SUCCESS)
     throw Error(
         concat(call, " failed on ", device_words(), " for ", words(problem), ": ", cublasLtGetStatusString(status)));
 }
 
-cudaDataType_t data_type(NumberType type) { return type == NumberType::float32 ? CUDA_R_32F : CUDA_R_16BF; }
+inline cudaDataType_t cublas_type(NumberType type) { return type == NumberType::float32 ? CUDA_R_32F : CUDA_R_16BF; }
 
 /// cuBLASLt's descriptions of things, which are to be destroyed.
 template <auto Destroy>
@@ -51,19 +56,19 @@ using Preference =
     std::unique_ptr<std::remove_pointer_t<cublasLtMatmulPreference_t>, Destroyer<cublasLtMatmulPreferenceDestroy>>;
 
 /// A matrix of `rows` contiguous elements a column.
-Layout layout_of(const ProductProblem& problem, NumberType type, Index rows, Index columns, Index distance,
-                 Index batch_distance) {
+inline Layout layout_of(const ProductProblem& problem, NumberType type, Index rows, Index columns, Index distance,
+                        Index batch_distance) {
   cublasLtMatrixLayout_t created = nullptr;
-  check(cublasLtMatrixLayoutCreate(&created, data_type(type), static_cast<std::uint64_t>(rows),
-                                   static_cast<std::uint64_t>(columns), distance),
-        "cublasLtMatrixLayoutCreate", problem);
+  check_cublas(cublasLtMatrixLayoutCreate(&created, cublas_type(type), static_cast<std::uint64_t>(rows),
+                                          static_cast<std::uint64_t>(columns), distance),
+               "cublasLtMatrixLayoutCreate", problem);
   Layout layout(created);
   if (problem.batches > 1) {
     const auto count = static_cast<std::int32_t>(problem.batches);
     const std::int64_t offset = batch_distance;
-    check(cublasLtMatrixLayoutSetAttribute(created, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof(count)),
-          "cublasLtMatrixLayoutSetAttribute", problem);
-    check(
+    check_cublas(cublasLtMatrixLayoutSetAttribute(created, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof(count)),
+                 "cublasLtMatrixLayoutSetAttribute", problem);
+    check_cublas(
         cublasLtMatrixLayoutSetAttribute(created, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &offset, sizeof(offset)),
         "cublasLtMatrixLayoutSetAttribute", problem);
   }
@@ -71,7 +76,7 @@ Layout layout_of(const ProductProblem& problem, NumberType type, Index rows, Ind
 }
 
 /// The largest power of two, up to 256, that an address is a multiple of.
-std::uint32_t alignment_of(const void* array) {
+inline std::uint32_t alignment_of(const void* array) {
   const auto address = reinterpret_cast<std::uintptr_t>(array);
   std::uint32_t alignment = 256;
   while (address % alignment != 0) alignment /= 2;
@@ -79,7 +84,7 @@ std::uint32_t alignment_of(const void* array) {
 }
 
 /// All that the choice of an algorithm depends on.
-using Key = std::array<Index, 20>;
+using ProductKey = std::array<Index, 20>;
 
 class Products {
  public:
@@ -97,40 +102,40 @@ class Products {
                                       a.transposed ? problem.depth : problem.rows, a.row, a.batch),
                  result_layout =
                      layout_of(problem, problem.result_type, problem.columns, problem.rows, result_row, result_batch);
-    const Key key{static_cast<Index>(problem.type),
-                  static_cast<Index>(problem.result_type),
-                  problem.rows,
-                  problem.columns,
-                  problem.depth,
-                  problem.accumulate,
-                  problem.batches,
-                  a.row,
-                  a.transposed,
-                  a.batch,
-                  b.row,
-                  b.transposed,
-                  b.batch,
-                  result_row,
-                  result_batch,
-                  bias ? alignment_of(bias) : 0,
-                  alignment_of(a.data),
-                  alignment_of(b.data),
-                  alignment_of(result),
-                  Memory::tf32_allowed()};
+    const ProductKey key{static_cast<Index>(problem.type),
+                         static_cast<Index>(problem.result_type),
+                         problem.rows,
+                         problem.columns,
+                         problem.depth,
+                         problem.accumulate,
+                         problem.batches,
+                         a.row,
+                         a.transposed,
+                         a.batch,
+                         b.row,
+                         b.transposed,
+                         b.batch,
+                         result_row,
+                         result_batch,
+                         bias ? alignment_of(bias) : 0,
+                         alignment_of(a.data),
+                         alignment_of(b.data),
+                         alignment_of(result),
+                         Memory::tf32_allowed()};
     const std::lock_guard lock(mutex_);
-    if (!handle_) check(cublasLtCreate(&handle_), "cublasLtCreate", problem);
+    if (!handle_) check_cublas(cublasLtCreate(&handle_), "cublasLtCreate", problem);
     auto known = algorithms_.find(key);
     if (known == algorithms_.end())
       known = algorithms_
                   .emplace(key, choose(problem, description.get(), b_layout.get(), a_layout.get(), result_layout.get(),
                                        alignment_of(b.data), alignment_of(a.data), alignment_of(result)))
                   .first;
-    const auto workspace = Memory::allocate(workspace_bytes);
+    const auto workspace = Memory::allocate(product_workspace);
     const float alpha = 1, beta = problem.accumulate ? 1 : 0;
-    check(cublasLtMatmul(handle_, description.get(), &alpha, b.data, b_layout.get(), a.data, a_layout.get(), &beta,
-                         result, result_layout.get(), result, result_layout.get(), &known->second, workspace.get(),
-                         workspace_bytes, stream()),
-          "cublasLtMatmul", problem);
+    check_cublas(cublasLtMatmul(handle_, description.get(), &alpha, b.data, b_layout.get(), a.data, a_layout.get(),
+                                &beta, result, result_layout.get(), result, result_layout.get(), &known->second,
+                                workspace.get(), product_workspace, stream()),
+                 "cublasLtMatmul", problem);
   }
 
  private:
@@ -138,12 +143,13 @@ class Products {
                               const void* bias) {
     const bool tf32 = problem.type == NumberType::float32 && Memory::tf32_allowed();
     cublasLtMatmulDesc_t created = nullptr;
-    check(cublasLtMatmulDescCreate(&created, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F),
-          "cublasLtMatmulDescCreate", problem);
+    check_cublas(
+        cublasLtMatmulDescCreate(&created, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F),
+        "cublasLtMatmulDescCreate", problem);
     Description description(created);
     const auto set = [&](cublasLtMatmulDescAttributes_t attribute, const auto& value) {
-      check(cublasLtMatmulDescSetAttribute(created, attribute, &value, sizeof(value)), "cublasLtMatmulDescSetAttribute",
-            problem);
+      check_cublas(cublasLtMatmulDescSetAttribute(created, attribute, &value, sizeof(value)),
+                   "cublasLtMatmulDescSetAttribute", problem);
     };
     set(CUBLASLT_MATMUL_DESC_TRANSA, b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
@@ -159,13 +165,13 @@ class Products {
                               cublasLtMatrixLayout_t result, std::uint32_t first_alignment,
                               std::uint32_t second_alignment, std::uint32_t result_alignment) const {
     cublasLtMatmulPreference_t created = nullptr;
-    check(cublasLtMatmulPreferenceCreate(&created), "cublasLtMatmulPreferenceCreate", problem);
+    check_cublas(cublasLtMatmulPreferenceCreate(&created), "cublasLtMatmulPreferenceCreate", problem);
     const Preference preference(created);
     const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
-      check(cublasLtMatmulPreferenceSetAttribute(created, attribute, &value, sizeof(value)),
-            "cublasLtMatmulPreferenceSetAttribute", problem);
+      check_cublas(cublasLtMatmulPreferenceSetAttribute(created, attribute, &value, sizeof(value)),
+                   "cublasLtMatmulPreferenceSetAttribute", problem);
     };
-    set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{workspace_bytes});
+    set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{product_workspace});
     // Not INPLACE, which adds partial sums as they come: the same bits every time.
     set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
         static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE |
@@ -180,22 +186,24 @@ class Products {
                                                                  preference.get(), 1, &found, &count);
     if (status == CUBLAS_STATUS_SUCCESS && count == 0)
       throw Error(concat("cuBLASLt has no algorithm on ", device_words(), " for ", words(problem)));
-    check(status, "cublasLtMatmulAlgoGetHeuristic", problem);
+    check_cublas(status, "cublasLtMatmulAlgoGetHeuristic", problem);
     return found.algo;
   }
 
   std::mutex mutex_;
   cublasLtHandle_t handle_ = nullptr;
-  std::map<Key, cublasLtMatmulAlgo_t> algorithms_;
+  std::map<ProductKey, cublasLtMatmulAlgo_t> algorithms_;
 };
 
-}  // namespace
+}  // namespace detail
 
-void library_multiply(const ProductProblem& problem, const ProductSide& a, const ProductSide& b, void* result,
-                      Index result_row, Index result_batch, const void* bias) {
+DVD_CUDA_DEFINITION void library_multiply(const ProductProblem& problem, const ProductSide& a, const ProductSide& b,
+                                          void* result, Index result_row, Index result_batch, const void* bias) {
   if (problem.rows == 0 || problem.columns == 0 || problem.depth == 0 || problem.batches == 0) return;
   stream();  // chooses the GPU
-  Products::instance().multiply(problem, a, b, result, result_row, result_batch, bias);
+  detail::Products::instance().multiply(problem, a, b, result, result_row, result_batch, bias);
 }
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

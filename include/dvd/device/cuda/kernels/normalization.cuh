@@ -1,3 +1,8 @@
+// Batch normalisation, with statistics of every frame.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/normalization.hpp"
 
 #include <cmath>
@@ -321,3 +326,5 @@ DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

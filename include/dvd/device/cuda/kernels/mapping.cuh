@@ -1,3 +1,8 @@
+// The library's own pointwise functions, and dropout.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/map.cuh"
 #include "dvd/layers/functions.hpp"
 
@@ -43,3 +48,5 @@ DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

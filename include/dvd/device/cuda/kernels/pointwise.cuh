@@ -1,3 +1,8 @@
+// Pointwise kernels, copies of rows, the gates of a ConvGRU's step.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/pointwise.hpp"
 
 #include <cmath>
@@ -399,3 +404,5 @@ DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

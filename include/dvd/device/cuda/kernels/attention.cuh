@@ -1,10 +1,14 @@
 // Attention: products by the library, the softmax between them here.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/attention.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-#include "cuda/libraries.hpp"
+#include "dvd/device/cuda/libraries/libraries.hpp"
 #include "dvd/device/cuda/parallel.cuh"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -285,3 +289,5 @@ DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

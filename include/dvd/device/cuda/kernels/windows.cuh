@@ -1,3 +1,8 @@
+// Windows that slide over images: columns of general convolutions, pooling.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/windows.hpp"
 
 #include <cstdint>
@@ -70,7 +75,7 @@ struct MaxWindows {
   DVD_DEVICE void operator()(Index window, Index channel) const {
     const Index taps = size.taps();
     Lanes<N> best;
-    std::int32_t place[N];
+    std::int32_t place[N]{};
     bool first = true;
     for (Index tap = 0; tap < taps; ++tap) {
       const Index pixel = size.pixel(window, tap);
@@ -234,3 +239,5 @@ DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

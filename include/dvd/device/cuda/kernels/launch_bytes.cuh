@@ -1,6 +1,8 @@
 // How much a launch may be given by value: tables of arrays travel that way.
 #pragma once
 
+#include "dvd/core/macros_begin.hpp"
+
 #include <cuda_runtime_api.h>
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -13,3 +15,5 @@ constexpr int launch_bytes = 32764;
 #endif
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

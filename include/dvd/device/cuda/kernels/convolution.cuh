@@ -1,10 +1,15 @@
 // Convolutions: what surrounds the libraries' calls.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
 #include "dvd/device/cuda/convolution.hpp"
 
 #include <algorithm>
 #include <numeric>
 
-#include "cuda/libraries.hpp"
+#include "dvd/device/cuda/definition.hpp"
+#include "dvd/device/cuda/libraries/libraries.hpp"
 #include "dvd/device/cuda/parallel.cuh"
 #include "dvd/device/cuda/pointwise.hpp"
 
@@ -322,7 +327,7 @@ LibraryArray<T> library_gradient(const ConvolutionSize& size, const T* dy, Index
 
 }  // namespace detail
 
-void add_bias(NumberType type, Index rows, Index channels, const void* bias, void* y) {
+DVD_CUDA_DEFINITION void add_bias(NumberType type, Index rows, Index channels, const void* bias, void* y) {
   const auto add = [&]<class T>(const T* values, T* to) {
     for_each_row_lanes<T>(rows, channels, channels, detail::AddBias<T>{values, channels, to}, values,
                           static_cast<const T*>(to));
@@ -443,3 +448,5 @@ DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
 
 }  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

@@ -3,20 +3,12 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
-#include <memory>
 #include <numeric>
 #include <vector>
 
 #include "dvd/device/cuda/parallel.cuh"
+#include "dvd/device/cuda/pool.cuh"
 #include "dvd/device/cuda/reduce_rows.cuh"
-
-// Of the library around them, what the launches need.
-namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
-cudaStream_t stream() { return nullptr; }
-std::shared_ptr<void> Memory::allocate(std::size_t bytes) {
-  return {std::aligned_alloc(64, (bytes + 63) / 64 * 64), [](void* memory) { std::free(memory); }};
-}
-}  // namespace dvd::cuda
 
 namespace {
 

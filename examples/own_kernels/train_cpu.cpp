@@ -1,0 +1,6 @@
+// Training on the CPU.
+#include "train.hpp"
+
+namespace examples {
+template int train<float, dvd::Cpu>(const TrainOptions&);
+}

@@ -1,0 +1,8 @@
+// Training on a GPU, in bfloat16.
+#include <dvd/device/cuda.hpp>
+
+#include "train.hpp"
+
+namespace examples {
+template int train<dvd::bfloat16, dvd::Cuda>(const TrainOptions&);
+}

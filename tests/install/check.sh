@@ -2,9 +2,9 @@
 # Builds the outside project in this folder against dvd, and runs its programs.
 #   check.sh WAY SOURCE BUILD CMAKE COMPILER
 # WAY is how it gets dvd. "package" installs it from the build folder BUILD and finds it there, where nothing is that
-# only components need; "package-checkpoint", "package-video" and "package-compiled" ask for these components;
-# "subdirectory" adds the folder SOURCE, as "subdirectory-compiled" does; "plain-stb" has stb's header in no folder of
-# its own; "messages" tries what must not work and reads why.
+# only components need; "package-checkpoint", "package-video", "package-compiled" and "package-cuda" ask for these
+# components; "subdirectory" adds the folder SOURCE, as "subdirectory-compiled" does; "plain-stb" has stb's header in no
+# folder of its own; "cuda-without-cmake" compiles dvd::Cuda by hand; "messages" tries what must not work and reads why.
 set -eu
 way=$1 source=$2 build=$3 cmake=$4 compiler=$5
 
@@ -65,6 +65,23 @@ case $way in
   package-checkpoint) install && configure_package -DCOMPONENTS=checkpoint && program=checkpoint_program ;;
   package-video) install && configure_package -DCOMPONENTS=video && program=video_program ;;
   package-compiled) install && configure_package -DCOMPONENTS=compiled -DMISMATCH=-mavx2 && program=compiled_program ;;
+  package-cuda) install && configure_package -DCOMPONENTS=cuda -DCMAKE_CUDA_ARCHITECTURES=90 && program=cuda_program ;;
+  cuda-without-cmake)
+    # As dvd/device/cuda.cuh says, with the folders and libraries that the compilers do not know by themselves in $CUDA.
+    cd "$here"
+    echo '#include <dvd/device/cuda.cuh>' >dvd_cuda.cu
+    flags="-std=c++20 -DDVD_INSTRUCTION_SET=compiled_apart -I$source/include -isystem /usr/include/eigen3"
+    nvcc=$(sed -n 's/^CMAKE_CUDA_COMPILER:.*=//p' "$build/CMakeCache.txt")
+    value() { sed -n "s/^$1:.*=//p" "$build/CMakeCache.txt"; }
+    for unit in "$here/dvd_cuda.cu" "$source/tests/install/cuda_kernels.cu"; do
+      "$nvcc" $flags -O3 --expt-relaxed-constexpr -arch=sm_90 -isystem "$(value cuDNN_INCLUDE_DIR)" -c "$unit"
+    done
+    "$compiler" $flags -O1 -c "$source/tests/install/cuda_program.cpp"
+    "$compiler" cuda_program.o cuda_kernels.o dvd_cuda.o -L"$(dirname "$(value CUDA_CUDART)")" -lcudart \
+      "$(value CUDA_cublasLt_LIBRARY)" "$(value cuDNN_LIBRARY)" -ltbb -o cuda_program
+    ./cuda_program
+    exit 0
+    ;;
   subdirectory-compiled)
     configure_subdirectory -DDVD_WITH_CUDA=OFF -DCOMPONENTS=compiled -DMISMATCH=-mavx2 && program=compiled_program
     ;;
@@ -98,7 +115,9 @@ libeigen3-dev)" $(without Eigen3 TBB)
     refused_component checkpoint nlohmann_json "headers of checkpoints and safetensors files (Debian, Ubuntu: apt-get \
 install nlohmann-json3-dev)" nlohmann-json
     refused_component video FFmpeg "video files (Debian, Ubuntu: apt-get install libavformat-dev" FFmpeg
-    refused_component cuda CUDAToolkit "the GPU (Debian, Ubuntu: apt-get install cuda-toolkit" CUDA
+    # Compiled by whoever uses it, it is always there, and refused only where CUDA is not.
+    refused "cuda: CUDAToolkit: the GPU (Debian, Ubuntu: apt-get install cuda-toolkit" -DCOMPONENTS=cuda \
+      $(without CUDAToolkit)
     # Below 1.0 a minor version may break what used the one before.
     for other in "$major.$((minor + 1))" "$((major + 1))" $([ "$minor" -eq 0 ] || echo "$major.$((minor - 1))"); do
       refused "requested version \"$other\"" -DDVD_VERSION="$other"
@@ -117,4 +136,5 @@ elif [ -n "$(find "$here/build" -name '*dvd_compiled.a')" ]; then
 fi
 cd "$here"
 build/$program
+[ $program != cuda_program ] || exit 0 # which draws nothing
 [ -s samples.png ] || [ -s shape.gif ] || [ -s run.safetensors ]

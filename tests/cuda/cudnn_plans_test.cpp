@@ -8,50 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "dvd/device/cuda/libraries/cudnn_convolution.cuh"
+#include "cuda/described_gpu.hpp"
 #include "dvd/core/error.hpp"
+#include "dvd/device/cuda/libraries/cudnn_convolution.cuh"
 
 namespace {
 
 using namespace dvd;
 using namespace dvd::cuda;
-
-// What cuDNN wants to know of a GPU.
-struct Gpu {
-  const char* name;
-  int capability, processors, shared_memory, second_level_cache;
-};
-constexpr Gpu gpus[] = {{"NVIDIA H200", 900, 132, 232448, 62914560},
-                        {"NVIDIA A100-SXM4-80GB", 800, 108, 166912, 41943040}};
-
-#if CUDNN_VERSION >= 91000
-std::string description(const Gpu& gpu) {
-  return concat(
-      R"({"maxGridSize": [2147483647, 65535, 65535], "maxBlockSize": [1024, 1024, 64], "regsPerBlock": 65536, )",
-      R"("multiProcessorCount": )", gpu.processors, R"(, "warpSize": 32, "maxSharedMemoryPerBlock": 49152, )",
-      R"("maxSharedMemoryPerBlockOptin": )", gpu.shared_memory, R"(, "reservedSharedMemoryPerBlock": 1024, )",
-      R"("maxRegistersPerSM": 65536, "maxCtasPerSM": 32, "maxThreadsPerBlock": 1024, "maxThreadsPerSM": 2048, )",
-      R"("pciDeviceId": 0, "supportCoopLaunch": 1, "totalGlobalMem": 80000000000, "smClockRateKHz": 1400000, )",
-      R"("memClockRateKHz": 2600000, "l2CacheSize": )", gpu.second_level_cache, R"(, "deviceName": ")", gpu.name,
-      R"(", "deviceVer": )", gpu.capability,
-      R"(, "driverVer": 13000, "cudartVer": 13000, "isTccDriver": 0, "cudaDeviceId": 0})");
-}
-
-// Empty if this cuDNN describes GPUs otherwise.
-std::unique_ptr<Descriptor> described(const Gpu& gpu) {
-  const std::string text = description(gpu);
-  auto device = std::make_unique<Descriptor>(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, gpu.name);
-  try {
-    device->set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
-                std::vector<char>(text.begin(), text.end()));
-  } catch (const Error&) {
-    return nullptr;
-  }
-  return device->try_finalize() ? std::move(device) : nullptr;
-}
-#else
-std::unique_ptr<Descriptor> described(const Gpu&) { return nullptr; }
-#endif
 
 constexpr ConvolutionDirection directions[] = {ConvolutionDirection::forward, ConvolutionDirection::backward_input,
                                                ConvolutionDirection::backward_weight};
@@ -74,7 +38,7 @@ TEST_CASE("the operations are ones that cuDNN knows") {
 }
 
 TEST_CASE("there is a plan for every convolution") {
-  for (const Gpu& gpu : gpus) {
+  for (const DescribedGpu& gpu : gpus) {
     const auto device = described(gpu);
     if (!device) {
       MESSAGE("this cuDNN makes no plans for GPUs that are only described");

@@ -1,19 +1,7 @@
 # The tests of dvd::Cuda: those in this folder, and those elsewhere that are written for any device, which include
 # support/devices.hpp. They run on the GPU, if there is one, and always on an emulation: the same kernels and host code,
 # compiled for the host, with loops in place of CUDA's launches, cuDNN and cuBLASLt.
-file(STRINGS "${PROJECT_SOURCE_DIR}/include/dvd/device/cuda.cuh" lines REGEX "^#include \"dvd/.*\\.cuh\"")
-set(emulated "")
-foreach(line IN LISTS lines)
-  string(REGEX REPLACE ".*\"dvd/device/(.*)\\.cuh\"" "\\1" name "${line}")
-  set(unit "${CMAKE_CURRENT_BINARY_DIR}/emulated_units/${name}.cpp")
-  file(CONFIGURE OUTPUT "${unit}" CONTENT "${line}\n")
-  list(APPEND emulated "${unit}")
-endforeach()
-add_library(dvd_cuda_emulated STATIC ${emulated})
-target_include_directories(dvd_cuda_emulated BEFORE PRIVATE cuda/emulation)
-target_link_libraries(dvd_cuda_emulated PRIVATE dvd_test)
-# What is tested is linked with this one or with dvd::cuda, whose names have no instruction set.
-target_compile_definitions(dvd_cuda_emulated PRIVATE DVD_INSTRUCTION_SET=compiled_apart)
+include("${CMAKE_CURRENT_LIST_DIR}/emulated.cmake")
 
 # What it leaves out on the other side, cuDNN, is asked for plans for GPUs that are only described.
 if(TARGET dvd::cuda)

@@ -12,6 +12,8 @@
 #include <mutex>
 #include <vector>
 
+#include "counting.hpp"
+
 enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorMemoryAllocation = 2,
@@ -60,6 +62,16 @@ struct EmulatedGpu {
     else
       work();
   }
+
+  /// The same for work of which `describe` tells, as an EmulatedWork: counted when it is done and, in a dry run, only
+  /// that.
+  template <class Describe>
+  void submit(cudaStream_t stream, const std::function<void()>& work, const Describe& describe) {
+    EmulatedCounting& counting = EmulatedCounting::instance();
+    if (counting.on)
+      submit(stream, [described = EmulatedWork(describe()), &counting] { counting.add(described); });
+    if (!counting.dry) submit(stream, work);
+  }
 };
 
 inline const char* cudaGetErrorName(cudaError_t) { return "emulated error"; }
@@ -99,16 +111,19 @@ inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
 inline cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
   EmulatedGpu& gpu = EmulatedGpu::instance();
   if (gpu.used + bytes > gpu.memory) return cudaErrorMemoryAllocation;
-  *memory = std::aligned_alloc(512, (bytes + 511) / 512 * 512);
+  EmulatedCounting& counting = EmulatedCounting::instance();
+  *memory = counting.dry ? counting.reserve(bytes) : std::aligned_alloc(512, (bytes + 511) / 512 * 512);
+  if (!*memory) return cudaErrorMemoryAllocation;
   gpu.used += bytes;
   gpu.sizes[*memory] = bytes;
   return cudaSuccess;
 }
 inline cudaError_t cudaFree(void* memory) {
   EmulatedGpu& gpu = EmulatedGpu::instance();
-  gpu.used -= gpu.sizes[memory];
+  const std::size_t bytes = gpu.sizes[memory];
+  gpu.used -= bytes;
   gpu.sizes.erase(memory);
-  std::free(memory);
+  if (!EmulatedCounting::instance().release(memory, bytes)) std::free(memory);
   return cudaSuccess;
 }
 inline cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
@@ -130,8 +145,17 @@ inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
 inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned = 0) { return cudaSuccess; }
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
-  if (bytes > 0) EmulatedGpu::instance().submit(stream, [=] { std::memcpy(to, from, bytes); });
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                                   cudaStream_t stream) {
+  if (bytes == 0) return cudaSuccess;
+  const bool skipped = EmulatedCounting::instance().dry && bytes >= EmulatedCounting::large_copy;
+  const auto copy = [=] {
+    if (!skipped) std::memcpy(to, from, bytes);
+  };
+  if (EmulatedCounting::instance().on && kind == cudaMemcpyDeviceToDevice)
+    EmulatedCounting::instance().add(
+        {EmulatedWork::copy, "copy", static_cast<double>(bytes), static_cast<double>(bytes)});
+  EmulatedGpu::instance().submit(stream, copy);
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {

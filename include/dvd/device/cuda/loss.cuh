@@ -22,12 +22,14 @@ struct MeanLoss {
 
   DVD_DEVICE double identity() const { return 0; }
   DVD_DEVICE void add(Index, Index i, double& value) const {
-    const auto result = term(scores[i]);
+    const auto result = term(read(scores + i));
     value += static_cast<double>(result.first);
-    if (dscores) dscores[i] = result.second / static_cast<float>(size);
+    if (dscores) write(dscores + i, result.second / static_cast<float>(size));
   }
   DVD_DEVICE void combine(double& value, double other) const { value += other; }
-  DVD_DEVICE void finish(Index, double value) const { *loss += static_cast<float>(value / static_cast<double>(size)); }
+  DVD_DEVICE void finish(Index, double value) const {
+    write(loss, read(loss) + static_cast<float>(value / static_cast<double>(size)));
+  }
 };
 
 }  // namespace detail

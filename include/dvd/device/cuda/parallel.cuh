@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "dvd/device/cuda/launch.cuh"
 #include "dvd/device/cuda/memory.hpp"
+#include "dvd/device/cuda/reduction.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
 #define DVD_DEVICE __device__ __forceinline__
@@ -58,6 +60,16 @@ DVD_DEVICE void store(T* y, const Lanes<N>& lanes) {
     for (int i = 0; i < count; ++i) raw.value[i] = T(lanes.value[first + i]);
     *reinterpret_cast<Raw*>(y + first) = raw;
   }
+}
+
+/// One element of any type. Like `load` and `store`, these are what the emulation counts bytes by.
+template <class T>
+DVD_DEVICE T read(const T* x) {
+  return *x;
+}
+template <class T>
+DVD_DEVICE void write(T* y, std::type_identity_t<T> value) {
+  *y = value;
 }
 
 namespace detail {
@@ -203,7 +215,7 @@ template <class Body>
 void reduce(Index rows, Index columns, const Body& body) {
   using Value = typename Body::Value;
   if (rows <= 0) return;
-  const Index pieces = rows >= 512 ? 1 : std::clamp<Index>(columns / 4096, 1, 256);
+  const Index pieces = reduction_pieces(rows, columns);
   const dim3 grid(static_cast<unsigned>(std::min<Index>(rows, 1 << 20)), static_cast<unsigned>(pieces));
   if (pieces == 1) {
     launch(detail::reduce_kernel<Body>, grid, block_threads, rows, columns, body, static_cast<Value*>(nullptr));

@@ -22,7 +22,7 @@ struct RowChunks {
     const Index last = first + length < rows ? first + length : rows;
     typename Body::Value value = body.identity();
     for (Index row = first; row < last; ++row) body.add(group, row, channel, value);
-    partial[chunk * channels + channel] = value;
+    write(partial + chunk * channels + channel, value);
   }
 };
 
@@ -36,7 +36,7 @@ struct CombineChunks {
   DVD_DEVICE void operator()(Index group, Index channel) const {
     typename Body::Value value = body.identity();
     for (Index chunk = 0; chunk < chunks; ++chunk)
-      body.combine(value, partial[(group * chunks + chunk) * channels + channel]);
+      body.combine(value, read(partial + (group * chunks + chunk) * channels + channel));
     body.finish(group, channel, value);
   }
 };

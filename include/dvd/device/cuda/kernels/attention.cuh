@@ -54,7 +54,9 @@ struct SoftmaxSums {
     float largest, sum;
   };
   DVD_DEVICE Value identity() const { return {-INFINITY, 0}; }
-  DVD_DEVICE void add(Index row, Index key, Value& value) const { combine(value, {logits[row * keys + key], 1}); }
+  DVD_DEVICE void add(Index row, Index key, Value& value) const {
+    combine(value, {read(logits + row * keys + key), 1});
+  }
   DVD_DEVICE void combine(Value& value, const Value& other) const {
     // Comparisons that a NaN passes through: it must reach the result.
     if (other.sum == 0) return;
@@ -67,8 +69,8 @@ struct SoftmaxSums {
     }
   }
   DVD_DEVICE void finish(Index row, const Value& value) const {
-    largest[row] = value.largest;
-    sum[row] = value.sum;
+    write(largest + row, value.largest);
+    write(sum + row, value.sum);
   }
 };
 
@@ -82,7 +84,7 @@ struct SoftmaxWeights {
 
   template <int>
   DVD_DEVICE void operator()(Index row, Index key) const {
-    weights[row * keys + key] = T(expf(logits[row * keys + key] - largest[row]) / sum[row]);
+    write(weights + row * keys + key, T(expf(read(logits + row * keys + key) - read(largest + row)) / read(sum + row)));
   }
 };
 
@@ -97,10 +99,10 @@ struct AlongWeights {
   using Value = float;
   DVD_DEVICE Value identity() const { return 0; }
   DVD_DEVICE void add(Index row, Index key, Value& value) const {
-    value += dweights[row * keys + key] * static_cast<float>(weights[row * keys + key]);
+    value += read(dweights + row * keys + key) * static_cast<float>(read(weights + row * keys + key));
   }
   DVD_DEVICE void combine(Value& value, Value other) const { value += other; }
-  DVD_DEVICE void finish(Index row, Value value) const { along[row] = value; }
+  DVD_DEVICE void finish(Index row, Value value) const { write(along + row, value); }
 };
 
 template <class T>
@@ -114,7 +116,7 @@ struct LogitGradients {
   template <int>
   DVD_DEVICE void operator()(Index row, Index key) const {
     const Index i = row * keys + key;
-    dlogits[i] = T(static_cast<float>(weights[i]) * (dweights[i] - along[row]));
+    write(dlogits + i, T(static_cast<float>(read(weights + i)) * (read(dweights + i) - read(along + row))));
   }
 };
 

@@ -214,10 +214,10 @@ struct FilterForLibrary {
   T* weight;
 
   DVD_DEVICE float load(Index tap, Index input, Index output) const {
-    return packed[(tap * inputs + input) * outputs + output];
+    return read(packed + (tap * inputs + input) * outputs + output);
   }
   DVD_DEVICE void store(Index tap, Index input, Index output, float value) const {
-    weight[(output * taps + tap) * padded_inputs + input] = T(value);
+    write(weight + (output * taps + tap) * padded_inputs + input, T(value));
   }
 };
 
@@ -229,10 +229,10 @@ struct GradientFromLibrary {
   T* dpacked;
 
   DVD_DEVICE float load(Index tap, Index output, Index input) const {
-    return dweight[(output * taps + tap) * padded_inputs + input];
+    return read(dweight + (output * taps + tap) * padded_inputs + input);
   }
   DVD_DEVICE void store(Index tap, Index output, Index input, float value) const {
-    dpacked[(tap * inputs + input) * outputs + output] = T(value);
+    write(dpacked + (tap * inputs + input) * outputs + output, T(value));
   }
 };
 

@@ -73,10 +73,11 @@ struct RowDots {
   DVD_DEVICE double identity() const { return 0; }
   DVD_DEVICE void add(Index row, Index column, double& value) const {
     const Index place = row * width + column;
-    value += static_cast<double>(static_cast<float>(x[place])) * static_cast<double>(static_cast<float>(y[place]));
+    value += static_cast<double>(static_cast<float>(read(x + place))) *
+             static_cast<double>(static_cast<float>(read(y + place)));
   }
   DVD_DEVICE void combine(double& value, double other) const { value += other; }
-  DVD_DEVICE void finish(Index row, double value) const { result[row] = static_cast<float>(value); }
+  DVD_DEVICE void finish(Index row, double value) const { write(result + row, static_cast<float>(value)); }
 };
 
 template <class T>

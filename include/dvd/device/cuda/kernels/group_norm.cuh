@@ -38,7 +38,7 @@ struct GroupMoments {
   DVD_DEVICE double first(Index set) const { return static_cast<double>(static_cast<float>(x[places.of(set, 0)])); }
   DVD_DEVICE Value identity() const { return {0, 0}; }
   DVD_DEVICE void add(Index set, Index place, Value& value) const {
-    const double distance = static_cast<double>(static_cast<float>(x[places.of(set, place)])) - first(set);
+    const double distance = static_cast<double>(static_cast<float>(read(x + places.of(set, place)))) - first(set);
     value.sum += distance;
     value.squares += distance * distance;
   }
@@ -94,9 +94,9 @@ struct SumGroup {
   DVD_DEVICE void add(Index set, Index place, Value& value) const {
     const Index i = places.of(set, place), channel = set % places.groups * places.width + place % places.width;
     const double upstream =
-        static_cast<double>(static_cast<float>(dy[i])) * static_cast<double>(weight ? weight[channel] : 1);
+        static_cast<double>(static_cast<float>(read(dy + i))) * static_cast<double>(weight ? weight[channel] : 1);
     value.total += upstream;
-    value.moment += upstream * (static_cast<double>(static_cast<float>(x[i])) - static_cast<double>(mean[set]));
+    value.moment += upstream * (static_cast<double>(static_cast<float>(read(x + i))) - static_cast<double>(mean[set]));
   }
   DVD_DEVICE void combine(Value& value, const Value& other) const {
     value.total += other.total;
@@ -133,9 +133,9 @@ struct SumAffine {
   DVD_DEVICE Value identity() const { return {0, 0}; }
   DVD_DEVICE void add(Index, Index row, Index channel, Value& value) const {
     const Index i = row * channels + channel, set = places.set_of(row, channel);
-    const double upstream = static_cast<double>(static_cast<float>(dy[i]));
+    const double upstream = static_cast<double>(static_cast<float>(read(dy + i)));
     value.total += upstream;
-    value.moment += upstream * (static_cast<double>(static_cast<float>(x[i])) - static_cast<double>(mean[set])) /
+    value.moment += upstream * (static_cast<double>(static_cast<float>(read(x + i))) - static_cast<double>(mean[set])) /
                     std::sqrt(static_cast<double>(variance[set] + epsilon));
   }
   DVD_DEVICE void combine(Value& value, const Value& other) const {

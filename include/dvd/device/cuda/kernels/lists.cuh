@@ -74,12 +74,13 @@ struct ListAdam {
     float beta1, beta2, epsilon, learning_rate, correction1, correction2;
 
     DVD_DEVICE void operator()(const AdamArrays<float>& array, Index i) const {
-      const float g = array.gradient[i];
-      const float m = beta1 * array.average[i] + (1 - beta1) * g;
-      const float v = beta2 * array.average_square[i] + (1 - beta2) * g * g;
-      array.average[i] = m;
-      array.average_square[i] = v;
-      array.weight[i] -= learning_rate * (m / correction1) / (std::sqrt(v / correction2) + epsilon);
+      const float g = read(array.gradient + i);
+      const float m = beta1 * read(array.average + i) + (1 - beta1) * g;
+      const float v = beta2 * read(array.average_square + i) + (1 - beta2) * g * g;
+      const float step = learning_rate * (m / correction1) / (std::sqrt(v / correction2) + epsilon);
+      write(array.average + i, m);
+      write(array.average_square + i, v);
+      write(array.weight + i, read(array.weight + i) - step);
     }
   };
 
@@ -100,10 +101,10 @@ struct ListMomentum {
     bool nesterov;
 
     DVD_DEVICE void operator()(const MomentumArrays<float>& array, Index i) const {
-      const float g = array.gradient[i] + weight_decay * array.weight[i];
-      const float v = momentum * array.velocity[i] + g;
-      array.velocity[i] = v;
-      array.weight[i] -= learning_rate * (nesterov ? g + momentum * v : v);
+      const float weight = read(array.weight + i), g = read(array.gradient + i) + weight_decay * weight;
+      const float v = momentum * read(array.velocity + i) + g;
+      write(array.velocity + i, v);
+      write(array.weight + i, weight - learning_rate * (nesterov ? g + momentum * v : v));
     }
   };
 
@@ -120,7 +121,9 @@ struct ListScale {
   struct Step {
     float factor;
 
-    DVD_DEVICE void operator()(const MutableArray<float>& array, Index i) const { array.x[i] *= factor; }
+    DVD_DEVICE void operator()(const MutableArray<float>& array, Index i) const {
+      write(array.x + i, read(array.x + i) * factor);
+    }
   };
 
   DVD_DEVICE void operator()(Index thread) const {
@@ -138,7 +141,7 @@ struct ListFollow {
 
     DVD_DEVICE void operator()(const ArrayPair<float>& array, Index i) const {
       // Without a look at y, which may be what is no number.
-      array.y[i] = decay == 0 ? array.x[i] : decay * array.y[i] + (1 - decay) * array.x[i];
+      write(array.y + i, decay == 0 ? read(array.x + i) : decay * read(array.y + i) + (1 - decay) * read(array.x + i));
     }
   };
 
@@ -153,7 +156,7 @@ struct ListCopy {
   const float* unless;
 
   struct Step {
-    DVD_DEVICE void operator()(const ArrayPair<float>& array, Index i) const { array.y[i] = array.x[i]; }
+    DVD_DEVICE void operator()(const ArrayPair<float>& array, Index i) const { write(array.y + i, read(array.x + i)); }
   };
 
   DVD_DEVICE void operator()(Index thread) const {
@@ -174,7 +177,7 @@ struct ListSquares {
     double& value;
 
     DVD_DEVICE void operator()(const ArrayView<float>& array, Index i) const {
-      const double x = static_cast<double>(array.x[i]);
+      const double x = static_cast<double>(read(array.x + i));
       value += x * x;
     }
   };
@@ -185,9 +188,9 @@ struct ListSquares {
   DVD_DEVICE void finish(Index, double value) const {
     if (!first) value += *total;
     if (last)
-      *result = static_cast<float>(value);
+      write(result, static_cast<float>(value));
     else
-      *total = value;
+      write(total, value);
   }
 };
 
@@ -201,7 +204,7 @@ struct ListFinite {
     int& value;
 
     DVD_DEVICE void operator()(const ArrayView<float>& array, Index i) const {
-      if (!(std::abs(array.x[i]) <= std::numeric_limits<float>::max())) value = 1;
+      if (!(std::abs(read(array.x + i)) <= std::numeric_limits<float>::max())) value = 1;
     }
   };
 
@@ -209,7 +212,7 @@ struct ListFinite {
   DVD_DEVICE void add(Index, Index thread, int& value) const { table.visit(thread, Step{value}); }
   DVD_DEVICE void combine(int& value, int other) const { value |= other; }
   DVD_DEVICE void finish(Index, int value) const {
-    if (value) *finite = 0;
+    if (value) write(finite, 0);
   }
 };
 

@@ -25,7 +25,7 @@ struct Moments {
 
   DVD_DEVICE Value identity() const { return {0, 0}; }
   DVD_DEVICE void add(Index group, Index row, Index channel, Value& value) const {
-    const double element = static_cast<double>(static_cast<float>(x[(group * rows + row) * channels + channel]));
+    const double element = static_cast<double>(static_cast<float>(read(x + (group * rows + row) * channels + channel)));
     value.sum += element;
     value.squares += element * element;
   }
@@ -36,8 +36,8 @@ struct Moments {
   DVD_DEVICE void finish(Index group, Index channel, const Value& value) const {
     const double count = static_cast<double>(rows), center = value.sum / count;
     const double spread = value.squares / count - center * center;
-    mean[group * channels + channel] = static_cast<float>(center);
-    variance[group * channels + channel] = spread < 0 ? 0 : static_cast<float>(spread);  // a NaN stays one
+    write(mean + group * channels + channel, static_cast<float>(center));
+    write(variance + group * channels + channel, spread < 0 ? 0 : static_cast<float>(spread));  // a NaN stays one
   }
 };
 
@@ -103,18 +103,19 @@ struct SumUpstream {
   DVD_DEVICE Value identity() const { return {0, 0}; }
   DVD_DEVICE void add(Index image, Index row, Index channel, Value& value) const {
     const Index place = (image * rows + row) * channels + channel, coefficient = image * channels + channel;
-    const float element = static_cast<float>(x[place]), upstream = static_cast<float>(dy[place]);
-    if (rectify && !(scale[coefficient] * element + shift[coefficient] > 0)) return;
+    const float element = static_cast<float>(read(x + place)), upstream = static_cast<float>(read(dy + place));
+    if (rectify && !(read(scale + coefficient) * element + read(shift + coefficient) > 0)) return;
     value.total += static_cast<double>(upstream);
-    value.moment += static_cast<double>(upstream) *
-                    (static_cast<double>(element) - static_cast<double>(mean[image / batch * channels + channel]));
+    value.moment +=
+        static_cast<double>(upstream) *
+        (static_cast<double>(element) - static_cast<double>(read(mean + image / batch * channels + channel)));
   }
   DVD_DEVICE void combine(Value& value, const Value& other) const {
     value.total += other.total;
     value.moment += other.moment;
   }
   DVD_DEVICE void finish(Index image, Index channel, const Value& value) const {
-    sums[image * channels + channel] = value;
+    write(sums + image * channels + channel, value);
   }
 };
 
@@ -130,12 +131,12 @@ struct GainBiasGradient {
   DVD_DEVICE void operator()(Index sample, Index channel) const {
     double total = 0, moment = 0;
     for (Index t = 0; t < frames; ++t) {
-      const UpstreamSums& sum = sums[(t * batch + sample) * channels + channel];
+      const UpstreamSums sum = read(sums + (t * batch + sample) * channels + channel);
       total += sum.total;
-      moment += sum.moment / std::sqrt(static_cast<double>(variance[t * channels + channel] + epsilon));
+      moment += sum.moment / std::sqrt(static_cast<double>(read(variance + t * channels + channel) + epsilon));
     }
-    dgain[sample * channels + channel] = T(moment);
-    dbias[sample * channels + channel] = T(total);
+    write(dgain + sample * channels + channel, T(moment));
+    write(dbias + sample * channels + channel, T(total));
   }
 };
 
@@ -153,16 +154,16 @@ struct StatisticsGradient {
   DVD_DEVICE void operator()(Index frame, Index channel) const {
     double total = 0, moment = 0;
     for (Index n = 0; n < batch; ++n) {
-      const UpstreamSums& sum = sums[(frame * batch + n) * channels + channel];
-      const double factor = 1 + static_cast<double>(static_cast<float>(gain[n * channels + channel]));
+      const UpstreamSums sum = read(sums + (frame * batch + n) * channels + channel);
+      const double factor = 1 + static_cast<double>(static_cast<float>(read(gain + n * channels + channel)));
       total += factor * sum.total;
       moment += factor * sum.moment;
     }
     const Index place = frame * channels + channel;
     const double count = static_cast<double>(batch * rows);
-    const float inverse = 1 / std::sqrt(variance[place] + epsilon);
-    slope[place] = static_cast<float>(moment / count) * inverse * inverse * inverse;
-    offset[place] = static_cast<float>(total / count) * inverse;
+    const float inverse = 1 / std::sqrt(read(variance + place) + epsilon);
+    write(slope + place, static_cast<float>(moment / count) * inverse * inverse * inverse);
+    write(offset + place, static_cast<float>(total / count) * inverse);
   }
 };
 
@@ -203,12 +204,12 @@ struct SumRows {
 
   DVD_DEVICE double identity() const { return 0; }
   DVD_DEVICE void add(Index group, Index row, Index channel, double& value) const {
-    value += static_cast<double>(static_cast<float>(x[(group * rows + row) * x_row + channel]));
+    value += static_cast<double>(static_cast<float>(read(x + (group * rows + row) * x_row + channel)));
   }
   DVD_DEVICE void combine(double& value, double other) const { value += other; }
   DVD_DEVICE void finish(Index group, Index channel, double value) const {
-    To& target = y[group * channels + channel];
-    target = To(accumulate ? static_cast<double>(static_cast<float>(target)) + value : value);
+    To* const target = y + group * channels + channel;
+    write(target, To(accumulate ? static_cast<double>(static_cast<float>(read(target))) + value : value));
   }
 };
 

@@ -70,8 +70,8 @@ struct SpectralColumnParts {
     const Index first = part * spectral_rows, last = first + spectral_rows < w.rows ? first + spectral_rows : w.rows;
     double value = 0;
     for (Index row = first; row < last; ++row)
-      value += static_cast<double>(w.u[row]) * static_cast<double>(w.weight[row * w.columns + column]);
-    parts[i] = value;
+      value += static_cast<double>(read(w.u + row)) * static_cast<double>(read(w.weight + row * w.columns + column));
+    write(parts + i, value);
   }
 };
 
@@ -86,8 +86,8 @@ struct SpectralColumns {
     const Index column = i - entry.first_column;
     double value = 0;
     for (Index part = 0; part * spectral_rows < w.rows; ++part)
-      value += parts[entry.first_part + part * w.columns + column];
-    w.v[column] = static_cast<float>(value);
+      value += read(parts + entry.first_part + part * w.columns + column);
+    write(w.v + column, static_cast<float>(value));
   }
 };
 
@@ -107,10 +107,10 @@ struct SpectralNormOfV {
   DVD_DEVICE void add(Index entry, Index thread, double& value) const {
     const SpectralArrays<float>& w = table.entry[entry].matrix;
     for (Index column = thread; column < w.columns; column += spectral_threads)
-      value += static_cast<double>(w.v[column]) * static_cast<double>(w.v[column]);
+      value += static_cast<double>(read(w.v + column)) * static_cast<double>(w.v[column]);
   }
   DVD_DEVICE void combine(double& value, double other) const { value += other; }
-  DVD_DEVICE void finish(Index entry, double value) const { inverse[entry] = inverse_norm(value); }
+  DVD_DEVICE void finish(Index entry, double value) const { write(inverse + entry, inverse_norm(value)); }
 };
 
 struct SpectralNormalizeV {
@@ -119,8 +119,8 @@ struct SpectralNormalizeV {
 
   DVD_DEVICE void operator()(Index i) const {
     const int found = table.find(&SpectralEntry::first_column, i);
-    float& v = table.entry[found].matrix.v[i - table.entry[found].first_column];
-    v = static_cast<float>(static_cast<double>(v) * inverse[found]);
+    float* const v = table.entry[found].matrix.v + (i - table.entry[found].first_column);
+    write(v, static_cast<float>(static_cast<double>(read(v)) * inverse[found]));
   }
 };
 
@@ -137,10 +137,10 @@ struct SpectralRows {
     const SpectralArrays<float>& w = entry.matrix;
     const float* const row = w.weight + (i - entry.first_row) * w.columns;
     for (Index column = thread; column < w.columns; column += spectral_threads)
-      value += static_cast<double>(row[column]) * static_cast<double>(w.v[column]);
+      value += static_cast<double>(read(row + column)) * static_cast<double>(read(w.v + column));
   }
   DVD_DEVICE void combine(double& value, double other) const { value += other; }
-  DVD_DEVICE void finish(Index i, double value) const { product[i] = static_cast<float>(value); }
+  DVD_DEVICE void finish(Index i, double value) const { write(product + i, static_cast<float>(value)); }
 };
 
 /// sigma = u^T W v, with u being norm(W v) if `update`, and then 1 / |W v|; a row is a weight.
@@ -158,15 +158,16 @@ struct SpectralSigma {
     const float* const x = product + table.entry[entry].first_row;
     const float* const along = update ? x : w.u;
     for (Index row = thread; row < w.rows; row += spectral_threads)
-      value += static_cast<double>(along[row]) * static_cast<double>(x[row]);
+      value += static_cast<double>(read(along + row)) * static_cast<double>(read(x + row));
   }
   DVD_DEVICE void combine(double& value, double other) const { value += other; }
   DVD_DEVICE void finish(Index entry, double value) const {
     if (update) {
-      inverse[entry] = inverse_norm(value);
-      value *= inverse[entry];
+      const double factor = inverse_norm(value);
+      write(inverse + entry, factor);
+      value *= factor;
     }
-    *table.entry[entry].matrix.sigma = static_cast<float>(value);
+    write(table.entry[entry].matrix.sigma, static_cast<float>(value));
   }
 };
 
@@ -178,8 +179,8 @@ struct SpectralUpdateU {
 
   DVD_DEVICE void operator()(Index i) const {
     const int found = table.find(&SpectralEntry::first_row, i);
-    table.entry[found].matrix.u[i - table.entry[found].first_row] =
-        static_cast<float>(static_cast<double>(product[i]) * inverse[found]);
+    write(table.entry[found].matrix.u + (i - table.entry[found].first_row),
+          static_cast<float>(static_cast<double>(read(product + i)) * inverse[found]));
   }
 };
 

@@ -24,10 +24,10 @@ struct PackWeight {
 
   DVD_DEVICE float load(Index, Index output, Index column) const {
     const float factor = sigma ? 1 / *sigma : 1;
-    return weight[output * inputs * taps + column] * factor;
+    return read(weight + output * inputs * taps + column) * factor;
   }
   DVD_DEVICE void store(Index, Index output, Index column, float value) const {
-    packed[(column % taps * inputs + column / taps) * outputs + output] = T(value);
+    write(packed + (column % taps * inputs + column / taps) * outputs + output, T(value));
   }
 };
 
@@ -41,11 +41,12 @@ struct UnpackWeightGradient {
   float* dweight;
 
   DVD_DEVICE float load(Index, Index row, Index output) const {
-    const float gradient = static_cast<float>(dpacked[(row % taps * inputs + row / taps) * outputs + output]);
+    const float gradient = static_cast<float>(read(dpacked + (row % taps * inputs + row / taps) * outputs + output));
     return sigma ? (gradient - *along * v[row] * u[output]) * (1 / *sigma) : gradient;
   }
   DVD_DEVICE void store(Index, Index row, Index output, float value) const {
-    dweight[output * inputs * taps + row] += value;
+    float* const to = dweight + output * inputs * taps + row;
+    write(to, read(to) + value);
   }
 };
 
@@ -56,10 +57,10 @@ struct Transpose {
   T* y;
 
   DVD_DEVICE float load(Index i, Index row, Index column) const {
-    return static_cast<float>(x[(i * rows + row) * columns + column]);
+    return static_cast<float>(read(x + (i * rows + row) * columns + column));
   }
   DVD_DEVICE void store(Index i, Index row, Index column, float value) const {
-    y[(i * columns + column) * rows + row] = T(value);
+    write(y + (i * columns + column) * rows + row, T(value));
   }
 };
 
@@ -75,8 +76,8 @@ struct RandomNormal {
     const std::uint64_t pair = 2 * static_cast<std::uint64_t>(i);
     const double radius = std::sqrt(-2 * std::log(1 - random.uniform(pair)));
     const double angle = 2 * std::numbers::pi * random.uniform(pair + 1);
-    y[2 * i] = T(scale * static_cast<float>(radius * std::cos(angle)));
-    if (2 * i + 1 < size) y[2 * i + 1] = T(scale * static_cast<float>(radius * std::sin(angle)));
+    write(y + 2 * i, T(scale * static_cast<float>(radius * std::cos(angle))));
+    if (2 * i + 1 < size) write(y + 2 * i + 1, T(scale * static_cast<float>(radius * std::sin(angle))));
   }
 };
 
@@ -86,7 +87,9 @@ struct RandomUniform {
   double low, high;
   T* y;
 
-  DVD_DEVICE void operator()(Index i) const { y[i] = T(random.uniform(static_cast<std::uint64_t>(i), low, high)); }
+  DVD_DEVICE void operator()(Index i) const {
+    write(y + i, T(random.uniform(static_cast<std::uint64_t>(i), low, high)));
+  }
 };
 
 }  // namespace detail

@@ -12,7 +12,9 @@
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cuda/context.cuh"
 #include "dvd/device/cuda/memory.hpp"
+#include "dvd/device/cuda/reduction.hpp"
 #include "dvd/device/cuda/scalar.hpp"
+#include "measuring.hpp"
 
 #define DVD_DEVICE inline
 
@@ -30,6 +32,7 @@ struct Lanes {
 
 template <int N, class T>
 Lanes<N> load(const T* x) {
+  if (emulated_footprint) emulated_footprint->touch(x, N * sizeof(T), false);
   Lanes<N> lanes;
   for (int i = 0; i < N; ++i) lanes.value[i] = static_cast<float>(x[i]);
   return lanes;
@@ -37,20 +40,39 @@ Lanes<N> load(const T* x) {
 
 template <int N, class T>
 void store(T* y, const Lanes<N>& lanes) {
+  if (emulated_footprint) return emulated_footprint->touch(y, N * sizeof(T), true);
   for (int i = 0; i < N; ++i) y[i] = T(lanes.value[i]);
+}
+
+template <class T>
+T read(const T* x) {
+  if (emulated_footprint) emulated_footprint->touch(x, sizeof(T), false);
+  return *x;
+}
+
+template <class T>
+void write(T* y, std::type_identity_t<T> value) {
+  if (emulated_footprint) return emulated_footprint->touch(y, sizeof(T), true);
+  *y = value;
 }
 
 namespace detail {
 
 inline bool aligned(const void* array) { return reinterpret_cast<std::uintptr_t>(array) % lane_bytes == 0; }
 
-/// Pieces in an order that is none: threads have none either.
-template <class F>
+/// A launch of Body, `piece` being what a thread does, in an order that is none: threads have none either.
+template <class Body, class F>
 void emulate(Index size, const F& piece) {
-  EmulatedGpu::instance().submit(stream(), [=] {
+  if (size <= 0) return;
+  const auto work = [=] {
     cpu::parallel_chunks(size, 4096, [&](Index begin, Index end) {
       for (Index i = end; i-- > begin;) piece(i);
     });
+  };
+  EmulatedGpu::instance().submit(stream(), work, [&] {
+    EmulatedWork described{EmulatedWork::kernel, emulated_name<Body>()};
+    if (EmulatedCounting::instance().dry) measure_pieces(size, piece, described);
+    return described;
   });
 }
 
@@ -58,18 +80,18 @@ void emulate(Index size, const F& piece) {
 
 template <class Body>
 void for_each(Index size, const Body& body) {
-  detail::emulate(size, [=](Index i) { body(i); });
+  detail::emulate<Body>(size, [=](Index i) { body(i); });
 }
 
 template <class T, class Body, class... Arrays>
 void for_each_lanes(Index size, const Body& body, const Arrays*... arrays) {
   constexpr int lanes = lane_bytes / static_cast<int>(sizeof(T));
   if (!(detail::aligned(arrays) && ...)) {
-    detail::emulate(size, [=](Index i) { body.template operator()<1>(i); });
+    detail::emulate<Body>(size, [=](Index i) { body.template operator()<1>(i); });
     return;
   }
   const Index whole = size / lanes;
-  detail::emulate(whole + size % lanes, [=](Index i) {
+  detail::emulate<Body>(whole + size % lanes, [=](Index i) {
     if (i < whole)
       body.template operator()<lanes>(i * lanes);
     else
@@ -82,31 +104,60 @@ void for_each_row_lanes(Index rows, Index columns, Index step, const Body& body,
   constexpr int lanes = lane_bytes / static_cast<int>(sizeof(T));
   if (rows <= 0 || columns <= 0) return;
   if (step % lanes == 0 && (detail::aligned(arrays) && ...))
-    detail::emulate(rows * (columns / lanes), [=](Index i) {
+    detail::emulate<Body>(rows * (columns / lanes), [=](Index i) {
       body.template operator()<lanes>(i / (columns / lanes), i % (columns / lanes) * lanes);
     });
   else
-    detail::emulate(rows * columns, [=](Index i) { body.template operator()<1>(i / columns, i % columns); });
+    detail::emulate<Body>(rows * columns, [=](Index i) { body.template operator()<1>(i / columns, i % columns); });
 }
 
 template <class Body>
 void reduce(Index rows, Index columns, const Body& body) {
-  detail::emulate(rows, [=](Index row) {
-    typename Body::Value parts[8];
-    for (int part = 0; part < 8; ++part) {
-      parts[part] = body.identity();
-      for (Index column = part; column < columns; column += 8) body.add(row, column, parts[part]);
-    }
-    for (int part = 1; part < 8; ++part) body.combine(parts[0], parts[part]);
-    body.finish(row, parts[0]);
+  using Value = typename Body::Value;
+  if (rows <= 0) return;
+  const auto work = [=] {
+    cpu::parallel_for(rows, [&](Index row) {
+      Value parts[8];
+      for (int part = 0; part < 8; ++part) {
+        parts[part] = body.identity();
+        for (Index column = part; column < columns; column += 8) body.add(row, column, parts[part]);
+      }
+      for (int part = 1; part < 8; ++part) body.combine(parts[0], parts[part]);
+      body.finish(row, parts[0]);
+    });
+  };
+  EmulatedGpu::instance().submit(stream(), work, [&] {
+    EmulatedWork described{EmulatedWork::kernel, emulated_name<Body>()};
+    if (!EmulatedCounting::instance().dry) return described;
+    Value value = body.identity();
+    const auto add = [&](Index i) { body.add(i / columns, i % columns, value); };
+    measure_pieces(rows * columns, add, described);
+    measure_pieces(
+        rows, [&](Index row) { body.finish(row, value); }, described);
+    return described;
   });
+  const Index pieces = reduction_pieces(rows, columns);
+  if (pieces == 1) return;
+  const auto partial = Memory::allocate(static_cast<std::size_t>(rows * pieces) * sizeof(Value));
+  // The launch that adds what pieces of rows left: the work is done already.
+  EmulatedGpu::instance().submit(
+      stream(), [] {},
+      [&] {
+        return EmulatedWork{EmulatedWork::kernel, "CombinePieces<" + emulated_name<Body>() + ">",
+                            static_cast<double>(rows * pieces) * sizeof(Value)};
+      });
 }
 
 template <class Body>
 void transpose(Index batches, Index rows, Index columns, const Body& body) {
-  detail::emulate(batches * rows * columns, [=](Index i) {
-    const Index batch = i / (rows * columns), row = i / columns % rows, column = i % columns;
-    body.store(batch, row, column, body.load(batch, row, column));
+  if (batches <= 0 || rows <= 0 || columns <= 0) return;
+  constexpr Index tile = 32;
+  const Index down = (rows + tile - 1) / tile, across = (columns + tile - 1) / tile;
+  detail::emulate<Body>(batches * down * across, [=](Index i) {
+    const Index batch = i / (down * across), first_row = i / across % down * tile, first_column = i % across * tile;
+    for (Index row = first_row; row < std::min(rows, first_row + tile); ++row)
+      for (Index column = first_column; column < std::min(columns, first_column + tile); ++column)
+        body.store(batch, row, column, body.load(batch, row, column));
   });
 }
 

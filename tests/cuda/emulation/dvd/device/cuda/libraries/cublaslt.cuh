@@ -11,7 +11,8 @@ namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 DVD_CUDA_DEFINITION void library_multiply(const ProductProblem& p, const ProductSide& a, const ProductSide& b,
                                           void* result, Index result_row, Index result_batch, const void* bias) {
-  detail::submit([=] {
+  if (p.rows == 0 || p.columns == 0 || p.depth == 0 || p.batches == 0) return;
+  detail::submit(detail::described(p), [=] {
     detail::with_type(p.type, [&]<class T>(T*) {
       detail::with_type(p.result_type, [&]<class R>(R*) {
         const auto at = [](const ProductSide& side, Index batch, Index row, Index column) {

@@ -32,7 +32,7 @@ void for_taps(const ConvolutionProblem& p, Index image, Index frame, Index row, 
 
 DVD_CUDA_DEFINITION void library_convolve(const ConvolutionProblem& p, const void* x, const void* weight,
                                           const void* bias, void* y) {
-  detail::submit([=] {
+  detail::submit(detail::described(p, 0, bias != nullptr), [=] {
     detail::with_type(p.type, [&]<class T>(T*) {
       const Index taps = p.kernel_frames * 9;
       const T* const from = static_cast<const T*>(x);
@@ -61,7 +61,7 @@ DVD_CUDA_DEFINITION void library_convolve(const ConvolutionProblem& p, const voi
 
 DVD_CUDA_DEFINITION void library_convolve_backward_input(const ConvolutionProblem& p, const void* dy,
                                                          const void* weight, void* dx) {
-  detail::submit([=] {
+  detail::submit(detail::described(p, 1, false), [=] {
     detail::with_type(p.type, [&]<class T>(T*) {
       const Index taps = p.kernel_frames * 9;
       const T* const from = static_cast<const T*>(dy);
@@ -86,7 +86,7 @@ DVD_CUDA_DEFINITION void library_convolve_backward_input(const ConvolutionProble
 
 DVD_CUDA_DEFINITION void library_convolve_backward_weight(const ConvolutionProblem& p, const void* x, const void* dy,
                                                           void* dweight) {
-  detail::submit([=] {
+  detail::submit(detail::described(p, 2, false), [=] {
     detail::with_type(p.type, [&]<class T>(T*) {
       const Index taps = p.kernel_frames * 9;
       const T* const from = static_cast<const T*>(x);

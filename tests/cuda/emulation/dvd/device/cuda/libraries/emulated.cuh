@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "dvd/device/cuda/context.cuh"
-#include "dvd/device/cuda/libraries/libraries.hpp"
+#include "dvd/device/cuda/libraries/described.cuh"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
@@ -21,7 +21,9 @@ void with_type(NumberType type, const Work& work) {
     work(static_cast<bfloat16*>(nullptr));
 }
 
-inline void submit(const std::function<void()>& work) { EmulatedGpu::instance().submit(stream(), work); }
+inline void submit(const EmulatedWork& described, const std::function<void()>& work) {
+  EmulatedGpu::instance().submit(stream(), work, [&] { return described; });
+}
 
 }  // namespace detail
 

@@ -1,0 +1,22 @@
+# dvd_cuda_emulated: dvd::Cuda for the host, with loops in place of CUDA's launches, cuDNN and cuBLASLt; for tests, and
+# for the benchmark that counts what a GPU would be given to do. Who looks behind the emulated GPU adds
+# DVD_CUDA_EMULATION to the folders of headers, in front.
+set(DVD_CUDA_EMULATION "${PROJECT_SOURCE_DIR}/tests/cuda/emulation")
+if(TARGET dvd_cuda_emulated)
+  return()
+endif()
+
+file(STRINGS "${PROJECT_SOURCE_DIR}/include/dvd/device/cuda.cuh" lines REGEX "^#include \"dvd/.*\\.cuh\"")
+set(emulated "")
+foreach(line IN LISTS lines)
+  string(REGEX REPLACE ".*\"dvd/device/(.*)\\.cuh\"" "\\1" name "${line}")
+  set(unit "${PROJECT_BINARY_DIR}/emulated_units/${name}.cpp")
+  file(CONFIGURE OUTPUT "${unit}" CONTENT "${line}\n")
+  list(APPEND emulated "${unit}")
+endforeach()
+add_library(dvd_cuda_emulated STATIC EXCLUDE_FROM_ALL ${emulated})
+target_include_directories(dvd_cuda_emulated BEFORE PRIVATE "${DVD_CUDA_EMULATION}")
+target_compile_options(dvd_cuda_emulated PRIVATE $<$<CONFIG:Release>:-O1> -UNDEBUG)
+target_link_libraries(dvd_cuda_emulated PRIVATE dvd::dvd dvd_warnings dvd_native)
+# What uses it is linked with this one or with dvd::cuda, whose names have no instruction set.
+target_compile_definitions(dvd_cuda_emulated PRIVATE DVD_INSTRUCTION_SET=compiled_apart)

@@ -79,6 +79,7 @@ inline cudnnStatus_t check_pattern(const Descriptor& graph) {
         return CUDNN_STATUS_NOT_SUPPORTED_SHAPE;
     }
     if (!operation.convolves()) continue;
+    if (result.is_virtual && operation.beta != 0) return CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN;
     const auto strides = operation.convolution->values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES),
                dilations = operation.convolution->values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_DILATIONS);
     for (std::size_t axis = 0; axis < strides.size(); ++axis)
@@ -93,19 +94,40 @@ inline cudnnStatus_t check_pattern(const Descriptor& graph) {
   return CUDNN_STATUS_SUCCESS;
 }
 
+/// Whether there are compiled kernels for a graph, as cuDNN 9.19 has them: for a convolution alone and, forward, for
+/// one with a bias, which an array may be added before and a ReLU may follow.
+inline bool precompiled(const Descriptor& graph) {
+  const auto operations = operations_of(graph);
+  if (operations.size() == 1) return true;
+  if (operations.front().kind != Kind::forward) return false;
+  const auto adds = [&](std::size_t i, bool per_channel) {
+    return i < operations.size() && operations[i].kind == Kind::add &&
+           Tensor(*operations[i].other).per_channel() == per_channel;
+  };
+  std::size_t next = adds(1, false) ? 2 : 1;
+  if (!adds(next++, true)) return false;
+  if (next < operations.size() && operations[next].kind == Kind::relu) ++next;
+  return next == operations.size();
+}
+
+/// Whether an engine compiles its kernels when a plan is made.
+inline bool compiles(const Engine& engine) {
+  return !engine.behavior.empty() && engine.behavior.front() == CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION;
+}
+
 /// The engines that a heuristic proposes, the best first.
-inline std::vector<const Engine*> proposals(cudnnBackendHeurMode_t mode) {
+inline std::vector<const Engine*> proposals(cudnnBackendHeurMode_t mode, const Descriptor& graph) {
   std::vector<const Engine*> proposed;
   for (const Engine& engine : engines())
-    if (!Installation::instance().missing.contains(engine.index) &&
+    if (!Installation::instance().missing.contains(engine.index) && (precompiled(graph) || compiles(engine)) &&
         (mode == CUDNN_HEUR_MODE_A ? engine.index != 1 : engine.index == 1))
       proposed.push_back(&engine);
   return proposed;
 }
 
 inline cudnnStatus_t check_plan(const Engine& engine) {
-  const bool compiled = !engine.behavior.empty() && engine.behavior.front() == CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION;
-  if (compiled && !Installation::instance().compiler) return CUDNN_STATUS_NOT_SUPPORTED_RUNTIME_PREREQUISITE_MISSING;
+  if (compiles(engine) && !Installation::instance().compiler)
+    return CUDNN_STATUS_NOT_SUPPORTED_RUNTIME_PREREQUISITE_MISSING;
   return engine.possible;
 }
 

@@ -152,7 +152,8 @@ inline cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle, c
   switch (name) {
     case CUDNN_ATTR_ENGINEHEUR_RESULTS: {
       std::vector<Descriptor> configs;
-      for (const Engine* engine : proposals(descriptor->value<cudnnBackendHeurMode_t>(CUDNN_ATTR_ENGINEHEUR_MODE)))
+      for (const Engine* engine : proposals(descriptor->value<cudnnBackendHeurMode_t>(CUDNN_ATTR_ENGINEHEUR_MODE),
+                                            *descriptor->part(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH)))
         configs.push_back({CUDNN_BACKEND_ENGINECFG_DESCRIPTOR,
                            true,
                            {},

@@ -202,7 +202,6 @@ inline cudnnStatus_t check_graph(const Descriptor& graph) {
     }
     const Tensor result(*operation.result());
     if (!made.insert(result.name).second) return CUDNN_STATUS_BAD_PARAM_DUPLICATED_ENTRIES;
-    if (result.is_virtual && operation.convolves() && operation.beta != 0) return CUDNN_STATUS_BAD_PARAM;
   }
   for (const auto& [name, tensor] : tensors)
     if (Tensor(*tensor).is_virtual && !read.contains(name)) return CUDNN_STATUS_BAD_PARAM;

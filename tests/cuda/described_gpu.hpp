@@ -36,12 +36,12 @@ inline std::unique_ptr<Descriptor> described(const DescribedGpu& gpu) {
   const std::string text = description(gpu);
   auto device = std::make_unique<Descriptor>(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, gpu.name);
   try {
-    device->set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
-                std::vector<char>(text.begin(), text.end()));
+    device->set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, std::vector<char>(text.begin(), text.end()))
+        .finalize();
   } catch (const Error&) {
     return nullptr;
   }
-  return device->try_finalize() ? std::move(device) : nullptr;
+  return device;
 }
 #else
 inline std::unique_ptr<Descriptor> described(const DescribedGpu&) { return nullptr; }

@@ -1,9 +1,9 @@
 # The tests of dvd::Cuda: those in this folder, and those elsewhere that are written for any device, which include
 # support/devices.hpp. They run on the GPU, if there is one, and always on an emulation: the same kernels and host code,
-# compiled for the host, with loops in place of CUDA's launches, cuDNN and cuBLASLt.
+# compiled for the host, with loops in place of CUDA's launches and of what cuDNN and cuBLASLt compute.
 include("${CMAKE_CURRENT_LIST_DIR}/emulated.cmake")
 
-# What it leaves out on the other side, cuDNN, is asked for plans for GPUs that are only described.
+# The real cuDNN is asked for plans for GPUs that are only described.
 if(TARGET dvd::cuda)
   dvd_add_test(cuda.cudnn_plans cuda/cudnn_plans_test.cpp dvd_test dvd::cuda cuDNN::cudnn CUDA::cudart)
 endif()

@@ -15,7 +15,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <type_traits>
+#include <vector>
 
 #include "dvd/device/cuda/context.cuh"
 #include "dvd/device/cuda/definition.hpp"
@@ -34,10 +36,24 @@ inline std::string words(const ProductProblem& problem) {
                 problem.type == NumberType::float32 ? "float32" : "bfloat16");
 }
 
+/// What can be done about a status, behind a semicolon; empty where no more is known than its name says.
+inline const char* remedy(cublasStatus_t status) {
+  switch (status) {
+    case CUBLAS_STATUS_NOT_INITIALIZED:
+      return "; cuBLASLt cannot start: see that nvidia-smi finds the GPU, and that libcublasLt.so is that of CUDA";
+    case CUBLAS_STATUS_ALLOC_FAILED:
+      return "; the host's or the GPU's memory does not suffice: use a smaller batch, or see what else uses the GPU";
+    case CUBLAS_STATUS_ARCH_MISMATCH:
+      return "; this cuBLASLt knows no such GPU: install a newer CUDA";
+    default:
+      return "";
+  }
+}
+
 inline void check_cublas(cublasStatus_t status, const char* call, const ProductProblem& problem) {
   if (status != CUBLAS_STATUS_SUCCESS)
-    throw Error(
-        concat(call, " failed on ", device_words(), " for ", words(problem), ": ", cublasLtGetStatusString(status)));
+    throw Error(concat(call, " failed on ", device_words(), " for ", words(problem), ": ",
+                       cublasLtGetStatusString(status), remedy(status)));
 }
 
 inline cudaDataType_t cublas_type(NumberType type) { return type == NumberType::float32 ? CUDA_R_32F : CUDA_R_16BF; }
@@ -123,22 +139,40 @@ class Products {
                          alignment_of(result),
                          Memory::tf32_allowed()};
     const std::lock_guard lock(mutex_);
-    if (!handle_) check_cublas(cublasLtCreate(&handle_), "cublasLtCreate", problem);
-    auto known = algorithms_.find(key);
-    if (known == algorithms_.end())
-      known = algorithms_
+    if (!handle_) create_handle(problem);
+    auto known = choices_.find(key);
+    if (known == choices_.end())
+      known = choices_
                   .emplace(key, choose(problem, description.get(), b_layout.get(), a_layout.get(), result_layout.get(),
                                        alignment_of(b.data), alignment_of(a.data), alignment_of(result)))
                   .first;
     const auto workspace = Memory::allocate(product_workspace);
     const float alpha = 1, beta = problem.accumulate ? 1 : 0;
     check_cublas(cublasLtMatmul(handle_, description.get(), &alpha, b.data, b_layout.get(), a.data, a_layout.get(),
-                                &beta, result, result_layout.get(), result, result_layout.get(), &known->second,
+                                &beta, result, result_layout.get(), result, result_layout.get(), &known->second.algo,
                                 workspace.get(), product_workspace, stream()),
                  "cublasLtMatmul", problem);
   }
 
+  std::vector<std::string> plans() {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> lines;
+    for (const auto& [key, choice] : choices_) lines.push_back(choice.words);
+    return lines;
+  }
+
  private:
+  struct Choice {
+    cublasLtMatmulAlgo_t algo;
+    std::string words;  ///< "a product of ... -> algorithm 66 (...), 0 bytes of workspace"
+  };
+
+  void create_handle(const ProductProblem& problem) {
+    cublasLtHandle_t created = nullptr;
+    check_cublas(cublasLtCreate(&created), "cublasLtCreate", problem);
+    handle_ = created;
+  }
+
   static Description describe(const ProductProblem& problem, const ProductSide& a, const ProductSide& b,
                               const void* bias) {
     const bool tf32 = problem.type == NumberType::float32 && Memory::tf32_allowed();
@@ -160,10 +194,9 @@ class Products {
     return description;
   }
 
-  cublasLtMatmulAlgo_t choose(const ProductProblem& problem, cublasLtMatmulDesc_t description,
-                              cublasLtMatrixLayout_t first, cublasLtMatrixLayout_t second,
-                              cublasLtMatrixLayout_t result, std::uint32_t first_alignment,
-                              std::uint32_t second_alignment, std::uint32_t result_alignment) const {
+  Choice choose(const ProductProblem& problem, cublasLtMatmulDesc_t description, cublasLtMatrixLayout_t first,
+                cublasLtMatrixLayout_t second, cublasLtMatrixLayout_t result, std::uint32_t first_alignment,
+                std::uint32_t second_alignment, std::uint32_t result_alignment) const {
     cublasLtMatmulPreference_t created = nullptr;
     check_cublas(cublasLtMatmulPreferenceCreate(&created), "cublasLtMatmulPreferenceCreate", problem);
     const Preference preference(created);
@@ -187,12 +220,25 @@ class Products {
     if (status == CUBLAS_STATUS_SUCCESS && count == 0)
       throw Error(concat("cuBLASLt has no algorithm on ", device_words(), " for ", words(problem)));
     check_cublas(status, "cublasLtMatmulAlgoGetHeuristic", problem);
-    return found.algo;
+    check_cublas(found.state, "cublasLtMatmulAlgoGetHeuristic", problem);
+    const auto setting = [&](cublasLtMatmulAlgoConfigAttributes_t name) {
+      std::uint32_t value = 0;
+      std::size_t written = 0;
+      check_cublas(cublasLtMatmulAlgoConfigGetAttribute(&found.algo, name, &value, sizeof(value), &written),
+                   "cublasLtMatmulAlgoConfigGetAttribute", problem);
+      return value;
+    };
+    return {found.algo,
+            concat(words(problem), " on ", device_words(), Memory::tf32_allowed() ? ", TF32 allowed" : "",
+                   " -> algorithm ", setting(CUBLASLT_ALGO_CONFIG_ID), " (tile ", setting(CUBLASLT_ALGO_CONFIG_TILE_ID),
+                   ", stages ", setting(CUBLASLT_ALGO_CONFIG_STAGES_ID), ", splits ",
+                   setting(CUBLASLT_ALGO_CONFIG_SPLITK_NUM), ", reduction ",
+                   setting(CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME), "), ", found.workspaceSize, " bytes of workspace")};
   }
 
   std::mutex mutex_;
   cublasLtHandle_t handle_ = nullptr;
-  std::map<ProductKey, cublasLtMatmulAlgo_t> algorithms_;
+  std::map<ProductKey, Choice> choices_;
 };
 
 }  // namespace detail
@@ -203,6 +249,8 @@ DVD_CUDA_DEFINITION void library_multiply(const ProductProblem& problem, const P
   stream();  // chooses the GPU
   detail::Products::instance().multiply(problem, a, b, result, result_row, result_batch, bias);
 }
+
+DVD_CUDA_DEFINITION std::vector<std::string> product_plans() { return detail::Products::instance().plans(); }
 
 }  // namespace dvd::cuda
 

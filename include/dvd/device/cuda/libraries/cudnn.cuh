@@ -4,8 +4,12 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <map>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <tuple>
+#include <type_traits>
+#include <vector>
 
 #include "dvd/core/error.hpp"
 #include "dvd/device/cuda/context.cuh"
@@ -42,10 +46,7 @@ class Convolutions {
            const void* bias, const void* y) {
     const std::string what = words(problem, direction);
     const std::lock_guard lock(mutex_);
-    if (!handle_) {
-      check(cudnnCreate(&handle_), "cudnnCreate", what);
-      check(cudnnSetStream(handle_, stream()), "cudnnSetStream", what);
-    }
+    if (!handle_) create_handle(what);
     const GraphPlan& plan = plan_for(problem, direction, bias != nullptr, what);
     if (!plan.plan && bias) return false;
     if (!plan.plan)
@@ -61,10 +62,28 @@ class Convolutions {
     return true;
   }
 
+  std::vector<std::string> plans() {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> lines;
+    for (const auto& [key, plan] : plans_) lines.push_back(plan.words);
+    return lines;
+  }
+
  private:
   using Key = std::tuple<NumberType, Index, Index, Index, Index, Index, Index, Index, ConvolutionDirection, bool, bool>;
 
   static constexpr std::size_t largest_workspace = std::size_t{1} << 30;
+
+  void create_handle(const std::string& what) {
+    struct Destroyer {
+      void operator()(cudnnHandle_t handle) const { cudnnDestroy(handle); }
+    };
+    cudnnHandle_t created = nullptr;
+    check(cudnnCreate(&created), "cudnnCreate", what);
+    std::unique_ptr<std::remove_pointer_t<cudnnHandle_t>, Destroyer> handle(created);
+    check(cudnnSetStream(created, stream()), "cudnnSetStream", what);
+    handle_ = handle.release();
+  }
 
   const GraphPlan& plan_for(const ConvolutionProblem& problem, ConvolutionDirection direction, bool with_bias,
                             const std::string& what) {
@@ -76,7 +95,8 @@ class Convolutions {
     const bool coarse = problem.type == NumberType::bfloat16;
     const ConvolutionGraph graph(problem, direction, with_bias, what);
     const EngineRules rules{.tensor_cores = coarse || tf32, .rounded_inputs = coarse, .workspace = largest_workspace};
-    return plans_.emplace(key, best_plan({.handle = handle_}, graph.operations, rules, what)).first->second;
+    const std::string words = concat(what, with_bias ? ", with a bias" : "", tf32 ? ", TF32 allowed" : "");
+    return plans_.emplace(key, best_plan({.handle = handle_}, graph.operations, rules, words)).first->second;
   }
 
   std::mutex mutex_;
@@ -103,6 +123,8 @@ DVD_CUDA_DEFINITION void library_convolve_backward_weight(const ConvolutionProbl
                                                           const void* dy, void* dweight) {
   detail::Convolutions::instance().run(problem, ConvolutionDirection::backward_weight, x, dweight, nullptr, dy);
 }
+
+DVD_CUDA_DEFINITION std::vector<std::string> convolution_plans() { return detail::Convolutions::instance().plans(); }
 
 }  // namespace dvd::cuda
 

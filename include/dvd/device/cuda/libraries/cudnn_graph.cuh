@@ -15,13 +15,10 @@
 
 #include "dvd/core/error.hpp"
 #include "dvd/core/shape.hpp"
-#include "dvd/device/cuda/context.cuh"
+#include "dvd/device/cuda/libraries/cudnn_status.cuh"
 #include "dvd/device/cuda/memory.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
-
-/// Throws Error, saying which `call` failed for what and why, unless `status` is success.
-inline void check(cudnnStatus_t status, const char* call, const std::string& what);
 
 /// A backend descriptor. `what` is what it serves, for messages.
 class Descriptor {
@@ -53,9 +50,19 @@ class Descriptor {
     return result;
   }
 
+  /// Puts what an attribute consists of into descriptors made for it. Returns how many were filled.
+  std::int64_t get_parts(cudnnBackendAttributeName_t name, std::vector<cudnnBackendDescriptor_t> places) const {
+    const auto room = static_cast<std::int64_t>(places.size());
+    std::int64_t count = 0;
+    if (room > 0)
+      check(cudnnBackendGetAttribute(get(), name, CUDNN_TYPE_BACKEND_DESCRIPTOR, room, &count, places.data()),
+            "cudnnBackendGetAttribute", what_);
+    return std::min(count, room);
+  }
+
   /// Throws if it is not one that cuDNN can use.
   Descriptor& finalize();
-  /// The same, but returns whether it is one.
+  /// Returns false if it is merely beyond this cuDNN; throws for every other reason.
   bool try_finalize();
 
   cudnnBackendDescriptor_t get() const { return handle_.get(); }
@@ -74,7 +81,7 @@ class Descriptor {
 inline Descriptor graph_tensor(std::int64_t name, cudnnDataType_t type, const std::vector<std::int64_t>& extents,
                                bool is_virtual, const std::string& what);
 
-/// What an engine must not do.
+/// What an engine must not do. None computes other bits from run to run, none compiles its kernels at run time.
 struct EngineRules {
   bool tensor_cores = true;    ///< it may use them
   bool rounded_inputs = true;  ///< it may round its inputs
@@ -83,8 +90,9 @@ struct EngineRules {
 
 /// An operation graph made ready to run.
 struct GraphPlan {
-  std::shared_ptr<Descriptor> plan;
+  std::shared_ptr<Descriptor> plan, config;  ///< both null if there is none
   std::size_t workspace = 0;
+  std::string words;  ///< "a 3x3 convolution of ... -> engine 5 (knobs 2=1), tensor cores, 0 bytes of workspace"
 };
 
 /// What a plan is made for: the GPU of a handle or, without a handle and without any GPU, one that is only described.
@@ -96,24 +104,13 @@ struct PlanTarget {
 /// Whether cuDNN can make plans for a GPU that is only described.
 constexpr bool plans_without_gpu = CUDNN_VERSION >= 91000;
 
-/// The plan that cuDNN's heuristics think best among those that keep the rules and compute the same bits every time;
-/// empty if there is none.
+/// The plan that cuDNN's heuristics think best among those that keep the rules; empty if there is none.
 inline GraphPlan best_plan(const PlanTarget& target, const std::vector<const Descriptor*>& operations,
                            const EngineRules& rules, const std::string& what);
 
 /// Runs a plan on arrays, each under its tensor's name.
 inline void execute(cudnnHandle_t handle, const GraphPlan& plan, const std::vector<std::int64_t>& names,
                     const std::vector<void*>& arrays, const std::string& what);
-
-inline void check(cudnnStatus_t status, const char* call, const std::string& what) {
-  if (status == CUDNN_STATUS_SUCCESS) return;
-  char reason[512] = "";
-  cudnnGetLastErrorString(reason, sizeof(reason));
-  std::string line(reason);
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  throw Error(concat(call, " failed for ", what, ": ", cudnnGetErrorString(status), line.empty() ? "" : " (", line,
-                     line.empty() ? "" : ")"));
-}
 
 inline Descriptor::Descriptor(cudnnBackendDescriptorType_t type, std::string what) : what_(std::move(what)) {
   cudnnBackendDescriptor_t created = nullptr;
@@ -128,12 +125,9 @@ inline Descriptor& Descriptor::finalize() {
 
 inline bool Descriptor::try_finalize() {
   const cudnnStatus_t status = cudnnBackendFinalize(get());
-  // Not what cuDNN cannot do, but what is wrong at the moment or with this installation: another engine in its place
-  // would give other bits, and would be remembered.
-  if (status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED ||
-      status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED || (status >= 1000 && status < 2000))
-    check(status, "cudnnBackendFinalize", what_);
-  return status == CUDNN_STATUS_SUCCESS;
+  if (merely_unsupported(status)) return false;
+  check(status, "cudnnBackendFinalize", what_);
+  return true;
 }
 
 inline Descriptor graph_tensor(std::int64_t name, cudnnDataType_t type, const std::vector<std::int64_t>& extents,
@@ -164,24 +158,75 @@ inline Descriptor graph_tensor(std::int64_t name, cudnnDataType_t type, const st
 
 namespace detail {
 
-inline bool keeps_rules(const Descriptor& config, const EngineRules& rules, const std::string& what) {
-  const Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR, what);
-  cudnnBackendDescriptor_t place = engine.get();
-  std::int64_t count = 0;
-  check(cudnnBackendGetAttribute(config.get(), CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count,
-                                 &place),
-        "cudnnBackendGetAttribute", what);
-  const auto notes = engine.values<cudnnBackendNumericalNote_t>(
-      CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
-  return std::none_of(notes.begin(), notes.end(), [&](cudnnBackendNumericalNote_t note) {
-    return note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC ||
-           (note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE && !rules.tensor_cores) ||
-           (note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS && !rules.rounded_inputs);
-  });
+/// What an engine is set to: "2=1, 17=4".
+inline std::string knobs(const Descriptor& config, const std::string& what) {
+  std::vector<std::unique_ptr<Descriptor>> choices;
+  std::vector<cudnnBackendDescriptor_t> places;
+  for (int i = 0; i < CUDNN_KNOB_TYPE_COUNTS; ++i) {
+    choices.push_back(std::make_unique<Descriptor>(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, what));
+    places.push_back(choices.back()->get());
+  }
+  choices.resize(static_cast<std::size_t>(config.get_parts(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, places)));
+  std::string words;
+  for (const auto& choice : choices) {
+    const auto type =
+        choice->values<cudnnBackendKnobType_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE, 1).at(0);
+    words += concat(words.empty() ? "" : ", ", static_cast<int>(type), "=",
+                    choice->values<std::int64_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, CUDNN_TYPE_INT64, 1).at(0));
+  }
+  return words;
 }
 
+/// An engine that was proposed, and what it says of itself.
+struct Engine {
+  std::int64_t index;  ///< its number among all engines for such a graph
+  std::vector<cudnnBackendNumericalNote_t> numerical;
+  std::vector<cudnnBackendBehaviorNote_t> behavior;
+
+  Engine(const Descriptor& config, const std::string& what) {
+    const Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR, what);
+    config.get_parts(CUDNN_ATTR_ENGINECFG_ENGINE, {engine.get()});
+    index = engine.values<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1).at(0);
+    numerical = engine.values<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+                                                           CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
+    behavior = engine.values<cudnnBackendBehaviorNote_t>(CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
+                                                         CUDNN_BEHAVIOR_NOTE_TYPE_COUNT);
+  }
+
+  bool has(cudnnBackendNumericalNote_t note) const {
+    return std::find(numerical.begin(), numerical.end(), note) != numerical.end();
+  }
+  bool has(cudnnBackendBehaviorNote_t note) const {
+    return std::find(behavior.begin(), behavior.end(), note) != behavior.end();
+  }
+
+  bool keeps(const EngineRules& rules) const {
+    // Whether an engine that compiles its kernels at run time can be used depends on what else is installed, and so
+    // would the bits.
+    return !has(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION) && !has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) &&
+           (rules.tensor_cores || !has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE)) &&
+           (rules.rounded_inputs || !has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS));
+  }
+
+  /// ", tensor cores"
+  std::string notes() const {
+    std::string notes;
+    const auto add = [&](auto note, const char* name) {
+      if (has(note)) notes += concat(", ", name);
+    };
+    add(CUDNN_NUMERICAL_NOTE_TENSOR_CORE, "tensor cores");
+    add(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS, "rounded inputs");
+    add(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION, "rounded sums");
+    add(CUDNN_NUMERICAL_NOTE_FFT, "FFT");
+    add(CUDNN_NUMERICAL_NOTE_WINOGRAD, "Winograd");
+    add(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC, "nondeterministic");
+    add(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION, "compiled at run time");
+    return notes;
+  }
+};
+
 /// The engines that a heuristic proposes, the best first.
-inline std::vector<std::unique_ptr<Descriptor>> proposals(const Descriptor& graph, const PlanTarget& target,
+inline std::vector<std::shared_ptr<Descriptor>> proposals(const Descriptor& graph, const PlanTarget& target,
                                                           cudnnBackendHeurMode_t mode, const std::string& what) {
   Descriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, what);
   heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)
@@ -194,18 +239,13 @@ inline std::vector<std::unique_ptr<Descriptor>> proposals(const Descriptor& grap
   check(cudnnBackendGetAttribute(heuristic.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0,
                                  &count, nullptr),
         "cudnnBackendGetAttribute", what);
-  std::vector<std::unique_ptr<Descriptor>> configs;
+  std::vector<std::shared_ptr<Descriptor>> configs;
   std::vector<cudnnBackendDescriptor_t> places;
   for (std::int64_t i = 0; i < count; ++i) {
-    configs.push_back(std::make_unique<Descriptor>(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, what));
+    configs.push_back(std::make_shared<Descriptor>(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, what));
     places.push_back(configs.back()->get());
   }
-  std::int64_t given = 0;
-  if (count > 0)
-    check(cudnnBackendGetAttribute(heuristic.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, count,
-                                   &given, places.data()),
-          "cudnnBackendGetAttribute", what);
-  configs.resize(static_cast<std::size_t>(std::min(count, given)));
+  configs.resize(static_cast<std::size_t>(heuristic.get_parts(CUDNN_ATTR_ENGINEHEUR_RESULTS, places)));
   return configs;
 }
 
@@ -218,10 +258,12 @@ inline GraphPlan best_plan(const PlanTarget& target, const std::vector<const Des
   Descriptor graph(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, what);
   graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, parts);
   if (target.handle) graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
-  if (!graph.try_finalize()) return {};
+  const GraphPlan none{.plan = nullptr, .config = nullptr, .workspace = 0, .words = concat(what, " -> no engine")};
+  if (!graph.try_finalize()) return none;
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
     for (const auto& config : detail::proposals(graph, target, mode, what)) {
-      if (!detail::keeps_rules(*config, rules, what)) continue;
+      const detail::Engine engine(*config, what);
+      if (!engine.keeps(rules)) continue;
       auto plan = std::make_shared<Descriptor>(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, what);
       plan->set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, *config);
       if (target.handle) plan->set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
@@ -231,9 +273,12 @@ inline GraphPlan best_plan(const PlanTarget& target, const std::vector<const Des
       if (!plan->try_finalize()) continue;  // a proposal need not be possible
       const auto bytes =
           plan->values<std::int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1).at(0);
-      if (static_cast<std::size_t>(bytes) <= rules.workspace) return {plan, static_cast<std::size_t>(bytes)};
+      if (static_cast<std::size_t>(bytes) <= rules.workspace)
+        return {plan, config, static_cast<std::size_t>(bytes),
+                concat(what, " -> engine ", engine.index, " (knobs ", detail::knobs(*config, what), ")", engine.notes(),
+                       ", ", bytes, " bytes of workspace")};
     }
-  return {};
+  return none;
 }
 
 inline void execute(cudnnHandle_t handle, const GraphPlan& plan, const std::vector<std::int64_t>& names,

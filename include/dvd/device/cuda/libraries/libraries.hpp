@@ -1,6 +1,9 @@
 // What is asked of the vendor's libraries: convolutions of cuDNN, matrix products of cuBLASLt.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "dvd/device/cuda/scalar.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -52,5 +55,11 @@ struct ProductProblem {
 /// `bias` is null or of the result's type.
 void library_multiply(const ProductProblem& problem, const ProductSide& a, const ProductSide& b, void* result,
                       Index result_row, Index result_batch, const void* bias);
+
+/// What the libraries compute with, a line for every kind of convolution or product that there has been so far:
+/// "a 3x3 convolution of ... -> engine 5 (knobs 2=1), tensor cores, 0 bytes of workspace". Where two installations
+/// differ in bits, these lines show whether they differ in engines.
+std::vector<std::string> convolution_plans();
+std::vector<std::string> product_plans();
 
 }  // namespace dvd::cuda

@@ -41,6 +41,7 @@ class Convolutions {
   bool run(const ConvolutionProblem& problem, ConvolutionDirection direction, const void* x, const void* weight,
            const void* bias, const void* y) {
     const std::string what = words(problem, direction);
+    const Turn turn;
     const std::lock_guard lock(mutex_);
     if (!handle_) {
       check(cudnnCreate(&handle_), "cudnnCreate", what);

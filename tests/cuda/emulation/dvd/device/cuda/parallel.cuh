@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "dvd/device/cpu/parallel.hpp"
@@ -22,14 +24,29 @@ constexpr int lane_bytes = 16;
 
 template <int N>
 struct Lanes {
-  float value[N];
+  float value[static_cast<std::size_t>(N)];
 
   float& operator[](int i) { return value[i]; }
   float operator[](int i) const { return value[i]; }
 };
 
+namespace detail {
+
+/// Ends the process where a GPU would end the kernel: N elements are read and written up to 16 bytes at a time.
+template <int N, class T>
+void check_alignment(const T* x) {
+  constexpr int bytes = N * static_cast<int>(sizeof(T)), whole = bytes < lane_bytes ? bytes : lane_bytes;
+  if (reinterpret_cast<std::uintptr_t>(x) % whole == 0) return;
+  std::fprintf(stderr, "a kernel reads or writes %d bytes at a time at %p, which is no multiple of that\n", whole,
+               static_cast<const void*>(x));
+  std::abort();
+}
+
+}  // namespace detail
+
 template <int N, class T>
 Lanes<N> load(const T* x) {
+  detail::check_alignment<N>(x);
   Lanes<N> lanes;
   for (int i = 0; i < N; ++i) lanes.value[i] = static_cast<float>(x[i]);
   return lanes;
@@ -37,6 +54,7 @@ Lanes<N> load(const T* x) {
 
 template <int N, class T>
 void store(T* y, const Lanes<N>& lanes) {
+  detail::check_alignment<N>(y);
   for (int i = 0; i < N; ++i) y[i] = T(lanes.value[i]);
 }
 
@@ -47,11 +65,15 @@ inline bool aligned(const void* array) { return reinterpret_cast<std::uintptr_t>
 /// Pieces in an order that is none: threads have none either.
 template <class F>
 void emulate(Index size, const F& piece) {
-  EmulatedGpu::instance().submit(stream(), [=] {
-    cpu::parallel_chunks(size, 4096, [&](Index begin, Index end) {
-      for (Index i = end; i-- > begin;) piece(i);
+  const Turn turn;
+  const cudaStream_t here = stream();
+  if (emulated_begin("the launch of a kernel") == cudaSuccess)
+    EmulatedGpu::instance().submit(here, [=] {
+      cpu::parallel_chunks(size, 4096, [&](Index begin, Index end) {
+        for (Index i = end; i-- > begin;) piece(i);
+      });
     });
-  });
+  check_launch();
 }
 
 }  // namespace detail

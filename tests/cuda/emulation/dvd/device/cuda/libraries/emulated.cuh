@@ -3,8 +3,6 @@
 
 #include <cuda_runtime_api.h>
 
-#include <functional>
-
 #include "dvd/device/cuda/context.cuh"
 #include "dvd/device/cuda/libraries/libraries.hpp"
 
@@ -21,7 +19,11 @@ void with_type(NumberType type, const Work& work) {
     work(static_cast<bfloat16*>(nullptr));
 }
 
-inline void submit(const std::function<void()>& work) { EmulatedGpu::instance().submit(stream(), work); }
+template <class Work>
+void submit(const Work& work) {
+  const Turn turn;
+  EmulatedGpu::instance().submit(stream(), work);
+}
 
 }  // namespace detail
 

@@ -4,12 +4,16 @@
 
 #include <cuda_runtime_api.h>
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <numeric>
 #include <string>
 #include <vector>
 
 #include "dvd/core/tensor.hpp"
+#include "dvd/device/cuda/parallel.cuh"
 
 namespace {
 
@@ -86,5 +90,51 @@ TEST_CASE("copies of every size arrive, however many are under way") {
     same = same && many[static_cast<std::size_t>(i)].to_vector()[99] == static_cast<float>(i);
   CHECK(same);
 }
+
+// Whether a process that does this comes to a bad end.
+template <class Work>
+bool dies(const Work& work) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    std::freopen("/dev/null", "w", stderr);
+    std::freopen("/dev/null", "w", stdout);
+    work();
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+TEST_CASE("the emulation ends where a GPU would: loads and stores that are not aligned") {
+  alignas(16) float values[9] = {};
+  alignas(16) bfloat16 halves[17] = {};
+  const auto lanes = cuda::load<4>(values);
+  const auto wide = cuda::load<8>(halves);
+  CHECK(!dies([&] { cuda::load<4>(values + 4); }));
+  CHECK(!dies([&] { cuda::load<1>(values + 1); }));
+  CHECK(!dies([&] { cuda::store(values + 4, lanes); }));
+  CHECK(!dies([&] { cuda::store(halves + 8, wide); }));
+  CHECK(!dies([&] { cuda::load<8>(values); }));  // two loads
+  CHECK(dies([&] { cuda::load<4>(values + 1); }));
+  CHECK(dies([&] { cuda::load<2>(values + 1); }));
+  CHECK(dies([&] { cuda::load<8>(halves + 4); }));
+  CHECK(dies([&] { cuda::store(values + 2, lanes); }));
+  CHECK(dies([&] { cuda::store(halves + 1, wide); }));
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+TEST_CASE("the address sanitizer finds accesses to arrays that are free again") {
+  const volatile float* place = nullptr;
+  {
+    const Tensor<float, Cuda> x(Shape{100});
+    place = x.data();
+    CHECK(!dies([&] { static_cast<void>(place[99]); }));
+    CHECK(dies([&] { static_cast<void>(place[1000]); }));
+  }
+  CHECK(dies([&] { static_cast<void>(place[0]); }));
+}
+#endif
 
 }  // namespace

@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "dvd/core/tensor.hpp"
@@ -86,6 +89,72 @@ TEST_CASE("work that cannot be recorded is refused, and the device works on") {
   Cuda::Recording recording;
   for (int run = 0; run < 3; ++run) recording.run([&] { Cuda::scale(3, 2.0f, x.data(), x.data()); });
   CHECK(x.to_vector() == std::vector<float>{8, 16, 24});
+}
+
+TEST_CASE("what other threads ask for while one records is not recorded, and waits") {
+  Floats x = Floats::full(Shape{1000}, 1), sum = Floats::zeros(Shape{1000});
+  Cuda::Recording recording;
+  std::atomic<bool> begun = false, done = false;
+  const auto work = [&] {
+    Cuda::add(x.size(), x.data(), sum.data());
+    begun = true;
+    for (int i = 0; i < 50 && !done; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const Floats scratch = Floats::full(x.shape(), 3);
+    Cuda::add(x.size(), scratch.data(), sum.data());
+  };
+  recording.run(work);  // as it is
+  begun = false;
+  std::vector<float> own, uploaded;
+  std::string error;
+  std::thread other([&] {
+    while (!begun) std::this_thread::yield();
+    try {
+      std::vector<Floats> kept;
+      for (int i = 0; i < 10; ++i) kept.push_back(Floats::full(Shape{1000}, static_cast<float>(i)));
+      own = kept[7].to_vector();
+      uploaded = Floats(Shape{3}, std::vector<float>{1, 2, 3}).to_vector();
+    } catch (const Error& thrown) {
+      error = thrown.what();
+    }
+    done = true;
+  });
+  recording.run(work);
+  other.join();
+  for (int run = 0; run < 3; ++run) recording.run(work);
+  CHECK(error == "");
+  CHECK(own == std::vector<float>(1000, 7));
+  CHECK(uploaded == std::vector<float>{1, 2, 3});
+  CHECK(sum.to_vector() == std::vector<float>(1000, 5 * 4));
+}
+
+TEST_CASE("recorded work within recorded work is a part of it") {
+  Floats x = Floats::full(Shape{10}, 1);
+  Cuda::Recording outer, inner;
+  for (int run = 0; run < 4; ++run) outer.run([&] { inner.run([&] { Cuda::scale(10, 2.0f, x.data(), x.data()); }); });
+  CHECK(x.to_vector() == std::vector<float>(10, 16));
+  inner.run([&] { Cuda::scale(10, 3.0f, x.data(), x.data()); });
+  CHECK(x.to_vector() == std::vector<float>(10, 48));
+}
+
+TEST_CASE("work that throws is not taken for recorded: the next time it runs as it is") {
+  Floats x = Floats::full(Shape{10}, 1);
+  Cuda::Recording recording;
+  bool fails = true;
+  int calls = 0;
+  const auto work = [&] {
+    ++calls;
+    Cuda::scale(10, 2.0f, x.data(), x.data());
+    if (fails) throw Error("the work's own");
+  };
+  CHECK_THROWS_AS(recording.run(work), Error);
+  fails = false;
+  recording.run(work);
+  fails = true;
+  CHECK_THROWS_AS(recording.run(work), Error);
+  fails = false;
+  for (int run = 0; run < 3; ++run) recording.run(work);
+  CHECK(calls == 4);
+  CHECK(x.to_vector() == std::vector<float>(10, 32));
 }
 
 }  // namespace

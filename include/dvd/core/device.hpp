@@ -15,7 +15,8 @@
 //   peak_memory()                        the most bytes that were ever allocated at a time
 //   Recording                            of a piece of work on arrays that stay where they are: run(work) does it, and
 //                                        a device may record it and from then on replay the kernels without calling
-//                                        `work`, if `Recording::replays`; reset() forgets the record
+//                                        `work`, if `Recording::replays`; reset() forgets the record, as is due when
+//                                        anything changes that `work` reads on the host (see RecordingKey)
 //   copy_rows(blocks, rows, width, x, x_block, x_row, y, y_block, y_row)
 //                                        y[b * y_block + r * y_row + i] = x[b * x_block + r * x_row + i], i < width
 //

@@ -11,11 +11,12 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "dvd/core/instruction_set.hpp"
+#include "dvd/device/spans.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -35,39 +36,45 @@ struct ArenaSource {
 };
 
 /// First-fit allocation from large regions, in order of addresses. Thread-safe.
+///
+/// A recording of work holds the memory of the arrays that were taken and given back in it: whenever the work is
+/// replayed, it writes there. Recordings share that memory, as they are replayed one after the other, and where there
+/// is no other left it is lent, to arrays that are gone before the next replay; if one is not, `replayable` says so.
 class Arena {
  public:
+  /// What a recording holds, by number; 0 is of none.
+  using Claim = std::size_t;
+
   explicit Arena(const ArenaSource& source) : source_(source) {}
 
   void* take(std::size_t bytes) {
     const std::size_t size = rounded(bytes);
     const std::lock_guard lock(mutex_);
-    auto span = std::find_if(free_.begin(), free_.end(), [=](const auto& entry) { return entry.second >= size; });
-    if (span == free_.end()) span = grow(size);
-    std::byte* const begin = span->first;
-    const std::size_t left = span->second - size;
+    std::byte* begin = free_.cut(size);
+    if (!begin) begin = take_more(size);
+    const Span span{begin, size};
     source_.forbid(begin, size, false);
-    const auto next = free_.erase(span);
-    if (left > 0) free_.emplace_hint(next, begin + size, left);
     in_use_ += size;
     peak_ = std::max(peak_, in_use_);
     if (recording_) {
-      ++live_;
-      add_span(taken_, begin, size);
+      unreturned_.insert(span);
+      taken_.add(span, regions_);
+    } else if (held_.overlaps(span)) {
+      lent_.insert(span);
     }
     return begin;
   }
 
   void give(void* buffer, std::size_t bytes) noexcept {
-    const std::size_t size = rounded(bytes);
-    std::byte* const begin = static_cast<std::byte*>(buffer);
+    const Span span{static_cast<std::byte*>(buffer), rounded(bytes)};
     const std::lock_guard lock(mutex_);
-    in_use_ -= size;
-    if (recording_ && overlaps(taken_, begin, size)) --live_;
-    if (!recording_ && overlaps(held_, begin, size)) return;
-    source_.forbid(begin, size, true);
+    in_use_ -= span.size;
+    unreturned_.erase(span.begin);
+    lent_.erase(span.begin);
+    source_.forbid(span.begin, span.size, true);
     try {
-      add_free(begin, size);
+      free_.add(span, regions_);
+      if (!open_) hold_back(span);
     } catch (...) {  // no memory for the note that there is memory: the array is lost to the arena
     }
   }
@@ -82,42 +89,74 @@ class Arena {
     for (const auto& [begin, size] : free_) source_.discard(begin, size);
   }
 
-  /// From here to `end_recording`, notes what is taken. Memory held for earlier recordings is free meanwhile:
-  /// recordings are never replayed at the same time.
+  /// From here to `end_recording`, notes what is taken. Memory held for earlier recordings is free meanwhile.
   void begin_recording() {
     const std::lock_guard lock(mutex_);
-    for (const auto& [begin, size] : held_) {
-      source_.forbid(begin, size, true);
-      add_free(begin, size);
-    }
-    taken_ = held_;
-    held_.clear();
+    open();
     recording_ = true;
-    live_ = 0;
+    taken_.clear();
+    unreturned_.clear();
   }
 
-  /// Holds back all that was taken since, for as long as the arena lives. Returns how many arrays that were taken since
-  /// have not been given back.
-  std::ptrdiff_t end_recording() {
+  struct Recorded {
+    Claim claim;          ///< on all that was taken
+    std::ptrdiff_t left;  ///< arrays that were taken and not given back: if there are any, nothing is claimed
+  };
+
+  /// Ends a recording; its memory is held until `forget` where it is to be kept.
+  Recorded end_recording(bool keep = true) {
     const std::lock_guard lock(mutex_);
     recording_ = false;
-    held_ = std::move(taken_);
-    taken_.clear();
-    for (const auto& [begin, size] : held_) {
-      remove_free(begin, size);
-      source_.forbid(begin, size, false);
+    const auto left = static_cast<std::ptrdiff_t>(std::distance(unreturned_.begin(), unreturned_.end()));
+    Claim claim = 0;
+    if (keep && left == 0) {
+      claim = ++last_claim_;
+      for (const auto& [begin, size] : taken_) held_.add({begin, size}, regions_);
+      claims_.emplace(claim, std::move(taken_));
     }
-    return live_;
+    for (const auto& [begin, size] : unreturned_)
+      if (held_.overlaps({begin, size})) lent_.insert({begin, size});
+    taken_.clear();
+    unreturned_.clear();
+    close();
+    return {claim, left};
   }
 
-  /// Bytes in use now, the most that ever were, and those of all regions.
+  /// To be asked before every replay, after which nothing of the recording's memory is lent. Returns whether it may be
+  /// replayed: not so if an array lives there, and the work must be recorded anew.
+  bool replayable(Claim claim) {
+    const std::lock_guard lock(mutex_);
+    close();
+    return !lent_.overlaps(claims_.at(claim));
+  }
+
+  /// Frees what a recording held and no other one holds.
+  void forget(Claim claim) noexcept {
+    const std::lock_guard lock(mutex_);
+    try {
+      const bool was_open = open_;
+      open();
+      claims_.erase(claim);
+      held_.clear();
+      for (const auto& [other, spans] : claims_)
+        for (const auto& [begin, size] : spans) held_.add({begin, size}, regions_);
+      if (!was_open) close();
+    } catch (...) {  // as in give
+    }
+  }
+
+  /// Bytes in use now, the most that ever were, those of all regions and those that recordings hold.
   std::size_t in_use() const { return locked(in_use_); }
   std::size_t peak() const { return locked(peak_); }
   std::size_t reserved() const { return locked(reserved_); }
+  std::size_t held() const {
+    const std::lock_guard lock(mutex_);
+    std::size_t bytes = 0;
+    for (const auto& [begin, size] : held_) bytes += size;
+    return bytes;
+  }
 
  private:
-  using Spans = std::map<std::byte*, std::size_t>;  ///< by address; no two overlap
-
   std::size_t locked(const std::size_t& value) const {
     const std::lock_guard lock(mutex_);
     return value;
@@ -127,90 +166,75 @@ class Arena {
     return (bytes + source_.slack + source_.step - 1) / source_.step * source_.step;
   }
 
-  /// Adds a free span and joins it with its neighbours within its region.
-  void add_free(std::byte* begin, std::size_t size) {
-    auto after = free_.lower_bound(begin);
-    if (after != free_.end() && begin + size == after->first && !regions_.contains(after->first)) {
-      size += after->second;
-      after = free_.erase(after);
-    }
-    if (after != free_.begin() && !regions_.contains(begin)) {
-      const auto before = std::prev(after);
-      if (before->first + before->second == begin) {
-        before->second += size;
-        return;
+  /// What recordings hold becomes free, but for arrays there.
+  void open() {
+    if (open_) return;
+    open_ = true;
+    for (const auto& [begin, size] : held_) {
+      Spans unused;
+      unused.insert({begin, size});
+      for (const Span& lent : lent_.within({begin, size})) unused.remove(lent);
+      for (const auto& [first, bytes] : unused) {
+        source_.forbid(first, bytes, true);
+        free_.add({first, bytes}, regions_);
       }
     }
-    free_.emplace_hint(after, begin, size);
   }
 
-  /// Takes what is free of a span out of the free ones.
-  void remove_free(std::byte* begin, std::size_t size) {
-    std::byte* const end = begin + size;
-    auto span = free_.upper_bound(begin);
-    if (span != free_.begin()) --span;
-    while (span != free_.end() && span->first < end) {
-      std::byte* const first = span->first;
-      std::byte* const last = first + span->second;
-      if (last <= begin) {
-        ++span;
-        continue;
-      }
-      span = free_.erase(span);
-      if (first < begin) free_.emplace(first, static_cast<std::size_t>(begin - first));
-      if (end < last) free_.emplace(end, static_cast<std::size_t>(last - end));
+  /// What recordings hold is no longer free.
+  void close() {
+    if (!open_) return;
+    open_ = false;
+    for (const auto& [begin, size] : held_) hold_back({begin, size});
+  }
+
+  /// Takes out of the free memory what recordings hold of a span.
+  void hold_back(const Span& span) {
+    for (const Span& held : held_.within(span)) {
+      free_.remove(held);
+      source_.forbid(held.begin, held.size, false);
     }
   }
 
-  /// The union of spans and one more.
-  static void add_span(Spans& spans, std::byte* begin, std::size_t size) {
-    std::byte* end = begin + size;
-    auto span = spans.upper_bound(begin);
-    if (span != spans.begin() && std::prev(span)->first + std::prev(span)->second >= begin) --span;
-    while (span != spans.end() && span->first <= end) {
-      begin = std::min(begin, span->first);
-      end = std::max(end, span->first + span->second);
-      span = spans.erase(span);
-    }
-    spans.emplace(begin, static_cast<std::size_t>(end - begin));
-  }
-
-  static bool overlaps(const Spans& spans, std::byte* begin, std::size_t size) {
-    auto span = spans.upper_bound(begin);
-    if (span != spans.end() && span->first < begin + size) return true;
-    return span != spans.begin() && std::prev(span)->first + std::prev(span)->second > begin;
-  }
-
-  /// Another region. Where there is none, regions that are free as a whole go back first.
-  Spans::iterator grow(std::size_t size) {
-    for (int attempt = 0; attempt < 2; ++attempt) {
-      for (std::size_t region = std::max(size, source_.largest_region); region >= size;
-           region = region > size ? std::max(size, region / 2) : 0) {
-        if (void* const memory = source_.map(region)) {
-          reserved_ += region;
-          source_.forbid(memory, region, true);
-          regions_.emplace(static_cast<std::byte*>(memory), region);
-          return free_.emplace(static_cast<std::byte*>(memory), region).first;
-        }
-      }
-      if (recording_) break;  // giving memory back waits for the device, which a recording must not
+  /// An array where nothing free is large enough: in another region; where there is none, regions that are free as a
+  /// whole go back first; then in the memory of recordings.
+  std::byte* take_more(std::size_t size) {
+    if (grow(size)) return free_.cut(size);
+    if (!recording_) {  // giving memory back waits for the device, which a recording must not
       trim();
+      if (grow(size)) return free_.cut(size);
+      open();
+      if (std::byte* const lent = free_.cut(size)) return lent;
     }
     source_.out_of_memory(size, in_use_, reserved_);
-    return free_.end();
+    return nullptr;
   }
 
+  /// Adds a region of at least `size` bytes to the free memory, if there is one.
+  bool grow(std::size_t size) {
+    for (std::size_t region = std::max(size, source_.largest_region); region >= size;
+         region = region > size ? std::max(size, region / 2) : 0) {
+      auto* const memory = static_cast<std::byte*>(source_.map(region));
+      if (!memory) continue;
+      reserved_ += region;
+      source_.forbid(memory, region, true);
+      regions_.insert({memory, region});
+      free_.insert({memory, region});
+      return true;
+    }
+    return false;
+  }
+
+  /// Gives regions back that are free as a whole.
   void trim() {
-    for (auto region = regions_.begin(); region != regions_.end();) {
-      const auto span = free_.find(region->first);
-      if (span == free_.end() || span->second != region->second) {
-        ++region;
-        continue;
-      }
-      free_.erase(span);
-      source_.unmap(region->first, region->second);
-      reserved_ -= region->second;
-      region = regions_.erase(region);
+    std::vector<Span> unused;
+    for (const auto& [begin, size] : regions_)
+      if (free_.size_at(begin) == size && !held_.overlaps(Span{begin, size})) unused.push_back({begin, size});
+    for (const Span& region : unused) {
+      free_.erase(region.begin);
+      regions_.erase(region.begin);
+      source_.unmap(region.begin, region.size);
+      reserved_ -= region.size;
     }
   }
 
@@ -218,10 +242,12 @@ class Arena {
   mutable std::mutex mutex_;
   Spans free_;  ///< no two of one region touch
   Spans regions_;
-  Spans taken_;  ///< since `begin_recording`, and for recordings before
-  Spans held_;   ///< for recordings; neither free nor an array
-  bool recording_ = false;
-  std::ptrdiff_t live_ = 0;
+  Spans held_;                     ///< by recordings
+  std::map<Claim, Spans> claims_;  ///< the same, by each
+  Spans lent_;                     ///< arrays that lie in what is held
+  Spans taken_, unreturned_;       ///< since `begin_recording`: all of it, and the arrays that live
+  Claim last_claim_ = 0;
+  bool recording_ = false, open_ = false;
   std::size_t in_use_ = 0, peak_ = 0, reserved_ = 0;
 };
 

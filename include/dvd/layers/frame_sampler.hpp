@@ -137,8 +137,7 @@ Tensor<T, D> select_frames(const X& video, const std::type_identity_t<ChosenFram
   const Shape& shape = video.shape();
   require(shape.rank() == 5 && video.size() > 0 && shape[1] == frames.videos && frames.count > 0, frames.count,
           " frames of each of ", frames.videos, " videos cannot be selected from shape ", shape);
-  for (const Index row : frames.rows.values())
-    require(row < shape[0] * shape[1], "frame index ", row / shape[1], " is outside 0 .. ", shape[0] - 1);
+  frames.rows.check_below(shape[0] * shape[1], "frame index", shape[1]);
   Tensor<T, D> selected(Shape{frames.count, shape[1], shape[2], shape[3], shape[4]});
   D::gather_rows(frames.rows.size(), shape[2] * shape[3] * shape[4], video.data(), frames.rows.data(), selected.data());
   return selected;

@@ -4,8 +4,10 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <utility>
+#include <vector>
 
 #include "dvd/layers/layer.hpp"
+#include "dvd/layers/recording_key.hpp"
 #include "dvd/layers/replay.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -84,6 +86,9 @@ requires((std::same_as<typename First::scalar_type, typename Rest::scalar_type> 
     return backward_from<count - 1>(dy, cache, gradients);
   }
 
+  /// See settings_of.
+  std::vector<double> settings() const { return settings_of_all(std::make_integer_sequence<int, count>{}); }
+
   template <class F>
   void visit(const std::string& prefix, F& f) {
     visit_all(prefix, f, std::make_integer_sequence<int, count>{});
@@ -110,6 +115,11 @@ requires((std::same_as<typename First::scalar_type, typename Rest::scalar_type> 
       return backward_from<Position - 1>(dx, cache, gradients);
     else
       return dx;
+  }
+
+  template <int... Positions>
+  std::vector<double> settings_of_all(std::integer_sequence<int, Positions...>) const {
+    return settings_of(detail::at<Positions>(layers_)...);
   }
 
   template <class F, int... Positions>

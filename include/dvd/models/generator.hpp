@@ -10,6 +10,7 @@
 #include "dvd/layers/attention.hpp"
 #include "dvd/layers/columns.hpp"
 #include "dvd/layers/conv_gru.hpp"
+#include "dvd/layers/recording_key.hpp"
 #include "dvd/layers/replay.hpp"
 #include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/models/class_embedding.hpp"
@@ -84,6 +85,15 @@ class Generator {
   Generator(const DvdGanConfig& config, const Random& random) : Generator(config, config.generator_widths(), random) {}
 
   const DvdGanConfig& config() const { return config_; }
+
+  /// See settings_of.
+  std::vector<double> settings() const {
+    std::vector<double> all = settings_of(attention);
+    all.push_back(recompute);
+    for (const Stage& stage : stages)
+      for (const double each : settings_of(stage.gru)) all.push_back(each);
+    return all;
+  }
 
   Tensor<T, D> forward(const View& z, const Rows<D>& labels, Pass pass, Cache* cache = nullptr,
                        const States& states = {}, Index frames = 0) {

@@ -72,6 +72,9 @@ struct GeneratorNetworks {
     return generate(z, conditions.labels, conditions.frames, pass, cache, frames);
   }
 
+  /// See settings_of.
+  std::vector<double> settings() const { return settings_of(generator); }
+
   VideoSizes sizes() const {
     const DvdGanConfig& config = generator.config();
     return {config.frames,     config.image_height(), config.image_width(),    config.image_channels,

@@ -4,8 +4,10 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <utility>
+#include <vector>
 
 #include "dvd/core/is_finite.hpp"
+#include "dvd/layers/recording_key.hpp"
 #include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/models/video_gan.hpp"
 
@@ -42,6 +44,8 @@ class LayerDiscriminator {
   }
 
   double share() const { return share_; }
+  /// See settings_of.
+  std::vector<double> settings() const { return settings_of(layer); }
 
   /// Throws ArgumentError for videos that the layer does not take, and where its result has not one of the shapes
   /// above.

@@ -3,6 +3,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include "dvd/layers/recording_key.hpp"
 #include "dvd/models/generator_networks.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -20,8 +21,9 @@ class RecordedGenerator {
   using D = typename Networks::device_type;
   using View = ConstTensorView<T, D>;
 
-  /// `networks` must outlive this. Their weights may change between batches, in place, as training and loading do it.
-  explicit RecordedGenerator(Networks& networks) : networks_(networks) {}
+  /// `networks` must outlive this. Their weights may change between batches; where they move, or settings change, the
+  /// work is recorded anew.
+  explicit RecordedGenerator(Networks& networks) : networks_(networks), contents_(contents(networks)) {}
 
   /// The frames made, `[frames, N, H, W, C]` in [-1, 1], from latents z `[N, latent_dim]`, labels (none, if there are
   /// no classes) and, where the model continues videos, `condition` `[condition_frames, N, H, W, C]`; in an array that
@@ -40,6 +42,7 @@ class RecordedGenerator {
         if (condition) condition_.copy_from(condition);
       } else {
         recording_.reset();
+        videos_ = {};  // whatever is thrown before all is in its place, the next call begins anew
         z_ = z.clone();
         labels_ = Rows<D>(labels.values());
         condition_ = condition.clone();
@@ -47,6 +50,11 @@ class RecordedGenerator {
         videos_ = Tensor<T, D>(
             Shape{frames, z.extent(0), config.image_height(), config.image_width(), config.image_channels});
       }
+      RecordingKey key;
+      key.add(contents_, false);
+      key.add(settings_of(networks_));
+      if (key != key_) recording_.reset();
+      key_ = std::move(key);
       recording_.run([this] {
         videos_.copy_from(networks_.generate(z_, labels_, condition_, Pass::evaluate(), nullptr, videos_.extent(0)));
       });
@@ -56,6 +64,8 @@ class RecordedGenerator {
 
  private:
   Networks& networks_;
+  Contents<FullPrecision<T>, D> contents_;
+  RecordingKey key_;
   Tensor<T, D> z_, condition_, videos_;
   Rows<D> labels_;
   typename D::Recording recording_;

@@ -7,6 +7,7 @@
 
 #include "dvd/layers/attention.hpp"
 #include "dvd/layers/frame_sampler.hpp"
+#include "dvd/layers/recording_key.hpp"
 #include "dvd/layers/residual_block.hpp"
 #include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/models/config.hpp"
@@ -59,6 +60,8 @@ class SpatialDiscriminator {
 
   /// How many frames of every video it is given.
   Index sampled_frames() const { return sampled_frames_; }
+  /// See settings_of.
+  std::vector<double> settings() const { return settings_of(attention); }
 
   /// Judges the batch's chosen frames.
   Scores forward(const VideoBatch<T, D>& batch, Pass pass, Cache* cache = nullptr) {

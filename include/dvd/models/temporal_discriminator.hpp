@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dvd/layers/attention.hpp"
+#include "dvd/layers/recording_key.hpp"
 #include "dvd/layers/residual_block.hpp"
 #include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/layers/temporal_downsampler.hpp"
@@ -74,6 +75,9 @@ class TemporalDiscriminator {
     require(std::min(height, width) >= needed, "the temporal downsampler leaves ", height, "x", width, " of ", height_,
             "x", width_, " pixels, but the temporal discriminator needs at least ", needed, "x", needed);
   }
+
+  /// See settings_of.
+  std::vector<double> settings() const { return settings_of(downsampler, attention); }
 
   Scores forward(const VideoBatch<T, D>& batch, Pass pass, Cache* cache = nullptr) {
     const View& video = batch.videos;

@@ -100,6 +100,9 @@ concept SamplesFramesOrNot = samples_frames_or_not<X>;
 ///     Index sampled_frames() const;     for real and for generated ones, as `VideoBatch::frames`
 ///     static constexpr bool draws_at_random = true;     its work differs from pass to pass (see Pass::random), so a
 ///                                                       device must not record it
+///     std::vector<double> settings() const;     values that its work depends on and that may change between updates,
+///                                               besides parameters and buffers: see settings_of. A VideoGenerator
+///                                               may have it, too
 ///
 /// In an update of the discriminators it is given real and generated videos as one batch, real ones first; in one of
 /// the generator generated ones alone, unless a loss sees real scores, too.

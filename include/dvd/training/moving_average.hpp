@@ -3,7 +3,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
-#include "dvd/core/parameter.hpp"
+#include "dvd/layers/recording_key.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -28,6 +28,12 @@ class MovingAverage {
   void advance(Index update) {
     const T decays[] = {update <= options_.start ? T{0} : static_cast<T>(options_.decay), T{0}};
     decays_.assign(decays);
+  }
+
+  /// Adds what `step` depends on to the key of a recording.
+  void add_to(RecordingKey& key) const {
+    key.add(source_, false);
+    key.add(average_, false);
   }
 
   /// Follows, unless the number `apply` is 0. Kernels alone: the same work every time.

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "dvd/layers/recording_key.hpp"
 #include "dvd/layers/replay.hpp"
 #include "dvd/training/fault.hpp"
 #include "dvd/training/input_checks.hpp"
@@ -68,7 +69,7 @@ class Updates {
     require(static_cast<Index>(queued_discriminator_.size()) + 1 < history_.extent(0), "a step has ",
             history_.extent(0) - 1, " updates of the discriminators, not more");
     place(parts, discriminator_batch_, discriminator_recording_);
-    run(discriminator_recording_, discriminator_optimizer_, [this] { update_discriminators(); });
+    run(discriminator_recording_, discriminator_key_, discriminator_optimizer_, [this] { update_discriminators(); });
     note(static_cast<Index>(queued_discriminator_.size()));
     queued_discriminator_.push_back(std::move(parts));
   }
@@ -79,7 +80,7 @@ class Updates {
     check_inputs(expected_, parts);
     place(parts, generator_batch_, generator_recording_);
     average_.advance(update);
-    run(generator_recording_, generator_optimizer_, [this] { update_generator(); });
+    run(generator_recording_, generator_key_, generator_optimizer_, [this] { update_generator(); });
     note(static_cast<Index>(queued_discriminator_.size()));
     queued_generator_.push_back(std::move(parts));
   }
@@ -203,16 +204,36 @@ class Updates {
     for (std::size_t i = 0; i < parts.size(); ++i) batch[i].assign(parts[i], expected_.sizes.condition_frames);
   }
 
-  /// Does or replays an update, which `optimizer` counts unless it throws.
+  /// What an update depends on besides its inputs: that of the generator, or of the discriminators.
+  template <class Optimizer>
+  RecordingKey key_of(bool generator, Optimizer& optimizer) {
+    RecordingKey key;
+    for (const Contents<P, D>* network : networks()) key.add(*network, (network == &generator_) == generator);
+    average_.add_to(key);
+    const auto add = [&](const std::string&, const Tensor<P, D>& remembered) { key.add(remembered); };
+    optimizer.visit(add);
+    key.add(settings_of(gan_.networks()));
+    gan_.for_each_discriminator([&]<class X>(const std::string&, X& discriminator) {
+      key.add(settings_of(discriminator));
+      key.add({share_of(discriminator)});
+    });
+    return key;
+  }
+
+  /// Does or replays an update, which `optimizer` counts unless it throws. `key` is that of the update before.
   template <class Optimizer, class Work>
-  void run(typename D::Recording& recording, Optimizer& optimizer, const Work& work) {
+  void run(typename D::Recording& recording, RecordingKey& key, Optimizer& optimizer, const Work& work) {
     const Index steps = optimizer.steps();
-    optimizer.advance();
     try {
-      if (record_)
+      optimizer.advance();
+      if (record_ && D::Recording::replays) {
+        const bool generator = &recording == &generator_recording_;
+        if (key_of(generator, optimizer) != key) recording.reset();
         recording.run(work);
-      else
+        key = key_of(generator, optimizer);  // of now: the first update makes the gradients' arrays
+      } else {
         work();
+      }
     } catch (...) {
       optimizer.set_steps(steps);
       recording.reset();
@@ -367,6 +388,7 @@ class Updates {
 
   std::vector<UpdateBatch<T, D>> discriminator_batch_, generator_batch_;
   typename D::Recording discriminator_recording_, generator_recording_;
+  RecordingKey discriminator_key_, generator_key_;
   Tensor<P, D> sound_{Shape{1}};  ///< 1 as long as all was finite since `begin`, then 0
   Tensor<P, D> numbers_;          ///< of an update
   Tensor<P, D> history_;          ///< [updates of a step, numbers and sound_]

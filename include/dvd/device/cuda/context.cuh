@@ -5,6 +5,9 @@
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
+#include <atomic>
+#include <iomanip>
 #include <mutex>
 #include <sstream>
 #include <string>
@@ -20,13 +23,24 @@ inline cudaStream_t stream();
 /// The stream that copies from the host run on.
 inline cudaStream_t copy_stream();
 
-/// Whether the stream of kernels records just now. What would wait for the GPU throws then.
+/// Whether this thread records just now what it asks of the GPU. What would wait for the GPU throws then.
 inline bool is_recording();
+
+/// A thread's turn at the stream of kernels: held by whoever asks for work there while it asks, and all along by
+/// whoever records, so that what other threads ask for waits instead of being recorded, too. One thread may hold
+/// several. Whoever needs another lock as well takes the turn first.
+class Turn {
+ public:
+  Turn();
+
+ private:
+  std::lock_guard<std::recursive_mutex> lock_;
+};
 
 /// "GPU 0 (NVIDIA H200)".
 inline std::string device_words();
 
-/// Throws Error, saying which `call` failed, on what and why, unless `status` is success.
+/// Throws Error, saying which `call` failed, on what and why, unless `status` is success; OutOfMemory, if that is why.
 inline void check(cudaError_t status, const char* call, const std::string& what = "");
 
 /// Throws Error if the kernel launched last could not be.
@@ -43,7 +57,25 @@ struct Context {
 
 inline std::mutex choice_mutex;
 inline int chosen = 0;
-inline bool in_use = false, tf32_setting = false, recording_now = false;
+inline std::atomic<bool> in_use = false, tf32_setting = false;
+inline thread_local bool recording_here = false;
+
+inline std::recursive_mutex& turns() {
+  static auto& turns = *new std::recursive_mutex;  // never destroyed: arrays may outlive every static object
+  return turns;
+}
+
+inline const char* const smaller = "use a smaller batch, fewer channels, a lower resolution or the CPU (--device cpu)";
+
+inline std::string gibibytes(std::size_t bytes) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(1) << static_cast<double>(bytes) / (std::size_t{1} << 30) << " GiB";
+  return text.str();
+}
+
+/// What arrays leave of the GPU's memory to the driver, which needs some for graphs, for the code of kernels that run
+/// for the first time, and for the libraries.
+inline std::size_t reserve_of(std::size_t total) { return std::min(std::size_t{256} << 20, total / 16); }
 
 inline std::string version_words(int version) { return concat(version / 1000, ".", version % 1000 / 10); }
 
@@ -72,7 +104,14 @@ inline Context* make_context() {
   if (chosen >= count)
     throw NoDevice(
         concat("there is no GPU ", chosen, ", only ", count == 1 ? "GPU 0" : concat("GPUs 0 to ", count - 1)));
-  auto* const context = new Context;  // never destroyed: arrays may outlive every static object
+  struct Unfinished : Context {
+    ~Unfinished() {
+      if (compute) cudaStreamDestroy(compute);
+      if (copies) cudaStreamDestroy(copies);
+    }
+  };
+  Unfinished made;
+  Context* const context = &made;
   context->device = chosen;
   check(cudaSetDevice(chosen), "cudaSetDevice");
   cudaDeviceProp properties;
@@ -83,12 +122,19 @@ inline Context* make_context() {
                           properties.minor, ", and 8.0 or more is needed; use the CPU (--device cpu)"));
   check(cudaStreamCreateWithFlags(&context->compute, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
   check(cudaStreamCreateWithFlags(&context->copies, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  auto* const finished = new Context(made);  // never destroyed: arrays may outlive every static object
+  made.compute = made.copies = nullptr;
   in_use = true;
-  return context;
+  return finished;
+}
+
+inline Context& the_context() {
+  static Context& the_one = *make_context();
+  return the_one;
 }
 
 inline Context& context() {
-  static Context& the_one = *make_context();
+  Context& the_one = the_context();
   thread_local bool set = false;  // every thread has a current device of its own
   if (!set) {
     check(cudaSetDevice(the_one.device), "cudaSetDevice");
@@ -102,20 +148,26 @@ inline Context& context() {
 inline cudaStream_t stream() { return detail::context().compute; }
 inline cudaStream_t copy_stream() { return detail::context().copies; }
 
-inline bool is_recording() { return detail::recording_now; }
+inline bool is_recording() { return detail::recording_here; }
+
+inline Turn::Turn() : lock_(detail::turns()) {}
 
 inline std::string device_words() {
-  return concat("GPU ", detail::context().device, " (", detail::context().name, ")");
+  return concat("GPU ", detail::the_context().device, " (", detail::the_context().name, ")");
 }
 
 inline void check(cudaError_t status, const char* call, const std::string& what) {
   if (status == cudaSuccess) return;
   cudaGetLastError();
-  std::ostringstream message;
-  message << call << (what.empty() ? "" : " of ") << what << " failed";
-  if (detail::in_use) message << " on " << device_words();
-  message << ": " << cudaGetErrorString(status) << " (" << cudaGetErrorName(status) << ")";
-  throw Error(message.str());
+  const std::string words = concat(call, what.empty() ? "" : " of ", what);
+  const std::string where = detail::in_use ? concat(" on ", device_words()) : "";
+  if (status != cudaErrorMemoryAllocation)
+    throw Error(concat(words, " failed", where, ": ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")"));
+  std::size_t free = 0, total = 0;
+  if (cudaMemGetInfo(&free, &total) != cudaSuccess) cudaGetLastError();
+  throw OutOfMemory(concat("out of memory: ", words, " failed", where, ", where ", detail::gibibytes(free), " of ",
+                           detail::gibibytes(total), " are free; ", detail::smaller),
+                    total, total - detail::reserve_of(total));  // how much it wanted, the driver does not say
 }
 
 inline void check_launch() { check(cudaGetLastError(), "the launch of a kernel"); }
@@ -143,7 +195,10 @@ DVD_CUDA_DEFINITION std::string Memory::description() { return detail::context()
 DVD_CUDA_DEFINITION void Memory::allow_tf32(bool allow) { detail::tf32_setting = allow; }
 DVD_CUDA_DEFINITION bool Memory::tf32_allowed() { return detail::tf32_setting; }
 
-DVD_CUDA_DEFINITION void Memory::synchronize() { check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize"); }
+DVD_CUDA_DEFINITION void Memory::synchronize() {
+  const Turn turn;
+  check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+}
 
 }  // namespace dvd::cuda
 

@@ -11,6 +11,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, const Arguments&... arguments) {
+  const Turn turn;
   kernel<<<grid, block, 0, stream()>>>(arguments...);
   check_launch();
 }

@@ -25,7 +25,7 @@ class Uploads {
  public:
   void copy(const void* host, void* device, std::size_t bytes) {
     const std::lock_guard lock(mutex_);
-    if (!pinned_) create();
+    if (!arrived_) create();
     const auto* from = static_cast<const std::byte*>(host);
     auto* to = static_cast<std::byte*>(device);
     while (bytes > 0) {
@@ -49,26 +49,36 @@ class Uploads {
 
   void create() {
     void* memory = nullptr;
-    const cudaError_t status = cudaMalloc(&memory, ring);
-    if (status == cudaErrorMemoryAllocation) out_of_memory(ring, pool().in_use(), pool().reserved());
-    check(status, "cudaMalloc", "the copies' ring");
-    on_device_ = static_cast<std::byte*>(memory);
-    check(cudaMallocHost(&memory, ring), "cudaMallocHost", "the copies' ring");
-    pinned_ = static_cast<std::byte*>(memory);
+    if (!on_device_) {
+      check(cudaMalloc(&memory, ring), "cudaMalloc", "the copies' ring");
+      on_device_ = static_cast<std::byte*>(memory);
+    }
+    if (!pinned_) {
+      check(cudaMallocHost(&memory, ring), "cudaMallocHost", "the copies' ring");
+      pinned_ = static_cast<std::byte*>(memory);
+    }
     check(cudaEventCreateWithFlags(&arrived_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
   }
 
   void copy_piece(const std::byte* from, std::byte* to, std::size_t bytes) {
     const std::size_t size = (bytes + alignment - 1) / alignment * alignment;
     const std::size_t begin = place(size);
-    std::memcpy(pinned_ + begin, from, bytes);
-    check(cudaMemcpyAsync(on_device_ + begin, pinned_ + begin, bytes, cudaMemcpyHostToDevice, copy_stream()),
-          "cudaMemcpyAsync");
-    check(cudaEventRecord(arrived_, copy_stream()), "cudaEventRecord");
-    check(cudaStreamWaitEvent(stream(), arrived_, 0), "cudaStreamWaitEvent");
-    check(cudaMemcpyAsync(to, on_device_ + begin, bytes, cudaMemcpyDeviceToDevice, stream()), "cudaMemcpyAsync");
     const cudaEvent_t done = event();
-    check(cudaEventRecord(done, stream()), "cudaEventRecord");
+    std::memcpy(pinned_ + begin, from, bytes);
+    try {
+      check(cudaMemcpyAsync(on_device_ + begin, pinned_ + begin, bytes, cudaMemcpyHostToDevice, copy_stream()),
+            "cudaMemcpyAsync");
+      check(cudaEventRecord(arrived_, copy_stream()), "cudaEventRecord");
+      const Turn turn;
+      check(cudaStreamWaitEvent(stream(), arrived_, 0), "cudaStreamWaitEvent");
+      check(cudaMemcpyAsync(to, on_device_ + begin, bytes, cudaMemcpyDeviceToDevice, stream()), "cudaMemcpyAsync");
+      check(cudaEventRecord(done, stream()), "cudaEventRecord");
+    } catch (...) {  // nothing tells when the place is free again but that both streams have come to an end
+      for (const cudaStream_t each : {copy_stream(), stream()})
+        if (cudaStreamSynchronize(each) != cudaSuccess) cudaGetLastError();
+      events_.push_back(done);
+      throw;
+    }
     pieces_.push_back({begin, begin + size, done});
     next_ = begin + size;
   }
@@ -82,8 +92,8 @@ class Uploads {
     for (std::size_t i = 0; i < pieces_.size(); ++i)
       if (in_the_way(pieces_[i])) last = i + 1;
     if (pieces_.size() > most_pieces) last = std::max<std::size_t>(last, 1);
-    for (; last > 0; --last) {
-      check(cudaEventSynchronize(pieces_.front().done), "cudaEventSynchronize");
+    if (last > 0) check(cudaEventSynchronize(pieces_[last - 1].done), "cudaEventSynchronize");
+    for (; last > 0; --last) {  // those before it came to their end before it
       events_.push_back(pieces_.front().done);
       pieces_.pop_front();
     }
@@ -132,6 +142,7 @@ DVD_CUDA_DEFINITION void Memory::upload(const void* host, void* device, std::siz
 DVD_CUDA_DEFINITION void Memory::download(const void* device, void* host, std::size_t bytes) {
   if (bytes == 0) return;
   detail::refuse_while_recording("a download");
+  const Turn turn;
   check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync");
   check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
 }

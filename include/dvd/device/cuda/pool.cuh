@@ -5,28 +5,24 @@
 
 #include <cuda_runtime_api.h>
 
-#include <iomanip>
 #include <memory>
-#include <sstream>
 
 #include "dvd/device/arena.hpp"
 #include "dvd/device/cuda/context.cuh"
 #include "dvd/device/cuda/definition.hpp"
+#include "dvd/device/cuda/forbid.cuh"
 #include "dvd/device/cuda/memory.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace detail {
 
-inline std::string gibibytes(std::size_t bytes) {
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(1) << static_cast<double>(bytes) / (std::size_t{1} << 30) << " GiB";
-  return text.str();
-}
-
 inline void* map_region(std::size_t bytes) {
   void* memory = nullptr;
   stream();  // chooses the GPU
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  if (free < bytes + reserve_of(total)) return nullptr;
   const cudaError_t status = cudaMalloc(&memory, bytes);
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
@@ -37,17 +33,16 @@ inline void* map_region(std::size_t bytes) {
 }
 
 inline void unmap_region(void* region, std::size_t) {
-  cudaStreamSynchronize(stream());  // kernels may still work on what the host has let go
-  cudaFree(region);
+  // Kernels may still work on what the host has let go. An error of theirs will be met again by whoever waits for them.
+  if (cudaStreamSynchronize(stream()) != cudaSuccess) cudaGetLastError();
+  if (cudaFree(region) != cudaSuccess) cudaGetLastError();
 }
 
 inline void out_of_memory(std::size_t bytes, std::size_t used, std::size_t reserved) {
   std::size_t free = 0, total = 0;
-  cudaMemGetInfo(&free, &total);
+  if (cudaMemGetInfo(&free, &total) != cudaSuccess) cudaGetLastError();
   throw OutOfMemory(concat("out of memory: ", device_words(), " has ", gibibytes(total), ", this program holds ",
-                           gibibytes(reserved), " and needs ", gibibytes(bytes),
-                           " more at a stretch; use a smaller batch, fewer channels, a lower resolution or the CPU ",
-                           "(--device cpu)"),
+                           gibibytes(reserved), " and needs ", gibibytes(bytes), " more at a stretch; ", smaller),
                     used + bytes, reserved + free);
 }
 
@@ -59,12 +54,13 @@ inline Arena& pool() {
                                   .largest_region = std::size_t{1} << 30,
                                   .map = detail::map_region,
                                   .unmap = detail::unmap_region,
-                                  .forbid = [](void*, std::size_t, bool) {},
+                                  .forbid = detail::forbid,
                                   .out_of_memory = detail::out_of_memory});
   return pool;
 }
 
 DVD_CUDA_DEFINITION std::shared_ptr<void> Memory::allocate(std::size_t bytes) {
+  const Turn turn;  // what another thread records would hold this array's memory
   return {pool().take(bytes), [bytes](void* array) { pool().give(array, bytes); }};
 }
 

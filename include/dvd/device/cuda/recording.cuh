@@ -14,83 +14,93 @@ namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace detail {
 
-/// Records while it lives.
+/// Records while it lives, which is this thread's turn.
 class Capture {
  public:
   Capture() {
     pool().begin_recording();
     const cudaError_t status = cudaStreamBeginCapture(stream(), cudaStreamCaptureModeRelaxed);
-    if (status != cudaSuccess) {
-      pool().end_recording();
-      check(status, "cudaStreamBeginCapture");
-    }
-    recording_now = true;
+    if (status != cudaSuccess) pool().end_recording(false);
+    check(status, "cudaStreamBeginCapture");
+    recording_here = true;
   }
   Capture(const Capture&) = delete;
   Capture& operator=(const Capture&) = delete;
 
   ~Capture() {
-    if (!recording_now) return;
-    cudaGraph_t graph = nullptr;
-    cudaStreamEndCapture(stream(), &graph);
-    if (graph) cudaGraphDestroy(graph);
-    cudaGetLastError();
-    recording_now = false;
-    pool().end_recording();
+    if (recording_here) {
+      if (end() != cudaSuccess) cudaGetLastError();
+      pool().end_recording(false);
+    }
+    if (graph_ && cudaGraphDestroy(graph_) != cudaSuccess) cudaGetLastError();
   }
 
-  /// What was recorded.
-  cudaGraph_t finish() {
-    cudaGraph_t graph = nullptr;
-    recording_now = false;
-    const cudaError_t status = cudaStreamEndCapture(stream(), &graph);
-    const std::ptrdiff_t left = pool().end_recording();
+  /// Ends it. Returns what was recorded, which goes with this object.
+  cudaGraph_t finish(Arena::Claim& claim) {
+    const cudaError_t status = end();
+    const Arena::Recorded recorded = pool().end_recording(status == cudaSuccess);
+    claim = recorded.claim;
     check(status, "cudaStreamEndCapture");
-    if (left > 0) {
-      cudaGraphDestroy(graph);
-      throw Error(concat("work that leaves ", left, " arrays behind cannot be recorded; run it without a recording ",
-                         "(TrainerOptions::record = false)"));
-    }
-    return graph;
+    if (recorded.left > 0)
+      throw Error(concat("work that leaves ", recorded.left, " arrays behind cannot be recorded; run it without a ",
+                         "recording (TrainerOptions::record = false)"));
+    return graph_;
   }
+
+ private:
+  cudaError_t end() {
+    recording_here = false;
+    return cudaStreamEndCapture(stream(), &graph_);
+  }
+
+  Turn turn_;
+  cudaGraph_t graph_ = nullptr;
 };
 
 }  // namespace detail
 
+/// A graph, and the part of the pool that it works in.
 struct Recording::Graph {
   cudaGraphExec_t exec = nullptr;
+  Arena::Claim claim = 0;
+  bool tf32 = Memory::tf32_allowed();  ///< its products' algorithms are chosen by that
 
-  Graph() = default;
+  explicit Graph(const std::function<void()>& work) {
+    detail::Capture capture;
+    work();
+    const cudaGraph_t graph = capture.finish(claim);
+    const cudaError_t status = cudaGraphInstantiate(&exec, graph, 0);
+    if (status == cudaSuccess) return;
+    pool().forget(claim);
+    check(status, "cudaGraphInstantiate");
+  }
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
   ~Graph() {
-    if (!exec) return;
-    cudaStreamSynchronize(stream());  // it may still be running
-    cudaGraphExecDestroy(exec);
+    const Turn turn;
+    if (cudaStreamSynchronize(detail::the_context().compute) != cudaSuccess) cudaGetLastError();  // it may be running
+    if (cudaGraphExecDestroy(exec) != cudaSuccess) cudaGetLastError();
+    pool().forget(claim);
   }
 };
 
 DVD_CUDA_DEFINITION void Recording::run(const std::function<void()>& work) {
-  if (!graph_ && runs_++ == 0) return work();
-  if (!graph_) {
-    cudaGraph_t graph = nullptr;
-    {
-      detail::Capture capture;
-      work();
-      graph = capture.finish();
-    }
-    auto recorded = std::make_shared<Graph>();
-    const cudaError_t status = cudaGraphInstantiate(&recorded->exec, graph, 0);
-    cudaGraphDestroy(graph);
-    check(status, "cudaGraphInstantiate");
-    graph_ = std::move(recorded);
+  if (is_recording()) return work();  // a part of what is recorded
+  if (graph_ && graph_->tf32 != Memory::tf32_allowed()) reset();
+  if (!graph_ && !prepared_) {
+    work();
+    prepared_ = true;
+    return;
   }
+  const Turn turn;  // nobody else takes the recordings' memory between here and the launch
+  if (graph_ && !pool().replayable(graph_->claim)) graph_.reset();
+  if (!graph_) graph_ = std::make_shared<Graph>(work);
   check(cudaGraphLaunch(graph_->exec, stream()), "cudaGraphLaunch");
 }
 
 DVD_CUDA_DEFINITION void Recording::reset() {
   graph_.reset();
-  runs_ = 0;
+  prepared_ = false;
 }
 
 }  // namespace dvd::cuda

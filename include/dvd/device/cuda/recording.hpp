@@ -13,7 +13,9 @@ namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 /// A piece of work that is to be done many times, on arrays that stay where they are. The first time it runs as it is,
 /// which lets libraries choose their algorithms; the second time it is recorded, and from then on replayed: none of its
 /// host code runs again. It must wait for nothing and leave no array behind that it has made. Replayed work shares one
-/// part of the pool with all other recordings.
+/// part of the pool with all other recordings, which is lent to other arrays where there is no more memory, and free
+/// again with the last recording. Work is recorded anew when such an array still lives, or when `allow_tf32` has
+/// changed; for what else it depends on, see RecordingKey. While a thread records, what others ask of the GPU waits.
 class Recording {
  public:
   static constexpr bool replays = true;
@@ -26,7 +28,7 @@ class Recording {
  private:
   struct Graph;
   std::shared_ptr<Graph> graph_;
-  int runs_ = 0;
+  bool prepared_ = false;  ///< has run once as it is
 };
 
 }  // namespace dvd::cuda

@@ -246,6 +246,7 @@ class Products {
 DVD_CUDA_DEFINITION void library_multiply(const ProductProblem& problem, const ProductSide& a, const ProductSide& b,
                                           void* result, Index result_row, Index result_batch, const void* bias) {
   if (problem.rows == 0 || problem.columns == 0 || problem.depth == 0 || problem.batches == 0) return;
+  const Turn turn;
   stream();  // chooses the GPU
   detail::Products::instance().multiply(problem, a, b, result, result_row, result_batch, bias);
 }

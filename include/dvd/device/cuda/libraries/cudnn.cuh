@@ -45,6 +45,7 @@ class Convolutions {
   bool run(const ConvolutionProblem& problem, ConvolutionDirection direction, const void* x, const void* weight,
            const void* bias, const void* y) {
     const std::string what = words(problem, direction);
+    const Turn turn;
     const std::lock_guard lock(mutex_);
     if (!handle_) create_handle(what);
     const GraphPlan& plan = plan_for(problem, direction, bias != nullptr, what);

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "dvd/device/cpu/parallel.hpp"
@@ -24,15 +26,30 @@ constexpr int lane_bytes = 16;
 
 template <int N>
 struct Lanes {
-  float value[N];
+  float value[static_cast<std::size_t>(N)];
 
   float& operator[](int i) { return value[i]; }
   float operator[](int i) const { return value[i]; }
 };
 
+namespace detail {
+
+/// Ends the process where a GPU would end the kernel: N elements are read and written up to 16 bytes at a time.
+template <int N, class T>
+void check_alignment(const T* x) {
+  constexpr int bytes = N * static_cast<int>(sizeof(T)), whole = bytes < lane_bytes ? bytes : lane_bytes;
+  if (reinterpret_cast<std::uintptr_t>(x) % whole == 0) return;
+  std::fprintf(stderr, "a kernel reads or writes %d bytes at a time at %p, which is no multiple of that\n", whole,
+               static_cast<const void*>(x));
+  std::abort();
+}
+
+}  // namespace detail
+
 template <int N, class T>
 Lanes<N> load(const T* x) {
   if (emulated_footprint) emulated_footprint->touch(x, N * sizeof(T), false);
+  detail::check_alignment<N>(x);
   Lanes<N> lanes;
   for (int i = 0; i < N; ++i) lanes.value[i] = static_cast<float>(x[i]);
   return lanes;
@@ -40,6 +57,7 @@ Lanes<N> load(const T* x) {
 
 template <int N, class T>
 void store(T* y, const Lanes<N>& lanes) {
+  detail::check_alignment<N>(y);
   if (emulated_footprint) return emulated_footprint->touch(y, N * sizeof(T), true);
   for (int i = 0; i < N; ++i) y[i] = T(lanes.value[i]);
 }
@@ -60,6 +78,15 @@ namespace detail {
 
 inline bool aligned(const void* array) { return reinterpret_cast<std::uintptr_t>(array) % lane_bytes == 0; }
 
+/// A launch that does this work, of which `describe` tells.
+template <class Work, class Describe>
+void launch(const Work& work, const Describe& describe) {
+  const Turn turn;
+  const cudaStream_t here = stream();
+  if (emulated_begin("the launch of a kernel") == cudaSuccess) EmulatedGpu::instance().submit(here, work, describe);
+  check_launch();
+}
+
 /// A launch of Body, `piece` being what a thread does, in an order that is none: threads have none either.
 template <class Body, class F>
 void emulate(Index size, const F& piece) {
@@ -69,7 +96,7 @@ void emulate(Index size, const F& piece) {
       for (Index i = end; i-- > begin;) piece(i);
     });
   };
-  EmulatedGpu::instance().submit(stream(), work, [&] {
+  launch(work, [&] {
     EmulatedWork described{EmulatedWork::kernel, emulated_name<Body>()};
     if (EmulatedCounting::instance().dry) measure_pieces(size, piece, described);
     return described;
@@ -126,7 +153,7 @@ void reduce(Index rows, Index columns, const Body& body) {
       body.finish(row, parts[0]);
     });
   };
-  EmulatedGpu::instance().submit(stream(), work, [&] {
+  detail::launch(work, [&] {
     EmulatedWork described{EmulatedWork::kernel, emulated_name<Body>()};
     if (!EmulatedCounting::instance().dry) return described;
     Value value = body.identity();
@@ -140,12 +167,11 @@ void reduce(Index rows, Index columns, const Body& body) {
   if (pieces == 1) return;
   const auto partial = Memory::allocate(static_cast<std::size_t>(rows * pieces) * sizeof(Value));
   // The launch that adds what pieces of rows left: the work is done already.
-  EmulatedGpu::instance().submit(
-      stream(), [] {},
-      [&] {
-        return EmulatedWork{EmulatedWork::kernel, "CombinePieces<" + emulated_name<Body>() + ">",
-                            static_cast<double>(rows * pieces) * sizeof(Value)};
-      });
+  detail::launch([] {},
+                 [&] {
+                   return EmulatedWork{EmulatedWork::kernel, "CombinePieces<" + emulated_name<Body>() + ">",
+                                       static_cast<double>(rows * pieces) * sizeof(Value)};
+                 });
 }
 
 template <class Body>

@@ -1,16 +1,30 @@
-// The vendor's libraries as loops on the host, with sums in double.
+// The vendor's libraries as loops on the host, with sums in double; in TF32, where that is allowed, as they do.
 #include "cuda/libraries.hpp"
 
 #include <cuda_runtime_api.h>
 
+#include <bit>
+#include <cstdint>
 #include <vector>
 
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cuda/context.cuh"
+#include "dvd/device/cuda/memory.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace {
+
+/// Whether what is submitted may use TF32, while it runs.
+bool in_tf32 = false;
+
+/// A factor of a product: float32 to TF32's 10 bits of fraction, ties to even.
+double factor(float x) {
+  if (!in_tf32) return static_cast<double>(x);
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  return static_cast<double>(std::bit_cast<float>((bits + 0xFFFu + ((bits >> 13) & 1u)) & ~0x1FFFu));
+}
+double factor(bfloat16 x) { return static_cast<double>(x); }
 
 /// Calls `work` with a null pointer of the type of numbers.
 template <class Work>
@@ -21,7 +35,12 @@ void with_type(NumberType type, const Work& work) {
     work(static_cast<bfloat16*>(nullptr));
 }
 
-void submit(const std::function<void()>& work) { EmulatedGpu::instance().submit(stream(), work); }
+void submit(const std::function<void()>& work) {
+  EmulatedGpu::instance().submit(stream(), [work, tf32 = Memory::tf32_allowed()] {
+    in_tf32 = tf32;
+    work();
+  });
+}
 
 /// Calls f(from, to, tap) for all positions `to` of an image and the positions `from` that its kernel sees there.
 template <class F>
@@ -56,8 +75,7 @@ void library_convolve(const ConvolutionProblem& p, const void* x, const void* we
                    for (Index o = 0; o < p.outputs; ++o) {
                      double total = 0;
                      for (Index i = 0; i < p.inputs; ++i)
-                       total += static_cast<double>(from[source * p.inputs + i]) *
-                                static_cast<double>(w[(o * taps + tap) * p.inputs + i]);
+                       total += factor(from[source * p.inputs + i]) * factor(w[(o * taps + tap) * p.inputs + i]);
                      sum[o] += total;
                    }
                  });
@@ -82,9 +100,9 @@ void library_convolve_backward_input(const ConvolutionProblem& p, const void* dy
                  [&](Index source, Index place, Index tap) {
                    double* const sum = sums.data() + place % p.width * p.inputs;
                    for (Index o = 0; o < p.outputs; ++o) {
-                     const double upstream = static_cast<double>(from[source * p.outputs + o]);
+                     const double upstream = factor(from[source * p.outputs + o]);
                      for (Index i = 0; i < p.inputs; ++i)
-                       sum[i] += upstream * static_cast<double>(w[(o * taps + taps - 1 - tap) * p.inputs + i]);
+                       sum[i] += upstream * factor(w[(o * taps + taps - 1 - tap) * p.inputs + i]);
                    }
                  });
         for (Index i = 0; i < p.width * p.inputs; ++i)
@@ -105,10 +123,10 @@ void library_convolve_backward_weight(const ConvolutionProblem& p, const void* x
         for (Index line = 0; line < p.images * p.frames * p.height; ++line)
           for_taps(p, line / p.height / p.frames, line / p.height % p.frames, line % p.height,
                    [&](Index source, Index place, Index tap) {
-                     const double factor = static_cast<double>(upstream[place * p.outputs + o]);
+                     const double above = factor(upstream[place * p.outputs + o]);
                      for (Index i = 0; i < p.inputs; ++i)
                        sums[static_cast<std::size_t>(tap * p.inputs + i)] +=
-                           factor * static_cast<double>(from[source * p.inputs + i]);
+                           above * factor(from[source * p.inputs + i]);
                    });
         for (Index i = 0; i < taps * p.inputs; ++i)
           static_cast<T*>(dweight)[o * taps * p.inputs + i] = T(sums[static_cast<std::size_t>(i)]);
@@ -124,16 +142,16 @@ void library_multiply(const ProductProblem& p, const ProductSide& a, const Produ
       with_type(p.result_type, [&]<class R>(R*) {
         const auto at = [](const ProductSide& side, Index batch, Index row, Index column) {
           if (side.transposed) std::swap(row, column);
-          return static_cast<double>(static_cast<const T*>(side.data)[batch * side.batch + row * side.row + column]);
+          return factor(static_cast<const T*>(side.data)[batch * side.batch + row * side.row + column]);
         };
         cpu::parallel_for(p.batches * p.rows, [&](Index i) {
           const Index batch = i / p.rows, row = i % p.rows;
           R* const to = static_cast<R*>(result) + batch * result_batch + row * result_row;
           std::vector<double> sums(static_cast<std::size_t>(p.columns));
           for (Index d = 0; d < p.depth; ++d) {
-            const double factor = at(a, batch, row, d);
+            const double left = at(a, batch, row, d);
             for (Index column = 0; column < p.columns; ++column)
-              sums[static_cast<std::size_t>(column)] += factor * at(b, batch, d, column);
+              sums[static_cast<std::size_t>(column)] += left * at(b, batch, d, column);
           }
           for (Index column = 0; column < p.columns; ++column) {
             double sum = sums[static_cast<std::size_t>(column)];

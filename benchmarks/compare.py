@@ -7,10 +7,11 @@
     benchmarks/compare.py --device cuda --precision bfloat16
 
 Both run in turn, round after round, because machines change their speed while one looks away. PyTorch runs with one
-thread and with all, in both memory layouts, and each round counts its fastest; on a GPU it runs eagerly and compiled,
-in both layouts, with autocast where the precision is bfloat16, and its first compiled runs take minutes. Prints medians
-over the rounds, and of the rounds' ratios the median and, in brackets, the smallest and the largest. Memory is what the
-process holds or, on a GPU, what its arrays take there at most.
+thread and with all, in both memory layouts, and each round counts its fastest; on a GPU it runs eagerly, compiled, as
+CUDA graphs and as graphs of what is compiled, each in both layouts, with autocast where the precision is bfloat16, and
+its first compiled runs take minutes. Prints medians over the rounds, and of the rounds' ratios the median and, in
+brackets, the smallest and the largest. Memory is what the process holds or, on a GPU, what its arrays take there at
+most.
 """
 import argparse
 import json
@@ -28,6 +29,7 @@ parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
 parser.add_argument("--precision", default="float32", choices=["float32", "tf32", "bfloat16"],
                     help="tf32 and bfloat16 need a GPU")
 parser.add_argument("--no-compile", action="store_true", help="on a GPU: leave out torch.compile")
+parser.add_argument("--no-graph", action="store_true", help="on a GPU: leave out CUDA graphs, for a peer without --graph")
 parser.add_argument("--sizes", help="R/T/ch/batch; by default four for a CPU or three for a GPU")
 parser.add_argument("--threads", type=int, default=0, help="threads of both sides; 0: ours all, PyTorch's best of 1 and all")
 parser.add_argument("--rounds", type=int, default=3)
@@ -83,8 +85,9 @@ own_flags, peer_flags = [], [[]]
 if on_gpu:
     own_flags = ["--device", options.device, "--precision", options.precision]
     peer_precision = {"float32": [], "tf32": ["--tf32"], "bfloat16": ["--amp"]}[options.precision]
-    peer_flags = [["--device", options.device, *peer_precision, *how]
-                  for how in ([], ["--compile"]) if not (how and options.no_compile)]
+    peer_flags = [["--device", options.device, *peer_precision, *compiled, *graph]
+                  for compiled in ([], ["--compile"])[:1 if options.no_compile else 2]
+                  for graph in ([], ["--graph"])[:1 if options.no_graph else 2]]
 memory_field = "peak_device_mib" if on_gpu else "peak_rss_mib"
 rows = []
 for name, flags in sizes():
@@ -115,7 +118,9 @@ for name, flags in sizes():
     fastest = [min(turn, key=lambda one: one["step_ms"]) for turn in peers]
     memory, peer_memory = median([own[memory_field] for own in ours]), median([one[memory_field] for one in fastest])
     chosen = fastest[-1]
-    manner = ("compiled" if chosen["compiled"] else "eager") if on_gpu else f"{chosen['threads']} thr"
+    manner = f"{chosen['threads']} thr"
+    if on_gpu:
+        manner = " ".join(how for how in ("compiled", "graph") if chosen.get(how)) or "eager"
     rows.append([name, ms([own["step_ms"] for own in ours]), ms(best("step_ms")), spread(ratios("step_ms")),
                  ms([own["sample_ms"] for own in ours]), ms(best("sample_ms")), spread(ratios("sample_ms")),
                  f"{memory:.0f}", f"{peer_memory:.0f}", f"{memory / peer_memory:.2f}",

@@ -54,9 +54,10 @@ void check_train_and_eval(Reference<T, D>& reference, L& layer, Layout layout) {
   reference.finish();
 }
 
-TEST_CASE_TEMPLATE("convolutions", O, DVD_DEVICES) {
+TEST_CASE_TEMPLATE("convolutions", O, DVD_PRECISIONS) {
   using T = typename O::T;
   using D = typename O::D;
+  const typename O::Precision precision;
   for (const char* name : {"conv2d_3x3", "conv2d_3x3_wide", "conv2d_1x1"}) {
     Reference<T, D> reference(name);
     Conv2D<T, D> layer(reference.size("inputs"), reference.size("outputs"), reference.size("kernel"), random_weights);
@@ -71,18 +72,20 @@ TEST_CASE_TEMPLATE("convolutions", O, DVD_DEVICES) {
   }
 }
 
-TEST_CASE_TEMPLATE("a spectrally normalised convolution", O, DVD_DEVICES) {
+TEST_CASE_TEMPLATE("a spectrally normalised convolution", O, DVD_PRECISIONS) {
   using T = typename O::T;
   using D = typename O::D;
+  const typename O::Precision precision;
   Reference<T, D> reference("spectral_conv2d");
   SpectralNorm<Conv2D<T, D>> layer(random_weights, reference.size("inputs"), reference.size("outputs"),
                                    reference.size("kernel"), random_weights);
   check_train_and_eval(reference, layer, dvd::testing::frames_layout);
 }
 
-TEST_CASE_TEMPLATE("class-conditional batch norm", O, DVD_DEVICES) {
+TEST_CASE_TEMPLATE("class-conditional batch norm", O, DVD_PRECISIONS) {
   using T = typename O::T;
   using D = typename O::D;
+  const typename O::Precision precision;
   Reference<T, D> reference("class_batchnorm");
   ClassConditionalBatchNorm<T, D> layer(reference.size("frames"), reference.size("width"), reference.size("condition"),
                                         random_weights);
@@ -91,9 +94,10 @@ TEST_CASE_TEMPLATE("class-conditional batch norm", O, DVD_DEVICES) {
   reference.finish();
 }
 
-TEST_CASE_TEMPLATE("ConvGRU", O, DVD_DEVICES) {
+TEST_CASE_TEMPLATE("ConvGRU", O, DVD_PRECISIONS) {
   using T = typename O::T;
   using D = typename O::D;
+  const typename O::Precision precision;
   Reference<T, D> reference("convgru");
   reference.expect_ties(0.2);
   const Layout layout = dvd::testing::videos_layout;
@@ -123,9 +127,10 @@ TEST_CASE_TEMPLATE("ConvGRU", O, DVD_DEVICES) {
   reference.finish();
 }
 
-TEST_CASE_TEMPLATE("the generator's residual block", O, DVD_DEVICES) {
+TEST_CASE_TEMPLATE("the generator's residual block", O, DVD_PRECISIONS) {
   using T = typename O::T;
   using D = typename O::D;
+  const typename O::Precision precision;
   for (const char* name : {"gen_resblock_plain", "gen_resblock_up_bilinear", "gen_resblock_up_nearest"}) {
     Reference<T, D> reference(name);
     reference.expect_ties(0.5);
@@ -140,9 +145,10 @@ TEST_CASE_TEMPLATE("the generator's residual block", O, DVD_DEVICES) {
   }
 }
 
-TEST_CASE_TEMPLATE("attention", O, DVD_DEVICES) {
+TEST_CASE_TEMPLATE("attention", O, DVD_PRECISIONS) {
   using T = typename O::T;
   using D = typename O::D;
+  const typename O::Precision precision;
   {
     Reference<T, D> reference("self_attention");
     reference.expect_ties(0.3);
@@ -168,9 +174,10 @@ void check_discriminator_block(const char* name) {
   check_train_and_eval(reference, layer, Dimensions == 2 ? dvd::testing::frames_layout : dvd::testing::volumes_layout);
 }
 
-TEST_CASE_TEMPLATE("the discriminators' residual blocks", O, DVD_DEVICES) {
+TEST_CASE_TEMPLATE("the discriminators' residual blocks", O, DVD_PRECISIONS) {
   using T = typename O::T;
   using D = typename O::D;
+  const typename O::Precision precision;
   for (const char* name :
        {"disc_resblock2d_first", "disc_resblock2d_mid", "disc_resblock2d_last", "disc_resblock2d_last_widen"})
     check_discriminator_block<2, T, D>(name);

@@ -44,6 +44,7 @@ TEST_CASE_TEMPLATE("losses", O, DVD_DEVICES) {
   using T = typename O::T;
   using D = typename O::D;
   Reference<T, D> reference("losses");
+  reference.expect_full_precision();
   check_loss<HingeLoss>(reference, "hinge");
   check_loss<NonSaturatingLoss>(reference, "non_saturating");
   check_loss<LeastSquaresLoss>(reference, "least_squares");
@@ -64,6 +65,7 @@ TEST_CASE_TEMPLATE("Adam", O, DVD_DEVICES) {
   using D = typename O::D;
   using P = FullPrecision<T>;
   Reference<T, D> reference("adam");
+  reference.expect_full_precision();
   const Tensor<P, D> gradients = reference.precise_tensor("in.grad");
   for (const auto& [name, options] : reference.attributes().at("runs").items()) {
     Parameter<P, D> parameter(Shape{gradients.extent(1)});
@@ -94,6 +96,7 @@ void check_optimizer(const char* file, const OptionsOf& options_of) {
   using D = typename O::D;
   using P = FullPrecision<T>;
   Reference<T, D> reference(file);
+  reference.expect_full_precision();
   const Tensor<P, D> gradients = reference.precise_tensor("in.grad");
   for (const auto& [name, options] : reference.attributes().at("runs").items()) {
     Parameter<P, D> parameter(Shape{gradients.extent(1)});
@@ -138,6 +141,7 @@ TEST_CASE_TEMPLATE("the relativistic hinge", O, DVD_DEVICES) {
   using D = typename O::D;
   using P = FullPrecision<T>;
   Reference<T, D> reference("relativistic_losses");
+  reference.expect_full_precision();
   const Tensor<P, D> real = reference.precise_tensor("in.real"), fake = reference.precise_tensor("in.fake");
   const auto check = [&](const std::string& who, const PairedLoss<P, D>& loss) {
     reference.check("relativistic_hinge.out." + who, static_cast<double>(loss.loss.item()));
@@ -154,6 +158,7 @@ TEST_CASE_TEMPLATE("moving average", O, DVD_DEVICES) {
   using D = typename O::D;
   using P = FullPrecision<T>;
   Reference<T, D> reference("ema");
+  reference.expect_full_precision();
   const Tensor<P, D> weights = reference.precise_tensor("in.w");
   for (const auto& [name, options] : reference.attributes().at("runs").items()) {
     const Shape shape{weights.extent(1)};

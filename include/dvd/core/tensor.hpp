@@ -187,7 +187,7 @@ class Tensor {
   }
 
   Tensor(const Tensor& other) : Tensor(other.view()) {}
-  Tensor(Tensor&& other) noexcept : view_(std::exchange(other.view_, View())) {}
+  Tensor(Tensor&& other) noexcept : view_(std::move(other.view_)) { other.forget(); }
   Tensor& operator=(Tensor other) noexcept {
     std::swap(view_, other.view_);
     return *this;
@@ -233,6 +233,12 @@ class Tensor {
   T item() const { return view_.item(); }
 
  private:
+  /// Is empty from now on: another tensor has its elements.
+  void forget() {
+    view_.shape_ = {};
+    view_.data_ = nullptr;
+  }
+
   View view_;  ///< of its own elements, which it keeps
 };
 

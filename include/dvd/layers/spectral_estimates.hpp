@@ -4,8 +4,6 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <memory>
-#include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -33,13 +31,9 @@ class SpectralEstimates {
   template <class Network>
   SpectralEstimates(Network& network, Pass pass) {
     if (pass.estimates) return;
-    using P = FullPrecision<typename Network::scalar_type>;
-    using D = typename Network::device_type;
-    Found<P, D> found;
-    network.visit("", found);
-    const auto estimates = estimate(found.weights, found.us, pass);
-    for (std::size_t i = 0; i < estimates.size(); ++i)
-      estimates_[found.weights[i]] = std::make_shared<const SpectralEstimate<P, D>>(estimates[i]);
+    const auto weights = contents(network).normalized_parameters;
+    const auto estimates = estimate(weights, pass);
+    for (std::size_t i = 0; i < weights.size(); ++i) estimates_.emplace_back(weights[i].weight, estimates[i]);
   }
 
   /// The pass with these estimates, unless it has some already. They must outlive it.
@@ -50,26 +44,28 @@ class SpectralEstimates {
 
   /// That of a weight; null where there is none.
   template <Scalar P, DeviceMemory D>
-  const SpectralEstimate<P, D>* find(const Parameter<P, D>& weight) const {
-    const auto found = estimates_.find(&weight);
-    return found == estimates_.end() ? nullptr : static_cast<const SpectralEstimate<P, D>*>(found->second.get());
+  std::shared_ptr<const SpectralEstimate<P, D>> find(const Parameter<P, D>& weight) const {
+    const void* const address = &weight;
+    for (const auto& [key, estimate] : estimates_)
+      if (key == address) return std::static_pointer_cast<const SpectralEstimate<P, D>>(estimate);
+    return nullptr;
   }
 
   /// Estimates for `weights`, each seen as a matrix of as many rows as its u has elements.
   template <Scalar P, DeviceMemory D>
-  static std::vector<SpectralEstimate<P, D>> estimate(const std::vector<const Parameter<P, D>*>& weights,
-                                                      const std::vector<Buffer<P, D>*>& us, Pass pass) {
-    std::vector<SpectralEstimate<P, D>> estimates;
+  static std::vector<std::shared_ptr<const SpectralEstimate<P, D>>> estimate(
+      const std::vector<NormalizedParameter<P, D>>& weights, Pass pass) {
+    std::vector<std::shared_ptr<const SpectralEstimate<P, D>>> estimates;
     std::vector<SpectralArrays<P>> matrices;
     std::vector<ArrayPair<P>> copies;
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      const Tensor<P, D>& weight = weights[i]->value;
-      Tensor<P, D>& u = us[i]->value;
+    for (const auto& [parameter, buffer] : weights) {
+      const Tensor<P, D>& weight = parameter->value;
+      Tensor<P, D>& u = buffer->value;
       const Index rows = u.size(), columns = weight.size() / rows;
       Tensor<P, D> sigma(Shape{1}), now(u.shape()), v(Shape{columns});
       matrices.push_back({rows, columns, weight.data(), u.data(), v.data(), sigma.data()});
       copies.push_back({rows, u.data(), now.data()});
-      estimates.push_back({sigma, now, v});
+      estimates.push_back(std::make_shared<const SpectralEstimate<P, D>>(SpectralEstimate<P, D>{sigma, now, v}));
     }
     D::power_iterations(matrices, pass.power_iteration);
     D::copy_arrays(copies, nullptr);  // a later pass moves u before this one's gradient is asked for
@@ -77,21 +73,7 @@ class SpectralEstimates {
   }
 
  private:
-  /// Visits a network for what its spectral norms show beside their contents.
-  template <class P, class D>
-  struct Found {
-    std::vector<const Parameter<P, D>*> weights;
-    std::vector<Buffer<P, D>*> us;
-
-    void operator()(const std::string&, Parameter<P, D>&) {}
-    void operator()(const std::string&, Buffer<P, D>&) {}
-    void normalized(const Parameter<P, D>& weight, Buffer<P, D>& u) {
-      weights.push_back(&weight);
-      us.push_back(&u);
-    }
-  };
-
-  std::unordered_map<const void*, std::shared_ptr<const void>> estimates_;  // by the address of the weight
+  std::vector<std::pair<const void*, std::shared_ptr<const void>>> estimates_;  ///< and the addresses of the weights
 };
 
 }  // namespace dvd

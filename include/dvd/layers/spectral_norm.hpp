@@ -4,6 +4,8 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <cmath>
+#include <memory>
+#include <utility>
 
 #include "dvd/layers/layer.hpp"
 #include "dvd/layers/spectral_estimates.hpp"
@@ -49,7 +51,7 @@ class SpectralNorm {
   /// The weight of one pass, as kernels read it, and what its gradient needs.
   struct NormalizedWeight {
     View packed;
-    PreciseView sigma, u, v;
+    std::shared_ptr<const SpectralEstimate<P, D>> estimate;
   };
 
   struct Cache {
@@ -63,14 +65,7 @@ class SpectralNorm {
   /// Constructs the layer inside from `arguments`. u starts as a random direction.
   template <class... Arguments>
   explicit SpectralNorm(const Random& random, Arguments&&... arguments)
-      : layer(std::forward<Arguments>(arguments)...), u{Tensor<P, D>::zeros(Shape{layer.weight.value.extent(0)})} {
-    if (random.is_none()) return;
-    D::random_normal(u.value.size(), random, P{1}, u.value.data());
-    const auto values = u.value.to_vector();
-    double squares = 0;
-    for (const P value : values) squares += static_cast<double>(value) * static_cast<double>(value);
-    D::scale(u.value.size(), static_cast<P>(1 / std::sqrt(squares)), u.value.data(), u.value.data());
-  }
+      : layer(std::forward<Arguments>(arguments)...), u(random_direction(layer.weight.value.extent(0), random)) {}
 
   /// What the layer makes of x; if `onto` is given, added to it (and it is returned). Throws
   /// ArgumentError, before u advances, unless x fits, and `onto` the result.
@@ -99,15 +94,15 @@ class SpectralNorm {
   /// W / sigma for one pass over the network; a training pass advances u. Called once a pass, however often the weight
   /// is then used.
   NormalizedWeight normalized_weight(Pass pass) {
-    const SpectralEstimate<P, D>* known = pass.estimates ? pass.estimates->find(layer.weight) : nullptr;
-    const SpectralEstimate<P, D> estimate =
-        known ? *known : SpectralEstimates::estimate<P, D>({&layer.weight}, {&u}, pass).front();
-    return {layer.packed_weight(estimate.sigma), estimate.sigma, estimate.u, estimate.v};
+    auto estimate = pass.estimates ? pass.estimates->find(layer.weight) : nullptr;
+    if (!estimate) estimate = SpectralEstimates::estimate<P, D>({{&layer.weight, &u}}, pass).front();
+    return {layer.packed_weight(estimate->sigma), estimate};
   }
 
   /// Adds to the raw weight's gradient what follows from the gradient of the normalised one.
   void add_weight_gradient(const View& dpacked, const NormalizedWeight& weight) {
-    layer.add_weight_gradient(dpacked, weight.packed, weight.sigma, weight.u, weight.v);
+    const SpectralEstimate<P, D>& estimate = *weight.estimate;
+    layer.add_weight_gradient(dpacked, weight.packed, estimate.sigma, estimate.u, estimate.v);
   }
 
   template <class F>
@@ -115,6 +110,18 @@ class SpectralNorm {
     layer.visit(prefix, f);
     f(prefix + "u", u);
     if constexpr (requires { f.normalized(layer.weight, u); }) f.normalized(layer.weight, u);
+  }
+
+ private:
+  static Buffer<P, D> random_direction(Index size, const Random& random) {
+    auto direction = Tensor<P, D>::zeros(Shape{size});
+    if (random.is_none()) return {std::move(direction)};
+    D::random_normal(size, random, P{1}, direction.data());
+    const auto values = direction.to_vector();
+    double squares = 0;
+    for (const P value : values) squares += static_cast<double>(value) * static_cast<double>(value);
+    D::scale(size, static_cast<P>(1 / std::sqrt(squares)), direction.data(), direction.data());
+    return {std::move(direction)};
   }
 };
 

@@ -45,7 +45,7 @@ class ConditioningStack {
     const auto features = config.discriminator_widths(), widths = config.generator_widths();
     Index inputs = image_channels_;
     for (std::size_t i = 0; i < features.size(); ++i) {
-      blocks.emplace_back(inputs, features[i], i == 0, i + 1 < features.size(), random.stream("block").stream(i));
+      blocks.push_back({inputs, features[i], i == 0, i + 1 < features.size(), random.stream("block").stream(i)});
       inputs = features[i];
     }
     stages_ = widths.size() - 1;
@@ -61,8 +61,8 @@ class ConditioningStack {
     const SpectralEstimates estimates(*this, pass);
     pass = estimates.in(pass);
     if (cache) {
-      cache->blocks.resize(blocks.size());
-      cache->projections.resize(stages_);
+      cache->blocks = std::vector<typename ResBlock2D<T, D>::Cache>(blocks.size());
+      cache->projections = std::vector<typename Projection::Cache>(stages_);
     }
     States features, states;
     View x = condition;
@@ -105,9 +105,8 @@ class ConditioningStack {
 
   template <class F>
   void visit(const std::string& prefix, F& f) {
-    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i].visit(prefix + "blocks." + std::to_string(i) + ".", f);
-    for (std::size_t i = 0; i < stages_; ++i)
-      projections[i].visit(prefix + "projections." + std::to_string(i) + ".", f);
+    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i].visit(concat(prefix, "blocks.", i, "."), f);
+    for (std::size_t i = 0; i < stages_; ++i) projections[i].visit(concat(prefix, "projections.", i, "."), f);
   }
 
   /// Throws ArgumentError unless these frames can be read.

@@ -157,7 +157,7 @@ class Generator {
     Tensor<T, D> x(Shape{1, batch, height, width, widths_.front()});
     D::transpose(batch, widths_.front(), height * width, flat.data(), x.data());
 
-    if (cache) cache->stages.resize(stages.size());
+    if (cache) cache->stages = std::vector<typename Stage::Cache>(stages.size());
     if (cache) cache->replays.clear();
     if (cache && recompute) cache->estimates = *pass.estimates;
     for (std::size_t i = 0; i < stages.size(); ++i) {
@@ -181,7 +181,7 @@ class Generator {
     InputGradients result;
     auto [dnormalized, dcondition] = norm.backward(std::move(dx), std::exchange(cache.norm, {}), inner);
     dx = std::move(dnormalized);
-    result.states.resize(stages.size());
+    result.states = std::vector<Tensor<T, D>>(stages.size());
     for (std::size_t i = stages.size(); i-- > 0;) {
       if (!cache.replays.empty()) {
         StageReplay kept = std::exchange(cache.replays[i], {});
@@ -216,7 +216,7 @@ class Generator {
   void visit(const std::string& prefix, F& f) {
     embedding.visit(prefix + "embedding.", f);
     input.visit(prefix + "input.", f);
-    for (std::size_t i = 0; i < stages.size(); ++i) stages[i].visit(prefix + "stages." + std::to_string(i) + ".", f);
+    for (std::size_t i = 0; i < stages.size(); ++i) stages[i].visit(concat(prefix, "stages.", i, "."), f);
     attention.visit(prefix + "attention.", f);
     norm.visit(prefix + "output.norm.", f);
     conv.visit(prefix + "output.conv.", f);
@@ -234,7 +234,7 @@ class Generator {
         config_(config),
         widths_(widths) {
     for (std::size_t i = 0; i + 1 < widths.size(); ++i)
-      stages.emplace_back(widths[i], widths[i + 1], config, random.stream("stage").stream(i));
+      stages.push_back({widths[i], widths[i + 1], config, random.stream("stage").stream(i)});
   }
 
   DvdGanConfig config_;

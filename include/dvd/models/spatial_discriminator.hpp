@@ -53,7 +53,7 @@ class SpatialDiscriminator {
     Index inputs = config.image_channels;
     const auto widths = config.discriminator_widths();
     for (std::size_t i = 0; i < widths.size(); ++i) {
-      blocks.emplace_back(inputs, widths[i], i == 0, i + 1 < widths.size(), random.stream("block").stream(i));
+      blocks.push_back({inputs, widths[i], i == 0, i + 1 < widths.size(), random.stream("block").stream(i)});
       inputs = widths[i];
     }
   }
@@ -76,7 +76,7 @@ class SpatialDiscriminator {
     if (cache) {
       cache->frames = frames;
       cache->total_frames = video.extent(0);
-      cache->blocks.resize(blocks.size());
+      cache->blocks = std::vector<typename ResBlock2D<T, D>::Cache>(blocks.size());
     }
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       x = blocks[i].forward(x, pass, cache ? &cache->blocks[i] : nullptr);
@@ -98,7 +98,7 @@ class SpatialDiscriminator {
 
   template <class F>
   void visit(const std::string& prefix, F& f) {
-    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i].visit(prefix + "blocks." + std::to_string(i) + ".", f);
+    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i].visit(concat(prefix, "blocks.", i, "."), f);
     attention.visit(prefix + "attention.", f);
     head.visit(prefix, f);
   }

@@ -63,9 +63,9 @@ class TemporalDiscriminator {
       const bool down = i + 1 < widths.size();
       const Random own = random.stream("block").stream(i);
       if (i < volumetric_blocks)
-        video_blocks.emplace_back(inputs, widths[i], i == 0, down, own);
+        video_blocks.push_back({inputs, widths[i], i == 0, down, own});
       else
-        frame_blocks.emplace_back(inputs, widths[i], false, down, own);
+        frame_blocks.push_back({inputs, widths[i], false, down, own});
       inputs = widths[i];
     }
     // Every block but the last halves, down to a pixel; after the first one, attention over a frame needs two.
@@ -91,8 +91,8 @@ class TemporalDiscriminator {
     const SpectralEstimates estimates(*this, pass);
     pass = estimates.in(pass);
     if (cache) {
-      cache->video_blocks.resize(video_blocks.size());
-      cache->frame_blocks.resize(frame_blocks.size());
+      cache->video_blocks = std::vector<typename ResBlock3D<T, D>::Cache>(video_blocks.size());
+      cache->frame_blocks = std::vector<typename ResBlock2D<T, D>::Cache>(frame_blocks.size());
     }
     Tensor<T, D> x = downsampler.forward(video, pass, part(cache, &Cache::downsampler));
     for (std::size_t i = 0; i < video_blocks.size(); ++i) {
@@ -120,10 +120,9 @@ class TemporalDiscriminator {
   template <class F>
   void visit(const std::string& prefix, F& f) {
     downsampler.visit(prefix + "downsampler.", f);
-    for (std::size_t i = 0; i < video_blocks.size(); ++i)
-      video_blocks[i].visit(prefix + "blocks." + std::to_string(i) + ".", f);
+    for (std::size_t i = 0; i < video_blocks.size(); ++i) video_blocks[i].visit(concat(prefix, "blocks.", i, "."), f);
     for (std::size_t i = 0; i < frame_blocks.size(); ++i)
-      frame_blocks[i].visit(prefix + "blocks." + std::to_string(volumetric_blocks + i) + ".", f);
+      frame_blocks[i].visit(concat(prefix, "blocks.", volumetric_blocks + i, "."), f);
     attention.visit(prefix + "attention.", f);
     head.visit(prefix, f);
   }

@@ -197,8 +197,7 @@ class Updates {
     bool fits = parts.size() == batch.size();
     for (std::size_t i = 0; fits && i < parts.size(); ++i) fits = batch[i].fits(parts[i]);
     if (!fits) {
-      batch.clear();
-      batch.resize(parts.size());
+      batch = std::vector<UpdateBatch<T, D>>(parts.size());
       recording.reset();
     }
     for (std::size_t i = 0; i < parts.size(); ++i) batch[i].assign(parts[i], expected_.sizes.condition_frames);

@@ -85,22 +85,28 @@ class CholeskyOrthogonal {
     const std::array<std::uint32_t, 2> key{static_cast<std::uint32_t>(bits), static_cast<std::uint32_t>(bits >> 32)};
     parallel_for(chunks_, [&](Index index) {
       const Index begin = index * chunk;
-      using Half = Eigen::Array<float, chunk / 2, 1>;
-      Half uniform, angle;
+      // Of Eigen the functions alone, one at a time: its expressions take long to compile.
+      Eigen::Array<float, chunk / 2, 1> radius, angle;
       constexpr float scale = 0x1p-32f, turn = 2 * std::numbers::pi_v<float>;
       for (Index i = 0; i < chunk / 4; ++i) {
         const auto counter = static_cast<std::uint64_t>(begin / 4 + i);
         const auto words =
             philox({static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0, 0}, key);
-        uniform[2 * i] = scale * static_cast<float>(words[0]) + scale / 2;  // in (0, 1]
-        uniform[2 * i + 1] = scale * static_cast<float>(words[1]) + scale / 2;
+        radius[2 * i] = scale * static_cast<float>(words[0]) + scale / 2;  // uniform in (0, 1]
+        radius[2 * i + 1] = scale * static_cast<float>(words[1]) + scale / 2;
         angle[2 * i] = turn * scale * static_cast<float>(words[2]);
         angle[2 * i + 1] = turn * scale * static_cast<float>(words[3]);
       }
-      const Half radius = (-2.0f * uniform.log()).max(0.0f).sqrt();
-      using Part = Eigen::Map<Eigen::Array<T, chunk / 2, 1>>;
-      Part(directions_.data() + begin) = (radius * angle.cos()).template cast<T>();
-      Part(directions_.data() + begin + chunk / 2) = (radius * angle.sin()).template cast<T>();
+      radius = radius.log();
+      for (float& each : radius) each = std::max(-2 * each, 0.0f);
+      radius = radius.sqrt();
+      const auto cosine = angle.cos().eval();
+      angle = angle.sin();
+      T* const directions = directions_.data() + begin;
+      for (Index i = 0; i < chunk / 2; ++i) {
+        directions[i] = static_cast<T>(radius[i] * cosine[i]);
+        directions[i + chunk / 2] = static_cast<T>(radius[i] * angle[i]);
+      }
     });
   }
 

@@ -10,8 +10,10 @@
 #include "dvd/core/arrays.hpp"
 #include "dvd/core/is_finite.hpp"
 #include "dvd/device/cpu/eigen_arrays.hpp"
+#include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/normalization.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
+#include "dvd/device/cpu/simd.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
@@ -42,13 +44,25 @@ void Lists::adam(const std::vector<AdamArrays<T>>& arrays, T beta1, T beta2, T e
   const T learning_rate = rates[0], correction1 = rates[1], correction2 = rates[2];
   for (const AdamArrays<T>& array : arrays)
     parallel_chunks(array.size, pointwise_grain, [&](Index begin, Index end) {
-      const Index count = end - begin;
-      const ConstValues<T> g(array.gradient + begin, count);
-      Values<T> m(array.average + begin, count), v(array.average_square + begin, count);
-      Values<T> w(array.weight + begin, count);
-      m = beta1 * m + (T{1} - beta1) * g;
-      v = beta2 * v + (T{1} - beta2) * g * g;
-      w -= learning_rate * (m / correction1) / ((v / correction2).sqrt() + epsilon);
+      const T* const gradient = array.gradient + begin;
+      T *const average = array.average + begin, *const average_square = array.average_square + begin,
+               *const weight = array.weight + begin;
+      alignas(memory_alignment) T root[std::size_t{pointwise_grain}];
+      for_lanes<T>(end - begin, [&](long i, auto lanes) {
+        using V = Vector<T, lanes()>;
+        const V g = load<V>(gradient + i);
+        const V m = (T{1} - beta1) * g + beta1 * load<V>(average + i);
+        const V v = (T{1} - beta2) * g * g + beta2 * load<V>(average_square + i);
+        store(average + i, m);
+        store(average_square + i, v);
+        store<V>(root + i, v / correction2);
+      });
+      Values<T>(root, end - begin) = ConstValues<T>(root, end - begin).sqrt();  // vectorised, as a loop would not be
+      for_lanes<T>(end - begin, [&](long i, auto lanes) {
+        using V = Vector<T, lanes()>;
+        const V m = load<V>(average + i) / correction1;
+        store<V>(weight + i, load<V>(weight + i) - learning_rate * m / (load<V>(root + i) + epsilon));
+      });
     });
 }
 

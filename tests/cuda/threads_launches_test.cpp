@@ -3,6 +3,7 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -64,14 +65,16 @@ struct SumProducts {
 };
 
 struct SumOfRows {
-  const int* x;
+  const float* x;
   Index rows, channels;
   double* result;
 
   using Value = double;
   Value identity() const { return 0; }
-  void add(Index group, Index row, Index channel, Value& value) const {
-    value += x[(group * rows + row) * channels + channel];
+  template <int N>
+  void add(Index group, Index row, Index channel, Value (&values)[N]) const {
+    const Lanes<N> elements = load<N>(x + (group * rows + row) * channels + channel);
+    for (int k = 0; k < N; ++k) values[k] += static_cast<double>(elements[k]);
   }
   void combine(Value& value, const Value& other) const { value += other; }
   void finish(Index group, Index channel, const Value& value) const { result[group * channels + channel] = value; }
@@ -152,11 +155,18 @@ TEST_CASE("sums along rows, in pieces or whole") {
 }
 
 TEST_CASE("sums over rows") {
-  for (const auto& [groups, rows, channels] :
-       {std::array<Index, 3>{1, 1, 1}, {2, 100, 3}, {1, 5000, 7}, {12, 33, 65}, {3, 0, 4}}) {
+  for (const auto& [groups, rows, channels] : {std::array<Index, 3>{1, 1, 1},
+                                               {2, 100, 3},
+                                               {1, 5000, 7},
+                                               {12, 33, 65},
+                                               {3, 0, 4},
+                                               {5, 333, 8},
+                                               {1, 1000, 48}}) {
     const std::vector<int> x = numbers(groups * rows * channels);
+    const std::vector<float> from(x.begin(), x.end());
     std::vector<double> result(static_cast<std::size_t>(groups * channels), -1);
-    reduce_rows(groups, rows, channels, SumOfRows{x.data(), rows, channels, result.data()});
+    reduce_rows<float>(groups, rows, channels, channels, SumOfRows{from.data(), rows, channels, result.data()},
+                       from.data());
     for (Index g = 0; g < groups; ++g)
       for (Index c = 0; c < channels; ++c) {
         double sum = 0;
@@ -164,6 +174,48 @@ TEST_CASE("sums over rows") {
         CHECK(result[static_cast<std::size_t>(g * channels + c)] == sum);
       }
   }
+}
+
+TEST_CASE("sums over rows have the same bits however many channels a thread takes") {
+  constexpr Index groups = 3, rows = 700, channels = 24;
+  std::vector<float> x(static_cast<std::size_t>(groups * rows * channels));
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::exp(static_cast<float>(i * 7919 % 1009) * 0.04f);
+  std::vector<double> alone(static_cast<std::size_t>(groups * channels), -1), wide(alone);
+  reduce_rows<float>(groups, rows, channels, 1, SumOfRows{x.data(), rows, channels, alone.data()}, x.data());
+  reduce_rows<float>(groups, rows, channels, channels, SumOfRows{x.data(), rows, channels, wide.data()}, x.data());
+  CHECK(alone == wide);
+}
+
+// Notes how many bits its positions have.
+struct NoteIndices {
+  Index furthest;
+  int *small, *large, *widest;
+
+  Index largest() const { return furthest; }
+
+  template <int N, class I>
+  void operator()(I row, I column) const {
+    if (row == 0 && column == 0) {
+      ++*(sizeof(I) == 4 ? small : large);
+      *widest = N;
+    }
+  }
+};
+
+TEST_CASE("positions of 32 bits where all that is counted fits") {
+  for (const auto& [furthest, expected] :
+       {std::pair<Index, int>{1, 1}, {largest_small_index, 1}, {largest_small_index + 1, 0}, {Index{1} << 40, 0}}) {
+    int small = 0, large = 0, widest = 0;
+    for_each_row_lanes<float>(3, 8, 8, NoteIndices{furthest, &small, &large, &widest});
+    CHECK(small == expected);
+    CHECK(large == 1 - expected);
+    CHECK(widest == (expected ? 4 : 1));
+  }
+  const NoteIndices body{0, nullptr, nullptr, nullptr};
+  CHECK(counts_small(largest_small_index, 8, body));
+  CHECK_FALSE(counts_small(largest_small_index + 1, 8, body));
+  CHECK_FALSE(counts_small(8, largest_small_index + 1, body));
+  CHECK_FALSE(counts_small(1, 1, AddOne<float>{nullptr, nullptr, 0}));  // which knows only 64
 }
 
 TEST_CASE("tiles") {

@@ -10,8 +10,8 @@
 #include <type_traits>
 
 #include "dvd/device/cuda/launch.cuh"
+#include "dvd/device/cuda/launch_sizes.hpp"
 #include "dvd/device/cuda/memory.hpp"
-#include "dvd/device/cuda/reduction.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
 #define DVD_DEVICE __device__ __forceinline__
@@ -48,18 +48,40 @@ DVD_DEVICE Lanes<N> load(const T* x) {
   return lanes;
 }
 
+namespace detail {
+
+/// Some numbers as an array of T holds them, where one access takes them all.
+template <class T, int Count>
+struct alignas(Count * sizeof(T)) Rounded {
+  T value[Count];
+
+  DVD_DEVICE explicit Rounded(const float* from) {
+    for (int i = 0; i < Count; ++i) value[i] = T(from[i]);
+  }
+};
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+/// GPUs have an instruction that rounds a pair, to the bits of bfloat16(float) but for what is no number: that stays
+/// none, as 0x7FFF whatever it was.
+template <int Count>
+requires(Count % 2 == 0) struct alignas(Count * sizeof(bfloat16)) Rounded<bfloat16, Count> {
+  std::uint32_t pair[Count / 2];  ///< the first in the lower half
+
+  DVD_DEVICE explicit Rounded(const float* from) {
+    for (int i = 0; i < Count / 2; ++i)
+      asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair[i]) : "f"(from[2 * i + 1]), "f"(from[2 * i]));
+  }
+};
+#endif
+
+}  // namespace detail
+
 template <int N, class T>
 DVD_DEVICE void store(T* y, const Lanes<N>& lanes) {
   constexpr int bytes = N * static_cast<int>(sizeof(T)), whole = bytes < lane_bytes ? bytes : lane_bytes;
   constexpr int count = whole / static_cast<int>(sizeof(T));
-  struct alignas(whole) Raw {
-    T value[count];
-  };
-  for (int first = 0; first < N; first += count) {
-    Raw raw;
-    for (int i = 0; i < count; ++i) raw.value[i] = T(lanes.value[first + i]);
-    *reinterpret_cast<Raw*>(y + first) = raw;
-  }
+  using Access = detail::Rounded<T, count>;
+  for (int first = 0; first < N; first += count) *reinterpret_cast<Access*>(y + first) = Access(lanes.value + first);
 }
 
 /// One element of any type. Like `load` and `store`, these are what the emulation counts bytes by.
@@ -91,12 +113,15 @@ __global__ void __launch_bounds__(block_threads) lanes_kernel(Index size, const 
   }
 }
 
-template <int N, class Body>
+/// Positions go to the body as an I; they are counted without a sign, so that the last step beyond the end fits.
+template <int N, class I, class Body>
 __global__ void __launch_bounds__(block_threads) row_lanes_kernel(Index rows, Index columns, const Body body) {
-  for (Index row = blockIdx.y * Index{blockDim.y} + threadIdx.y; row < rows; row += gridDim.y * Index{blockDim.y})
-    for (Index column = (blockIdx.x * Index{blockDim.x} + threadIdx.x) * N; column < columns;
-         column += gridDim.x * Index{blockDim.x} * N)
-      body.template operator()<N>(row, column);
+  using Count = std::make_unsigned_t<I>;
+  const Count row_end = static_cast<Count>(rows), column_end = static_cast<Count>(columns);
+  for (Count row = Count{blockIdx.y} * blockDim.y + threadIdx.y; row < row_end; row += gridDim.y * blockDim.y)
+    for (Count column = (Count{blockIdx.x} * blockDim.x + threadIdx.x) * N; column < column_end;
+         column += Count{gridDim.x} * blockDim.x * N)
+      body.template operator()<N>(static_cast<I>(row), static_cast<I>(column));
 }
 
 /// The partial results of piece blockIdx.y of each row; of the whole row, finished, where there is one piece.
@@ -150,8 +175,9 @@ constexpr int tile = 32, tile_rows = 8;
 template <class Body>
 __global__ void __launch_bounds__(tile* tile_rows) transpose_kernel(Index rows, Index columns, const Body body) {
   __shared__ float values[tile][tile + 1];  // one more: columns then lie in different banks
-  const Index batch = blockIdx.z, column_tiles = (columns + tile - 1) / tile;
-  const Index first_row = blockIdx.x / column_tiles * tile, first_column = blockIdx.x % column_tiles * tile;
+  const unsigned column_tiles = static_cast<unsigned>((columns + tile - 1) / tile);  // as all tiles, fewer than 2^31
+  const Index batch = blockIdx.z, first_row = Index{blockIdx.x / column_tiles} * tile,
+              first_column = Index{blockIdx.x % column_tiles} * tile;
   for (int r = static_cast<int>(threadIdx.y); r < tile; r += tile_rows)
     if (first_row + r < rows && first_column + threadIdx.x < columns)
       values[r][threadIdx.x] = body.load(batch, first_row + r, first_column + threadIdx.x);
@@ -190,22 +216,27 @@ void for_each_lanes(Index size, const Body& body, const Arrays*... arrays) {
 }
 
 /// body.operator()<N>(row, column) for all rows and for columns 0, N, 2N, ... N is more than 1 where `step`, of which
-/// columns and all distances between rows are multiples, is a multiple of it and all `arrays` are aligned.
+/// columns and all distances between rows are multiples, is a multiple of it and all `arrays` are aligned. A body that
+/// CountsSmall gets positions of 32 bits; where it counts further, N is 1.
 template <class T, class Body, class... Arrays>
 void for_each_row_lanes(Index rows, Index columns, Index step, const Body& body, const Arrays*... arrays) {
   if (rows <= 0 || columns <= 0) return;
   constexpr int lanes = lane_bytes / static_cast<int>(sizeof(T));
-  const bool wide = step % lanes == 0 && (detail::aligned(arrays) && ...);
+  const bool small = counts_small(rows, columns, body);
+  const bool wide = (small || !CountsSmall<Body>)&&step % lanes == 0 && (detail::aligned(arrays) && ...);
   const Index pieces = wide ? columns / lanes : columns;
   unsigned across = 1;
   while (across < block_threads && across < pieces) across *= 2;
   const dim3 block(across, block_threads / across);
   const dim3 grid(static_cast<unsigned>(std::clamp<Index>((pieces + across - 1) / across, 1, 1 << 20)),
                   static_cast<unsigned>(std::clamp<Index>((rows + block.y - 1) / block.y, 1, 65535)));
+  using I = std::conditional_t<CountsSmall<Body>, std::int32_t, Index>;
   if (wide)
-    launch(detail::row_lanes_kernel<lanes, Body>, grid, block, rows, columns, body);
+    launch(detail::row_lanes_kernel<lanes, I, Body>, grid, block, rows, columns, body);
+  else if (small)
+    launch(detail::row_lanes_kernel<1, I, Body>, grid, block, rows, columns, body);
   else
-    launch(detail::row_lanes_kernel<1, Body>, grid, block, rows, columns, body);
+    launch(detail::row_lanes_kernel<1, Index, Body>, grid, block, rows, columns, body);
 }
 
 /// For every row: value = body.identity(); body.add(row, column, value) for all columns; values of parts are joined by

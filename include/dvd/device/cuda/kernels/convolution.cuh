@@ -9,8 +9,8 @@
 #include <numeric>
 
 #include "dvd/device/cuda/definition.hpp"
+#include "dvd/device/cuda/kernels/convolution_passes.cuh"
 #include "dvd/device/cuda/libraries/libraries.hpp"
-#include "dvd/device/cuda/parallel.cuh"
 #include "dvd/device/cuda/pointwise.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -20,237 +20,6 @@ namespace detail {
 /// Tensor cores want channels in eights; others are padded with zeros.
 constexpr Index channel_step = 8;
 constexpr Index padded(Index channels) { return (channels + channel_step - 1) / channel_step * channel_step; }
-
-/// Where the frames of a batch lie: [frames, batch] in the contract's arrays, [batch, frames] in those of a library
-/// that convolves over frames. Positions are counted as the library has them.
-struct FrameOrder {
-  Index frames, batch;
-  bool reordered;
-
-  DVD_DEVICE Index frame(Index image) const { return reordered ? image % frames : image / batch; }
-  DVD_DEVICE Index clip(Index image) const { return reordered ? image / frames : image % batch; }
-};
-
-/// The library's input: scale * x + shift, ReLU, upsampling, order of frames, padding. A row is a pixel that the kernel
-/// slides over.
-template <class T>
-struct PrepareInput {
-  ConvolutionInput<T> input;
-  FrameOrder order;
-  Index height, width, inputs, padded_inputs;  ///< of what the kernel slides over
-  int upsampling;                              ///< 0: none, 1: nearest, 2: bilinear
-  T* y;
-
-  template <int N>
-  DVD_DEVICE void operator()(Index pixel, Index channel) const {
-    Lanes<N> value{};
-    if (channel < inputs) {
-      const Index across = pixel % width, down = pixel / width % height, place = pixel / width / height;
-      const Index image = order.frame(place) * order.batch + order.clip(place);
-      if (upsampling == 0) {
-        value = at<N>(image, down, across, channel);
-      } else if (upsampling == 1) {
-        value = at<N>(image, down / 2, across / 2, channel);
-      } else {
-        const Index below = neighbour(down, height / 2), beside = neighbour(across, width / 2);
-        const Lanes<N> here = at<N>(image, down / 2, across / 2, channel),
-                       right = at<N>(image, down / 2, beside, channel),
-                       under = at<N>(image, below, across / 2, channel), far = at<N>(image, below, beside, channel);
-        for (int k = 0; k < N; ++k)
-          value[k] = 0.75f * (0.75f * here[k] + 0.25f * under[k]) + 0.25f * (0.75f * right[k] + 0.25f * far[k]);
-      }
-    }
-    store(y + pixel * padded_inputs + channel, value);
-  }
-
- private:
-  template <int N>
-  DVD_DEVICE Lanes<N> at(Index image, Index down, Index across, Index channel) const {
-    const Index rows = upsampling ? height / 2 : height, columns = upsampling ? width / 2 : width;
-    Lanes<N> value = load<N>(input.x + ((image * rows + down) * columns + across) * inputs + channel);
-    if (input.scale) {
-      const Lanes<N> scale = load<N>(input.scale + image * inputs + channel),
-                     shift = load<N>(input.shift + image * inputs + channel);
-      for (int k = 0; k < N; ++k) value[k] = scale[k] * value[k] + shift[k];
-    }
-    if (input.rectify)
-      for (int k = 0; k < N; ++k) value[k] = value[k] < 0 ? 0 : value[k];  // a NaN stays
-    return value;
-  }
-
-  /// The second input that output `out` of a bilinear upsampling looks at.
-  DVD_DEVICE static Index neighbour(Index out, Index size) {
-    if (out % 2 == 0) return out > 0 ? out / 2 - 1 : 0;
-    return out / 2 + 1 < size ? out / 2 + 1 : size - 1;
-  }
-};
-
-/// The gradient of the library's output, from that of outputs that may have been averaged, lie `dy_pixel` apart and
-/// have their frames in another order.
-template <class T>
-struct SpreadGradient {
-  const T* dy;
-  Index dy_pixel;
-  FrameOrder order;
-  Index height, width, outputs, padded_outputs;  ///< before averaging
-  Index pool, pool_frames;                       ///< pixels and frames that were averaged along an axis
-  T* y;
-
-  template <int N>
-  DVD_DEVICE void operator()(Index pixel, Index channel) const {
-    Lanes<N> value{};
-    const Index across = pixel % width / pool, down = pixel / width % height / pool, place = pixel / width / height;
-    const Index frame = order.frame(place) / pool_frames, rows = height / pool, columns = width / pool;
-    // Of the last frame, row or column of an odd number no average was taken.
-    if (channel < outputs && across < columns && down < rows && frame < order.frames / pool_frames) {
-      const Index image = frame * order.batch + order.clip(place);
-      value = load<N>(dy + ((image * rows + down) * columns + across) * dy_pixel + channel);
-      const float factor = 1.0f / static_cast<float>(pool * pool * pool_frames);
-      for (int k = 0; k < N; ++k) value[k] *= factor;
-    }
-    store(y + pixel * padded_outputs + channel, value);
-  }
-};
-
-/// y (+)= the library's output, averaged, plus the bias. A row is a pixel of y.
-template <class T>
-struct FinishOutput {
-  const T* x;  ///< the library's output
-  const float* bias;
-  FrameOrder order;
-  Index height, width, outputs, padded_outputs;  ///< before averaging
-  Index pool, pool_frames;
-  bool accumulate;
-  T* y;
-  Index y_pixel;
-
-  template <int N>
-  DVD_DEVICE void operator()(Index pixel, Index channel) const {
-    const Index rows = height / pool, columns = width / pool;
-    const Index across = pixel % columns * pool, down = pixel / columns % rows * pool, image = pixel / columns / rows;
-    const Index first = image / order.batch * pool_frames, clip = image % order.batch;
-    Lanes<N> sum{};
-    for (Index frame = first; frame < first + pool_frames; ++frame) {
-      const Index place = order.reordered ? clip * order.frames + frame : frame * order.batch + clip;
-      for (Index row = down; row < down + pool; ++row)
-        for (Index column = across; column < across + pool; ++column) {
-          const Lanes<N> value = load<N>(x + ((place * height + row) * width + column) * padded_outputs + channel);
-          for (int k = 0; k < N; ++k) sum[k] += value[k];
-        }
-    }
-    const float factor = 1.0f / static_cast<float>(pool * pool * pool_frames);
-    for (int k = 0; k < N; ++k) sum[k] *= factor;
-    T* const to = y + pixel * y_pixel + channel;
-    if (bias) {
-      const Lanes<N> offset = load<N>(bias + channel);
-      for (int k = 0; k < N; ++k) sum[k] += offset[k];
-    }
-    if (accumulate) {
-      const Lanes<N> before = load<N>(to);
-      for (int k = 0; k < N; ++k) sum[k] += before[k];
-    }
-    store(to, sum);
-  }
-};
-
-/// dx (+)= the gradient of the library's input, through upsampling and ReLU. A row is a pixel of dx.
-template <class T>
-struct FinishGradient {
-  const T* dy;    ///< the library's
-  const T* mask;  ///< the input, where it was rectified; else null
-  FrameOrder order;
-  Index height, width, inputs, padded_inputs;  ///< of dx; the library's are twice as large if it was enlarged
-  int upsampling;                              ///< 0: none, 1: nearest, 2: bilinear
-  bool accumulate;
-  T* dx;
-
-  template <int N>
-  DVD_DEVICE void operator()(Index pixel, Index channel) const {
-    const Index across = pixel % width, down = pixel / width % height, image = pixel / width / height;
-    const Index frame = image / order.batch, clip = image % order.batch;
-    const Index place = order.reordered ? clip * order.frames + frame : image;
-    const Index enlarged = upsampling ? 2 : 1, reach = upsampling == 2 ? 1 : 0;
-    const Index first_row = start(down * enlarged - reach), first_column = start(across * enlarged - reach),
-                last_row = stop((down + 1) * enlarged + reach, height * enlarged),
-                last_column = stop((across + 1) * enlarged + reach, width * enlarged);
-    Lanes<N> sum{};
-    for (Index row = first_row; row < last_row; ++row)
-      for (Index column = first_column; column < last_column; ++column) {
-        const float weight = upsampling == 2 ? share(row, down, height) * share(column, across, width) : 1;
-        const Lanes<N> value =
-            load<N>(dy + ((place * height * enlarged + row) * width * enlarged + column) * padded_inputs + channel);
-        for (int k = 0; k < N; ++k) sum[k] += weight * value[k];
-      }
-    T* const to = dx + pixel * inputs + channel;
-    if (mask) {
-      const Lanes<N> x = load<N>(mask + pixel * inputs + channel);
-      for (int k = 0; k < N; ++k) sum[k] = x[k] > 0 ? sum[k] : 0;
-    }
-    if (accumulate) {
-      const Lanes<N> before = load<N>(to);
-      for (int k = 0; k < N; ++k) sum[k] += before[k];
-    }
-    store(to, sum);
-  }
-
- private:
-  DVD_DEVICE static Index start(Index position) { return position > 0 ? position : 0; }
-  DVD_DEVICE static Index stop(Index position, Index size) { return position < size ? position : size; }
-
-  /// How much output `out` of a bilinear upsampling looks at an input; at an edge the edge stands in for what is
-  /// beyond.
-  DVD_DEVICE static float share(Index out, Index input, Index size) {
-    Index other = out % 2 == 0 ? out / 2 - 1 : out / 2 + 1;
-    other = other < 0 ? 0 : (other < size ? other : size - 1);
-    return (out / 2 == input ? 0.75f : 0) + (other == input ? 0.25f : 0);
-  }
-};
-
-/// [taps, inputs, outputs] to [padded outputs, taps, padded inputs]; a batch is a tap.
-template <class T>
-struct FilterForLibrary {
-  const T* packed;
-  Index taps, inputs, outputs, padded_inputs;
-  T* weight;
-
-  DVD_DEVICE float load(Index tap, Index input, Index output) const {
-    return read(packed + (tap * inputs + input) * outputs + output);
-  }
-  DVD_DEVICE void store(Index tap, Index input, Index output, float value) const {
-    write(weight + (output * taps + tap) * padded_inputs + input, T(value));
-  }
-};
-
-/// And back.
-template <class T>
-struct GradientFromLibrary {
-  const T* dweight;
-  Index taps, inputs, outputs, padded_inputs;
-  T* dpacked;
-
-  DVD_DEVICE float load(Index tap, Index output, Index input) const {
-    return read(dweight + (output * taps + tap) * padded_inputs + input);
-  }
-  DVD_DEVICE void store(Index tap, Index output, Index input, float value) const {
-    write(dpacked + (tap * inputs + input) * outputs + output, T(value));
-  }
-};
-
-/// y[row] += bias.
-template <class T>
-struct AddBias {
-  const T* bias;
-  Index channels;
-  T* y;
-
-  template <int N>
-  DVD_DEVICE void operator()(Index row, Index channel) const {
-    Lanes<N> value = load<N>(y + row * channels + channel);
-    const Lanes<N> offset = load<N>(bias + channel);
-    for (int k = 0; k < N; ++k) value[k] += offset[k];
-    store(y + row * channels + channel, value);
-  }
-};
 
 template <class T>
 std::shared_ptr<void> scratch(Index size) {
@@ -320,7 +89,7 @@ LibraryArray<T> library_gradient(const ConvolutionSize& size, const T* dy, Index
   T* const y = static_cast<T*>(memory.get());
   for_each_row_lanes<T>(size.positions(), outputs, std::gcd(std::gcd(outputs, size.outputs), dy_pixel),
                         SpreadGradient<T>{dy, dy_pixel, order_of(size), size.height, size.width, size.outputs, outputs,
-                                          size.pool ? Index{2} : Index{1}, size.pool_frames, y},
+                                          size.pool, size.pool_frames > 1, y},
                         dy, y);
   return {memory, y};
 }
@@ -380,8 +149,8 @@ void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T
   const Index pixels = size.output_size() / size.outputs;
   for_each_row_lanes<T>(pixels, size.outputs, std::gcd(std::gcd(size.outputs, problem.outputs), y_pixel),
                         detail::FinishOutput<T>{values, bias, detail::order_of(size), size.height, size.width,
-                                                size.outputs, problem.outputs, size.pool ? Index{2} : Index{1},
-                                                size.pool_frames, accumulate, y, y_pixel},
+                                                size.output_height(), size.output_width(), problem.outputs, size.pool,
+                                                size.pool_frames > 1, accumulate, y, y_pixel},
                         values, bias, static_cast<const T*>(y));
 }
 

@@ -52,13 +52,16 @@ struct ScatterAddRows {
 
 template <class T>
 struct BroadcastRows {
-  Index rows, channels;
+  FastDivide rows;
+  Index channels;
   const T* x;
   T* y;
 
-  template <int N>
-  DVD_DEVICE void operator()(Index row, Index channel) const {
-    store(y + row * channels + channel, load<N>(x + row / rows * channels + channel));
+  Index largest() const { return rows.value(); }
+
+  template <int N, class I>
+  DVD_DEVICE void operator()(I row, I channel) const {
+    store(y + (product(row, channels) + channel), load<N>(x + (product(rows.quotient(row), channels) + channel)));
   }
 };
 

@@ -15,13 +15,16 @@ namespace detail {
 /// Where an element of [images, rows, groups * width] stands: `place` counts elements of a group of an image, whose
 /// number is `set`.
 struct GroupPlaces {
-  Index rows, groups, width;
+  FastDivide rows, groups, width;
 
   DVD_DEVICE Index of(Index set, Index place) const {
-    const Index image = set / groups, group = set % groups;
-    return ((image * rows + place / width) * groups + group) * width + place % width;
+    const auto [image, group] = groups.divide(set);
+    const auto [row, column] = width.divide(place);
+    return ((image * rows.value() + row) * groups.value() + group) * width.value() + column;
   }
-  DVD_DEVICE Index set_of(Index row, Index channel) const { return row / rows * groups + channel / width; }
+  DVD_DEVICE Index set_of(Index row, Index channel) const {
+    return rows.quotient(row) * groups.value() + width.quotient(channel);
+  }
 };
 
 /// Sums are taken about the group's first element, which keeps their digits where the mean is large.
@@ -47,7 +50,7 @@ struct GroupMoments {
     value.squares += other.squares;
   }
   DVD_DEVICE void finish(Index set, const Value& value) const {
-    const double count = static_cast<double>(places.rows * places.width), center = value.sum / count;
+    const double count = static_cast<double>(places.rows.value() * places.width.value()), center = value.sum / count;
     const double spread = value.squares / count - center * center;
     mean[set] = static_cast<float>(first(set) + center);
     variance[set] = spread < 0 ? 0 : static_cast<float>(spread);  // a NaN stays one
@@ -92,7 +95,8 @@ struct SumGroup {
 
   DVD_DEVICE Value identity() const { return {0, 0}; }
   DVD_DEVICE void add(Index set, Index place, Value& value) const {
-    const Index i = places.of(set, place), channel = set % places.groups * places.width + place % places.width;
+    const Index i = places.of(set, place), channel = places.groups.divide(set).remainder * places.width.value() +
+                                                     places.width.divide(place).remainder;
     const double upstream =
         static_cast<double>(static_cast<float>(read(dy + i))) * static_cast<double>(weight ? weight[channel] : 1);
     value.total += upstream;
@@ -110,11 +114,12 @@ template <class T>
 struct SumChannel : SumGroup<T> {
   using Value = GroupSums;
 
-  DVD_DEVICE void add(Index image, Index row, Index channel, Value& value) const {
-    SumGroup<T>::add(image * this->places.groups + channel, row, value);
+  template <int N>
+  DVD_DEVICE void add(Index image, Index row, Index channel, Value (&values)[N]) const {
+    for (int k = 0; k < N; ++k) SumGroup<T>::add(image * this->places.groups.value() + channel + k, row, values[k]);
   }
   DVD_DEVICE void finish(Index image, Index channel, const Value& value) const {
-    this->sums[image * this->places.groups + channel] = value;
+    this->sums[image * this->places.groups.value() + channel] = value;
   }
 };
 
@@ -131,12 +136,17 @@ struct SumAffine {
   float *dweight, *dbias;
 
   DVD_DEVICE Value identity() const { return {0, 0}; }
-  DVD_DEVICE void add(Index, Index row, Index channel, Value& value) const {
-    const Index i = row * channels + channel, set = places.set_of(row, channel);
-    const double upstream = static_cast<double>(static_cast<float>(read(dy + i)));
-    value.total += upstream;
-    value.moment += upstream * (static_cast<double>(static_cast<float>(read(x + i))) - static_cast<double>(mean[set])) /
-                    std::sqrt(static_cast<double>(variance[set] + epsilon));
+  template <int N>
+  DVD_DEVICE void add(Index, Index row, Index channel, Value (&values)[N]) const {
+    const Index i = row * channels + channel;
+    const Lanes<N> element = load<N>(x + i), gradient = load<N>(dy + i);
+    for (int k = 0; k < N; ++k) {
+      const Index set = places.set_of(row, channel + k);
+      const double upstream = static_cast<double>(gradient[k]);
+      values[k].total += upstream;
+      values[k].moment += upstream * (static_cast<double>(element[k]) - static_cast<double>(read(mean + set))) /
+                          std::sqrt(static_cast<double>(read(variance + set) + epsilon));
+    }
   }
   DVD_DEVICE void combine(Value& value, const Value& other) const {
     value.total += other.total;
@@ -161,7 +171,7 @@ struct GroupNormBackward {
   template <int N>
   DVD_DEVICE void operator()(Index row, Index channel) const {
     const Index i = row * channels + channel;
-    const double count = static_cast<double>(places.rows * places.width);
+    const double count = static_cast<double>(places.rows.value() * places.width.value());
     const Lanes<N> value = load<N>(x + i);
     Lanes<N> gradient = load<N>(dy + i);
     for (int k = 0; k < N; ++k) {
@@ -202,15 +212,15 @@ void GroupNorm::group_norm_backward(Index images, Index rows, Index groups, Inde
   const Index channels = groups * width;
   const detail::GroupPlaces places{rows, groups, width};
   if (dweight || dbias)
-    reduce_rows(1, images * rows, channels,
-                detail::SumAffine<T>{places, channels, x, dy, mean, variance, epsilon, dweight, dbias});
+    reduce_rows<T>(1, images * rows, channels, channels,
+                   detail::SumAffine<T>{places, channels, x, dy, mean, variance, epsilon, dweight, dbias}, x, dy);
   if (!dx) return;
   std::shared_ptr<void> memory;
   if (own_statistics) {
     memory = Memory::allocate(static_cast<std::size_t>(images * groups) * sizeof(detail::GroupSums));
     const detail::SumGroup<T> body{places, x, dy, mean, weight, static_cast<detail::GroupSums*>(memory.get())};
     if (width == 1)
-      reduce_rows(images, rows, groups, detail::SumChannel<T>{body});
+      reduce_rows<T>(images, rows, groups, 1, detail::SumChannel<T>{body});
     else
       reduce(images * groups, rows * width, body);
   }

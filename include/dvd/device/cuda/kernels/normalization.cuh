@@ -5,7 +5,9 @@
 
 #include "dvd/device/cuda/normalization.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "dvd/device/cuda/reduce_rows.cuh"
 
@@ -24,10 +26,14 @@ struct Moments {
   float *mean, *variance;
 
   DVD_DEVICE Value identity() const { return {0, 0}; }
-  DVD_DEVICE void add(Index group, Index row, Index channel, Value& value) const {
-    const double element = static_cast<double>(static_cast<float>(read(x + (group * rows + row) * channels + channel)));
-    value.sum += element;
-    value.squares += element * element;
+  template <int N>
+  DVD_DEVICE void add(Index group, Index row, Index channel, Value (&values)[N]) const {
+    const Lanes<N> elements = load<N>(x + (group * rows + row) * channels + channel);
+    for (int k = 0; k < N; ++k) {
+      const double element = static_cast<double>(elements[k]);
+      values[k].sum += element;
+      values[k].squares += element * element;
+    }
   }
   DVD_DEVICE void combine(Value& value, const Value& other) const {
     value.sum += other.sum;
@@ -43,15 +49,18 @@ struct Moments {
 
 template <class T>
 struct ScaleShift {
-  Index rows, channels;
+  FastDivide rows;
+  Index channels;
   const T* x;
   const float *scale, *shift;
   bool rectify;
   T* y;
 
-  template <int N>
-  DVD_DEVICE void operator()(Index row, Index channel) const {
-    const Index place = row * channels + channel, coefficient = row / rows * channels + channel;
+  Index largest() const { return rows.value(); }
+
+  template <int N, class I>
+  DVD_DEVICE void operator()(I row, I channel) const {
+    const Index place = product(row, channels) + channel, coefficient = product(rows.quotient(row), channels) + channel;
     const Lanes<N> a = load<N>(scale + coefficient), b = load<N>(shift + coefficient);
     Lanes<N> value = load<N>(x + place);
     for (int k = 0; k < N; ++k) {
@@ -64,15 +73,19 @@ struct ScaleShift {
 
 template <class T>
 struct BatchNormCoefficients {
-  Index batch, channels;
+  FastDivide batch;
+  Index channels;
   const float *mean, *variance;
   const T *gain, *bias;
   float epsilon;
   float *scale, *shift;
 
-  template <int N>
-  DVD_DEVICE void operator()(Index image, Index channel) const {
-    const Index statistic = image / batch * channels + channel, sample = image % batch * channels + channel;
+  Index largest() const { return batch.value(); }
+
+  template <int N, class I>
+  DVD_DEVICE void operator()(I image, I channel) const {
+    const auto [frame, own] = batch.divide(image);
+    const Index statistic = product(frame, channels) + channel, sample = product(own, channels) + channel;
     const Lanes<N> center = load<N>(mean + statistic), spread = load<N>(variance + statistic);
     const Lanes<N> factor = load<N>(gain + sample), offset = load<N>(bias + sample);
     Lanes<N> a, b;
@@ -80,8 +93,8 @@ struct BatchNormCoefficients {
       a[k] = (1 + factor[k]) / std::sqrt(spread[k] + epsilon);
       b[k] = offset[k] - center[k] * a[k];
     }
-    store(scale + image * channels + channel, a);
-    store(shift + image * channels + channel, b);
+    store(scale + (product(image, channels) + channel), a);
+    store(shift + (product(image, channels) + channel), b);
   }
 };
 
@@ -94,21 +107,30 @@ template <class T>
 struct SumUpstream {
   using Value = UpstreamSums;
 
-  Index batch, rows, channels;
+  FastDivide batch;
+  Index rows, channels;
   const T *x, *dy;
   const float *mean, *scale, *shift;
   bool rectify;
   UpstreamSums* sums;  ///< [images, channels]
 
   DVD_DEVICE Value identity() const { return {0, 0}; }
-  DVD_DEVICE void add(Index image, Index row, Index channel, Value& value) const {
+  template <int N>
+  DVD_DEVICE void add(Index image, Index row, Index channel, Value (&values)[N]) const {
     const Index place = (image * rows + row) * channels + channel, coefficient = image * channels + channel;
-    const float element = static_cast<float>(read(x + place)), upstream = static_cast<float>(read(dy + place));
-    if (rectify && !(read(scale + coefficient) * element + read(shift + coefficient) > 0)) return;
-    value.total += static_cast<double>(upstream);
-    value.moment +=
-        static_cast<double>(upstream) *
-        (static_cast<double>(element) - static_cast<double>(read(mean + image / batch * channels + channel)));
+    const Lanes<N> element = load<N>(x + place), upstream = load<N>(dy + place);
+    const Lanes<N> center = load<N>(mean + (batch.quotient(image) * channels + channel));
+    Lanes<N> a{}, b{};
+    if (rectify) {
+      a = load<N>(scale + coefficient);
+      b = load<N>(shift + coefficient);
+    }
+    for (int k = 0; k < N; ++k) {
+      if (rectify && !(a[k] * element[k] + b[k] > 0)) continue;
+      values[k].total += static_cast<double>(upstream[k]);
+      values[k].moment +=
+          static_cast<double>(upstream[k]) * (static_cast<double>(element[k]) - static_cast<double>(center[k]));
+    }
   }
   DVD_DEVICE void combine(Value& value, const Value& other) const {
     value.total += other.total;
@@ -169,21 +191,25 @@ struct StatisticsGradient {
 
 template <class T>
 struct BatchNormBackward {
-  Index batch, rows, channels;
+  FastDivide batch, rows;
+  Index channels;
   const T *x, *dy;
   const float *mean, *scale, *shift, *slope, *offset;  ///< the last two null where statistics are constants
   bool rectify;
   T* dx;
 
-  template <int N>
-  DVD_DEVICE void operator()(Index row, Index channel) const {
-    const Index place = row * channels + channel, image = row / rows, coefficient = image * channels + channel;
+  Index largest() const { return std::max(batch.value(), rows.value()); }
+
+  template <int N, class I>
+  DVD_DEVICE void operator()(I row, I channel) const {
+    const I image = rows.quotient(row);
+    const Index place = product(row, channels) + channel, coefficient = product(image, channels) + channel;
     const Lanes<N> a = load<N>(scale + coefficient), b = load<N>(shift + coefficient);
     const Lanes<N> value = load<N>(x + place);
     Lanes<N> upstream = load<N>(dy + place);
     for (int k = 0; k < N; ++k) upstream[k] = a[k] * (!rectify || a[k] * value[k] + b[k] > 0 ? upstream[k] : 0);
     if (slope) {
-      const Index statistic = image / batch * channels + channel;
+      const Index statistic = product(batch.quotient(image), channels) + channel;
       const Lanes<N> center = load<N>(mean + statistic);
       const Lanes<N> along = load<N>(slope + statistic), constant = load<N>(offset + statistic);
       for (int k = 0; k < N; ++k) upstream[k] -= along[k] * (value[k] - center[k]) + constant[k];
@@ -203,8 +229,10 @@ struct SumRows {
   bool accumulate;
 
   DVD_DEVICE double identity() const { return 0; }
-  DVD_DEVICE void add(Index group, Index row, Index channel, double& value) const {
-    value += static_cast<double>(static_cast<float>(read(x + (group * rows + row) * x_row + channel)));
+  template <int N>
+  DVD_DEVICE void add(Index group, Index row, Index channel, double (&values)[N]) const {
+    const Lanes<N> elements = load<N>(x + (group * rows + row) * x_row + channel);
+    for (int k = 0; k < N; ++k) values[k] += static_cast<double>(elements[k]);
   }
   DVD_DEVICE void combine(double& value, double other) const { value += other; }
   DVD_DEVICE void finish(Index group, Index channel, double value) const {
@@ -243,7 +271,7 @@ struct Dot {
 
 template <CudaScalar T>
 void Normalization::moments(Index groups, Index rows, Index channels, const T* x, float* mean, float* variance) {
-  reduce_rows(groups, rows, channels, detail::Moments<T>{rows, channels, x, mean, variance});
+  reduce_rows<T>(groups, rows, channels, channels, detail::Moments<T>{rows, channels, x, mean, variance}, x);
 }
 
 template <CudaScalar T>
@@ -271,8 +299,9 @@ void Normalization::batch_norm_backward(Index frames, Index batch, Index rows, I
   const Index images = frames * batch;
   const auto sums_memory = Memory::allocate(static_cast<std::size_t>(images * channels) * sizeof(detail::UpstreamSums));
   detail::UpstreamSums* const sums = static_cast<detail::UpstreamSums*>(sums_memory.get());
-  reduce_rows(images, rows, channels,
-              detail::SumUpstream<T>{batch, rows, channels, x, dy, mean, scale, shift, rectify, sums});
+  reduce_rows<T>(images, rows, channels, channels,
+                 detail::SumUpstream<T>{batch, rows, channels, x, dy, mean, scale, shift, rectify, sums}, x, dy, mean,
+                 scale, shift);
   // One element at a time, here and below: these arrays are small.
   for_each_row_lanes<T>(batch, channels, 1,
                         detail::GainBiasGradient<T>{frames, batch, channels, sums, variance, epsilon, dgain, dbias});
@@ -299,7 +328,8 @@ void Normalization::batch_norm_backward(Index frames, Index batch, Index rows, I
 template <CudaScalar From, CudaScalar To>
 void Normalization::sum_rows(Index groups, Index rows, Index channels, const From* x, Index x_row, To* y,
                              bool accumulate) {
-  reduce_rows(groups, rows, channels, detail::SumRows<From, To>{rows, channels, x, x_row, y, accumulate});
+  reduce_rows<From>(groups, rows, channels, std::gcd(channels, x_row),
+                    detail::SumRows<From, To>{rows, channels, x, x_row, y, accumulate}, x);
 }
 
 template <CudaScalar T>

@@ -105,7 +105,7 @@ struct BlendBackward {
 
 template <class T>
 struct CopyRows {
-  Index rows;
+  FastDivide rows;
   const T* x;
   Index x_block, x_row;
   T* y;
@@ -113,7 +113,7 @@ struct CopyRows {
 
   template <int N>
   DVD_DEVICE void operator()(Index line, Index column) const {
-    const Index block = line / rows, row = line % rows;
+    const auto [block, row] = rows.divide(line);
     store(y + block * y_block + row * y_row + column, load<N>(x + block * x_block + row * x_row + column));
   }
 };

@@ -18,16 +18,18 @@ namespace detail {
 /// Rows are outputs, columns inputs and taps.
 template <class T>
 struct PackWeight {
-  Index outputs, inputs, taps;
+  Index outputs, inputs;
+  FastDivide taps;
   const float *weight, *sigma;
   T* packed;
 
   DVD_DEVICE float load(Index, Index output, Index column) const {
     const float factor = sigma ? 1 / *sigma : 1;
-    return read(weight + output * inputs * taps + column) * factor;
+    return read(weight + output * inputs * taps.value() + column) * factor;
   }
   DVD_DEVICE void store(Index, Index output, Index column, float value) const {
-    write(packed + (column % taps * inputs + column / taps) * outputs + output, T(value));
+    const auto [input, tap] = taps.divide(column);
+    write(packed + (tap * inputs + input) * outputs + output, T(value));
   }
 };
 
@@ -35,17 +37,19 @@ struct PackWeight {
 /// sigma = u^T W v, so dW = (dP - <dP, P> u v^T) / sigma, where P = W / sigma (Miyato et al. 2018, section 2.1).
 template <class T>
 struct UnpackWeightGradient {
-  Index outputs, inputs, taps;
+  Index outputs, inputs;
+  FastDivide taps;
   const T* dpacked;
   const float *along, *sigma, *u, *v;
   float* dweight;
 
   DVD_DEVICE float load(Index, Index row, Index output) const {
-    const float gradient = static_cast<float>(read(dpacked + (row % taps * inputs + row / taps) * outputs + output));
+    const auto [input, tap] = taps.divide(row);
+    const float gradient = static_cast<float>(read(dpacked + (tap * inputs + input) * outputs + output));
     return sigma ? (gradient - *along * v[row] * u[output]) * (1 / *sigma) : gradient;
   }
   DVD_DEVICE void store(Index, Index row, Index output, float value) const {
-    float* const to = dweight + output * inputs * taps + row;
+    float* const to = dweight + output * inputs * taps.value() + row;
     write(to, read(to) + value);
   }
 };

@@ -13,8 +13,8 @@
 
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cuda/context.cuh"
+#include "dvd/device/cuda/launch_sizes.hpp"
 #include "dvd/device/cuda/memory.hpp"
-#include "dvd/device/cuda/reduction.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 #include "measuring.hpp"
 
@@ -130,12 +130,20 @@ template <class T, class Body, class... Arrays>
 void for_each_row_lanes(Index rows, Index columns, Index step, const Body& body, const Arrays*... arrays) {
   constexpr int lanes = lane_bytes / static_cast<int>(sizeof(T));
   if (rows <= 0 || columns <= 0) return;
-  if (step % lanes == 0 && (detail::aligned(arrays) && ...))
-    detail::emulate<Body>(rows * (columns / lanes), [=](Index i) {
-      body.template operator()<lanes>(i / (columns / lanes), i % (columns / lanes) * lanes);
+  const bool small = counts_small(rows, columns, body);
+  const bool wide = (small || !CountsSmall<Body>)&&step % lanes == 0 && (detail::aligned(arrays) && ...);
+  const auto run = [&]<int N, class I>(std::integral_constant<int, N>, I) {
+    detail::emulate<Body>(rows * (columns / N), [=](Index i) {
+      body.template operator()<N>(static_cast<I>(i / (columns / N)), static_cast<I>(i % (columns / N) * N));
     });
+  };
+  using I = std::conditional_t<CountsSmall<Body>, std::int32_t, Index>;
+  if (wide)
+    run(std::integral_constant<int, lanes>(), I());
+  else if (small)
+    run(std::integral_constant<int, 1>(), I());
   else
-    detail::emulate<Body>(rows * columns, [=](Index i) { body.template operator()<1>(i / columns, i % columns); });
+    run(std::integral_constant<int, 1>(), Index());
 }
 
 template <class Body>

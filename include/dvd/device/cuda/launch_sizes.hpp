@@ -1,0 +1,37 @@
+// What launches decide by sizes alone: how sums are cut into pieces, so that the same sum is added in the same order
+// every time, and in how many bits positions are counted.
+#pragma once
+
+#include "dvd/core/macros_begin.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "dvd/device/cuda/divide.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
+
+/// Blocks that share a row of `reduce`; more than one where rows are too few to fill a GPU.
+constexpr Index reduction_pieces(Index rows, Index columns) {
+  return rows >= 512 ? 1 : std::clamp<Index>(columns / 4096, 1, 256);
+}
+
+/// A body of `for_each_row_lanes` that can count in 32 bits: its call operator takes positions of any integral type,
+/// and `largest()` tells how far it counts, beside its rows and columns.
+template <class Body>
+concept CountsSmall = requires(const Body& body) {
+  body.largest();
+};
+
+/// Whether a launch counts in 32 bits.
+template <class Body>
+constexpr bool counts_small(Index rows, Index columns, const Body& body) {
+  if constexpr (CountsSmall<Body>)
+    return std::max({rows, columns, static_cast<Index>(body.largest())}) <= largest_small_index;
+  else
+    return false;
+}
+
+}  // namespace dvd::cuda
+
+#include "dvd/core/macros_end.hpp"

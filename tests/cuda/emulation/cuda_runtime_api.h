@@ -43,6 +43,7 @@ struct EmulatedGpu {
   int driver = 13000;  ///< its version; 0: there is none
   std::size_t memory = std::size_t{64} << 30;
   std::size_t used = 0;
+  std::size_t submitted = 0;  ///< pieces of work so far: launches, calls of libraries, copies
   std::map<void*, std::size_t> sizes;
   EmulatedGraph recorded;
   EmulatedStream* recorder = nullptr;
@@ -55,6 +56,7 @@ struct EmulatedGpu {
 
   /// Does the work, or notes it down while the stream records.
   void submit(cudaStream_t stream, const std::function<void()>& work) {
+    ++submitted;
     if (recorder == stream && recorder)
       recorded.push_back(work);
     else

@@ -31,7 +31,7 @@ void for_taps(const ConvolutionProblem& p, Index image, Index frame, Index row, 
 }  // namespace detail
 
 DVD_CUDA_DEFINITION void library_convolve(const ConvolutionProblem& p, const void* x, const void* weight,
-                                          const void* bias, void* y) {
+                                          const void* bias, void* y, bool accumulate) {
   detail::submit([=] {
     detail::with_type(p.type, [&]<class T>(T*) {
       const Index taps = p.kernel_frames * 9;
@@ -50,17 +50,18 @@ DVD_CUDA_DEFINITION void library_convolve(const ConvolutionProblem& p, const voi
                              sum[o] += total;
                            }
                          });
-        for (Index i = 0; i < p.width * p.outputs; ++i)
-          static_cast<T*>(y)[line * p.width * p.outputs + i] =
-              T(sums[static_cast<std::size_t>(i)] +
-                (bias ? static_cast<double>(static_cast<const T*>(bias)[i % p.outputs]) : 0));
+        for (Index i = 0; i < p.width * p.outputs; ++i) {
+          T& to = static_cast<T*>(y)[line * p.width * p.outputs + i];
+          to = T(sums[static_cast<std::size_t>(i)] + (accumulate ? static_cast<double>(to) : 0) +
+                 (bias ? static_cast<double>(static_cast<const T*>(bias)[i % p.outputs]) : 0));
+        }
       });
     });
   });
 }
 
 DVD_CUDA_DEFINITION void library_convolve_backward_input(const ConvolutionProblem& p, const void* dy,
-                                                         const void* weight, void* dx) {
+                                                         const void* weight, void* dx, bool accumulate) {
   detail::submit([=] {
     detail::with_type(p.type, [&]<class T>(T*) {
       const Index taps = p.kernel_frames * 9;
@@ -77,8 +78,10 @@ DVD_CUDA_DEFINITION void library_convolve_backward_input(const ConvolutionProble
                                sum[i] += upstream * static_cast<double>(w[(o * taps + taps - 1 - tap) * p.inputs + i]);
                            }
                          });
-        for (Index i = 0; i < p.width * p.inputs; ++i)
-          static_cast<T*>(dx)[line * p.width * p.inputs + i] = T(sums[static_cast<std::size_t>(i)]);
+        for (Index i = 0; i < p.width * p.inputs; ++i) {
+          T& to = static_cast<T*>(dx)[line * p.width * p.inputs + i];
+          to = T(sums[static_cast<std::size_t>(i)] + (accumulate ? static_cast<double>(to) : 0));
+        }
       });
     });
   });

@@ -252,8 +252,9 @@ void gru_gates(benchmark::State& state) {
   const Tensor before = random_tensor({rows, width});
   Tensor output(before.shape());
   measure_bytes(state, 4.0 * static_cast<double>(rows * width) * (2 * 3 + 4), [&] {
-    Cpu::gru_reset(rows, width, gates.data(), before.data(), reset_state.data());
-    Cpu::gru_output(rows, width, gates.data(), before.data(), output.data());
+    const dvd::GruGates<float> side_by_side{gates.data(), 3 * width, gates.data() + 2 * width, 3 * width};
+    Cpu::gru_reset(rows, width, side_by_side, before.data(), reset_state.data());
+    Cpu::gru_output(rows, width, side_by_side, before.data(), output.data());
   });
 }
 

@@ -61,11 +61,12 @@ int list_plans(const std::vector<EmulatedWork>& work, const Options& options, or
   std::map<AskedConvolution, int> distinct;
   for (const EmulatedWork& each : work)
     if (each.kind == EmulatedWork::convolution) ++distinct[each.asked];
+  static constexpr const char* sums[] = {"nothing", "bias", "result"};
   static constexpr const char* directions[] = {"forward", "backward input", "backward weight"};
   int without = 0;
   if (!options.json)
     std::printf("\n%-17s %-20s %-12s %6s %8s %8s %12s %s\n", "convolution", "images x frames x pixels", "channels",
-                "calls", "engine", "workspace", "tensor cores", "bias");
+                "calls", "engine", "workspace", "tensor cores", "adds");
   json = ordered_json::array();
   for (const auto& [asked, calls] : distinct) {
     const ChosenPlan plan = choose_plan(asked, options.step.precision == "tf32");
@@ -77,15 +78,14 @@ int list_plans(const std::vector<EmulatedWork>& work, const Options& options, or
                     {"size", size},
                     {"channels", channels},
                     {"calls", calls},
-                    {"bias", asked[9] != 0},
+                    {"adds", sums[asked[9]]},
                     {"engine", plan.engine},
                     {"workspace", plan.workspace},
                     {"tensor_cores", plan.tensor_cores}});
     if (!options.json)
       std::printf("%-21s %-20s %-12s %6d %8s %8.1fM %12s %s\n", what.c_str(), size.c_str(), channels.c_str(), calls,
                   plan.engine < 0 ? "none" : std::to_string(plan.engine).c_str(),
-                  static_cast<double>(plan.workspace) / 1048576, plan.tensor_cores ? "yes" : "no",
-                  asked[9] ? "yes" : "no");
+                  static_cast<double>(plan.workspace) / 1048576, plan.tensor_cores ? "yes" : "no", sums[asked[9]]);
   }
   if (!options.json)
     std::printf("%zu distinct convolutions, planned for %s; %d have no plan\n", distinct.size(), planned_gpu().c_str(),

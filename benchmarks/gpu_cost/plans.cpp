@@ -44,7 +44,8 @@ ChosenPlan choose_plan(const AskedConvolution& asked, bool tf32) {
       static_cast<NumberType>(asked[0]), asked[1], asked[2], asked[3], asked[4], asked[5], asked[6], asked[7]};
   const bool coarse = problem.type == NumberType::bfloat16;
   const std::string what = "a convolution";
-  const ConvolutionGraph graph(problem, static_cast<ConvolutionDirection>(asked[8]), asked[9] != 0, what);
+  const ConvolutionGraph graph(problem, static_cast<ConvolutionDirection>(asked[8]),
+                               static_cast<ConvolutionSum>(asked[9]), what);
   const GraphPlan plan =
       best_plan({.device = device()}, graph.operations,
                 {.tensor_cores = coarse || tf32, .rounded_inputs = coarse, .workspace = std::size_t{1} << 30}, what);

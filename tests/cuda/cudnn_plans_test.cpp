@@ -34,9 +34,9 @@ TEST_CASE("the operations are ones that cuDNN knows") {
   for (const NumberType type : {NumberType::float32, NumberType::bfloat16})
     for (const ConvolutionProblem& problem : problems(type))
       for (const ConvolutionDirection direction : directions) {
-        CHECK(ConvolutionGraph(problem, direction, false, "a test").operations.size() == 1);
+        CHECK(ConvolutionGraph(problem, direction, ConvolutionSum::nothing, "a test").operations.size() == 1);
         if (direction == ConvolutionDirection::forward)
-          CHECK(ConvolutionGraph(problem, direction, true, "a test").operations.size() == 2);
+          CHECK(ConvolutionGraph(problem, direction, ConvolutionSum::bias, "a test").operations.size() == 2);
       }
 }
 
@@ -50,14 +50,15 @@ TEST_CASE("there is a plan for every convolution") {
     for (const NumberType type : {NumberType::float32, NumberType::bfloat16})
       for (const ConvolutionProblem& problem : problems(type))
         for (const ConvolutionDirection direction : directions)
-          for (const bool with_bias : {false, true}) {
-            if (with_bias && direction != ConvolutionDirection::forward) continue;
+          for (const ConvolutionSum sum : {ConvolutionSum::nothing, ConvolutionSum::bias, ConvolutionSum::result}) {
+            if (sum == ConvolutionSum::bias && direction != ConvolutionDirection::forward) continue;
+            if (sum == ConvolutionSum::result && direction == ConvolutionDirection::backward_weight) continue;
             const bool coarse = type == NumberType::bfloat16;
             const std::string what =
                 concat(gpu.name, ", ", coarse ? "bfloat16" : "float32", ", direction ", static_cast<int>(direction),
                        ", ", problem.images, "x", problem.frames, "x", problem.height, ", ", problem.inputs, " to ",
-                       problem.outputs, with_bias ? ", bias" : "");
-            const ConvolutionGraph graph(problem, direction, with_bias, what);
+                       problem.outputs, ", sum ", static_cast<int>(sum));
+            const ConvolutionGraph graph(problem, direction, sum, what);
             const GraphPlan plan =
                 best_plan({.device = device.get()}, graph.operations,
                           {.tensor_cores = coarse, .rounded_inputs = coarse, .workspace = std::size_t{1} << 30}, what);

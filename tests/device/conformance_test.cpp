@@ -7,9 +7,11 @@
 
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "dvd/core/rows.hpp"
 #include "dvd/training/losses.hpp"
+#include "support/gate_layout.hpp"
 #include "support/kernel_tests.hpp"
 
 namespace {
@@ -175,55 +177,58 @@ TEST_CASE_TEMPLATE("gates of the ConvGRU", O, DVD_DEVICES) {
       CAPTURE(width);
       const auto state = Array<O>::random(rows * width, 1), doutput = Array<O>::random(rows * width, 2),
                  dreset_state = Array<O>::random(rows * width, 3);
-      for (const bool with_state : {true, false}) {
-        auto gates = Array<O>::random(rows * 3 * width, 4);
+      for (const auto& [with_state, apart] : {std::pair(true, false), {false, false}, {true, true}, {false, true}}) {
+        const GateLayout layout{rows, width, apart};
+        auto gates = Array<O>::random(layout.size(), 4);
         Array<O> reset_state(rows * width, 7), output(rows * width, 7);
         Vector activated = gates.before(), reset_states = zeros(rows * width), outputs = zeros(rows * width);
         for (Index i = 0; i < rows * width; ++i) {
-          double* gate = &at(activated, i / width * 3 * width + i % width);
+          double &reset = at(activated, layout.at(i, 0)), &update = at(activated, layout.at(i, 1)),
+                 &candidate = at(activated, layout.at(i, 2));
           const double before = with_state ? at(state.before(), i) : 0;
-          if (with_state) gate[0] = logistic(gate[0]);  // without a state nothing asks for the reset gate
-          gate[width] = logistic(gate[width]);
-          gate[2 * width] = std::max(gate[2 * width], 0.0);
-          at(reset_states, i) = gate[0] * before;
-          at(outputs, i) = gate[width] * before + (1 - gate[width]) * gate[2 * width];
+          if (with_state) reset = logistic(reset);  // without a state nothing asks for the reset gate
+          update = logistic(update);
+          candidate = std::max(candidate, 0.0);
+          at(reset_states, i) = reset * before;
+          at(outputs, i) = update * before + (1 - update) * candidate;
         }
         if (with_state) {
-          D::gru_reset(rows, width, gates.data(), state.data(), reset_state.data());
+          D::gru_reset(rows, width, layout.gates(gates.data()), state.data(), reset_state.data());
           check_close("reset state", reset_state, reset_states, transcendental);
         }
         if (with_state) {
           Array<O> again(rows * width, 7);
-          D::multiply_columns(rows, width, gates.data(), 3 * width, state.data(), again.data());
+          D::multiply_columns(rows, width, gates.data(), layout.apart ? 2 * width : 3 * width, state.data(),
+                              again.data());
           check_close("reset state again", again, reset_state.now(), rounded);
         }
         const T* const no_state = nullptr;
-        D::gru_output(rows, width, gates.data(), with_state ? state.data() : no_state, output.data());
+        D::gru_output(rows, width, layout.gates(gates.data()), with_state ? state.data() : no_state, output.data());
         check_close("gates", gates, activated, transcendental);
         check_close("output", output, outputs, transcendental);
 
         // From the kernels' own gates.
         const Vector g = gates.now();
-        Vector expected = zeros(rows * 3 * width), expected_state = zeros(rows * width);
-        Array<O> dgates(rows * 3 * width, 7), dstate(rows * width, 7);
+        Vector expected = zeros(layout.size()), expected_state = zeros(rows * width);
+        Array<O> dgates(layout.size(), 7), dstate(rows * width, 7);
         for (Index i = 0; i < rows * width; ++i) {
-          const Index k = i / width * 3 * width + i % width;
           const double before = with_state ? at(state.before(), i) : 0, upstream = at(doutput.before(), i);
-          const double reset = at(g, k), update = at(g, k + width), candidate = at(g, k + 2 * width);
-          at(expected, k + width) = upstream * (before - candidate) * update * (1 - update);
-          at(expected, k + 2 * width) = candidate > 0 ? upstream * (1 - update) : 0;
+          const double reset = at(g, layout.at(i, 0)), update = at(g, layout.at(i, 1)),
+                       candidate = at(g, layout.at(i, 2));
+          at(expected, layout.at(i, 1)) = upstream * (before - candidate) * update * (1 - update);
+          at(expected, layout.at(i, 2)) = candidate > 0 ? upstream * (1 - update) : 0;
           at(expected_state, i) = upstream * update;
           if (with_state) {
-            at(expected, k) = at(dreset_state.before(), i) * before * reset * (1 - reset);
+            at(expected, layout.at(i, 0)) = at(dreset_state.before(), i) * before * reset * (1 - reset);
             at(expected_state, i) += at(dreset_state.before(), i) * reset;
           }
         }
         T* const no_dstate = nullptr;
-        D::gru_output_backward(rows, width, gates.data(), with_state ? state.data() : no_state, doutput.data(),
-                               dgates.data(), with_state ? dstate.data() : no_dstate);
-        if (with_state)
-          D::gru_reset_backward(rows, width, gates.data(), state.data(), dreset_state.data(), dgates.data(),
-                                dstate.data());
+        const GruGates<const T> kept = layout.gates(std::as_const(gates).data());
+        const GruGates<T> to = layout.gates(dgates.data());
+        D::gru_output_backward(rows, width, kept, with_state ? state.data() : no_state, doutput.data(), no_state, to,
+                               with_state ? dstate.data() : no_dstate);
+        if (with_state) D::gru_reset_backward(rows, width, kept, state.data(), dreset_state.data(), to, dstate.data());
         check_close("gradient of the gates", dgates, expected, transcendental);
         if (with_state) check_close("gradient of the state", dstate, expected_state, transcendental);
       }

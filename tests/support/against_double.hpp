@@ -117,7 +117,7 @@ class AgainstDouble {
     const auto expected = run<Way>(on_cpu_, cpu_inputs_, pass), actual = run<Way>(layer_, device_inputs_, pass);
     const std::vector<Doubles> after = all_given();
     std::vector<double> changes(expected.size());
-    for (std::uint64_t trial = 0; coarse && trial < 6; ++trial) {
+    for (std::uint64_t trial = 0; coarse && trial < 12; ++trial) {
       give(before, [&](std::size_t tensor, std::size_t i, double value) {
         return value * (1 + Random(trial).stream(tensor).uniform(i, -1.0, 1.0) / 256);
       });

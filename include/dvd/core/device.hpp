@@ -49,16 +49,18 @@
 //                                        *sigma = u^T W v;  norm(x) = x / max(|x|, 1e-12). What is computed for a
 //                                        weight does not depend on what else is in the list, to the bit
 //
-// ConvGRU gates; `gates` is [rows, 3 * width], a row holding reset | update | candidate, at first as pre-activations
+// ConvGRU gates, at first as pre-activations; see core/gru_gates.hpp for how they lie
+//   gru_gates_apart                      whether two arrays serve the device better than one
 //   gru_reset(rows, width, gates, state, reset_state)
 //                                        reset, update = sigmoid in place; reset_state = reset * state
 //   gru_output(rows, width, gates, state, output, tanh_candidate)
 //                                        candidate = relu or, if `tanh_candidate`, tanh in place; output = update *
 //                                        state + (1 - update) * candidate; without a state (null, meaning 0) also
 //                                        update = sigmoid in place
-//   gru_output_backward(rows, width, gates, state, doutput, dgates, dstate, tanh_candidate)
-//                                        dgates' update and candidate parts (of the pre-activations), dstate; without a
-//                                        state the reset part becomes 0 and dstate is not written
+//   gru_output_backward(rows, width, gates, state, doutput, added or null, dgates, dstate, tanh_candidate)
+//                                        doutput + added being the output's gradient: dgates' update and candidate
+//                                        parts (of the pre-activations), dstate; without a state the reset part becomes
+//                                        0 and dstate is not written
 //   gru_reset_backward(rows, width, gates, state, dreset_state, dgates, dstate): dgates' reset part; adds to dstate
 //   multiply_columns(rows, width, x, x_row, y, z)                 z[r, i] = x[r * x_row + i] * y[r, i]: a reset state
 //   again
@@ -68,9 +70,10 @@
 //   lstm_output(rows, width, gates, before', cell', y)
 //                                        gates in place: three sigmoids and a tanh; cell = forget * before +
 //                                        input * candidate; y = output * tanh(cell)
-//   lstm_output_backward(rows, width, gates, before', cell', dy, dcell', dgates)
-//                                        dgates, of the pre-activations; dcell is the cell's gradient through what
-//                                        comes later, and becomes that of the cell before
+//   lstm_output_backward(rows, width, gates, before', cell', dy, added or null, dcell', dgates)
+//                                        dy + added being the result's gradient: dgates, of the pre-activations; dcell
+//                                        is the cell's gradient through what comes later, and becomes that of the cell
+//                                        before
 //
 // convolutions; see core/convolution.hpp for layouts and what is done to inputs and outputs on the way; `X_pixel` is
 // the distance between pixels of X
@@ -168,6 +171,7 @@
 #include "dvd/core/arrays.hpp"
 #include "dvd/core/attention.hpp"
 #include "dvd/core/convolution.hpp"
+#include "dvd/core/gru_gates.hpp"
 #include "dvd/core/random.hpp"
 #include "dvd/core/rows.hpp"
 #include "dvd/core/tensor.hpp"
@@ -190,7 +194,8 @@ concept DeviceCopies = DeviceMemory<D> && requires(const T* x, T* y, Index n) {
 
 /// Pointwise kernels of the contract above.
 template <class D, class T>
-concept DevicePointwise = requires(const T* x, T* y, T value, Index n) {
+concept DevicePointwise = requires(const T* x, T* y, T value, Index n, const GruGates<T>& gates,
+                                   const GruGates<const T>& kept_gates) {
   D::fill(n, value, y);
   D::add(n, x, y);
   D::scale(n, value, x, y);
@@ -202,10 +207,11 @@ concept DevicePointwise = requires(const T* x, T* y, T value, Index n) {
   D::tanh_backward(n, x, x, y);
   D::blend(n, x, x, x, y);
   D::blend_backward(n, x, x, x, x, y, y, y);
-  D::gru_reset(n, n, y, x, y);
-  D::gru_output(n, n, y, x, y, true);
-  D::gru_output_backward(n, n, x, x, x, y, y, true);
-  D::gru_reset_backward(n, n, x, x, x, y, y);
+  { D::gru_gates_apart } -> std::convertible_to<bool>;
+  D::gru_reset(n, n, gates, x, y);
+  D::gru_output(n, n, gates, x, y, true);
+  D::gru_output_backward(n, n, kept_gates, x, x, x, gates, y, true);
+  D::gru_reset_backward(n, n, kept_gates, x, x, gates, y);
   D::multiply_columns(n, n, x, n, x, y);
   D::moving_average(n, value, x, y);
 };
@@ -214,7 +220,7 @@ concept DevicePointwise = requires(const T* x, T* y, T value, Index n) {
 template <class D, class T, class F>
 concept DeviceLstm = requires(const T* x, T* y, const F* precise_x, F* precise_y, Index n) {
   D::lstm_output(n, n, y, precise_x, precise_y, y);
-  D::lstm_output_backward(n, n, x, precise_x, precise_x, x, precise_y, y);
+  D::lstm_output_backward(n, n, x, precise_x, precise_x, x, x, precise_y, y);
 };
 
 /// Pointwise kernels of the contract above that take a function or random numbers.

@@ -77,6 +77,15 @@ class Shape {
     return result;
   }
 
+  /// The shape with another last extent. Throws ArgumentError for a scalar's and for too many elements.
+  Shape with_last(Index extent) const {
+    require(rank_ > 0, "a scalar's shape has no last axis");
+    Shape result = *this;
+    --result.rank_;
+    result.append(extent);
+    return result;
+  }
+
   friend bool operator==(const Shape&, const Shape&) = default;
 
   friend std::ostream& operator<<(std::ostream& out, const Shape& shape) {

@@ -3,6 +3,9 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <array>
+
+#include "dvd/core/gru_gates.hpp"
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/recurrent_unit.hpp"
 #include "dvd/layers/spectral_norm.hpp"
@@ -23,8 +26,9 @@ enum class GruCandidate { relu, tanh };
 /// stand for `frames` equal ones.
 ///
 /// Computed in another order than written, which changes nothing but rounding: what x adds to the three gates does not
-/// depend on the state, so it is one convolution of 3C outputs over all frames at once (over one, if x is one frame);
-/// reset and update share their input, so the state's part is one convolution of 2C outputs.
+/// depend on the state, so it is one convolution of 3C outputs over all frames at once (over one, if x is one frame),
+/// or two, of 2C and C, where the device would have the gates apart; reset and update share their input, so the state's
+/// part is one convolution of 2C outputs.
 ///
 /// See the aliases ConvGRU, below, and those in plain_conv_gru.hpp.
 template <GruCandidate Candidate, template <WeightedLayer L> class Normalization, Scalar T, Device D = Cpu>
@@ -35,12 +39,18 @@ class ConvolutionalGRU {
   using View = ConstTensorView<T, D>;
   using Gate = Normalization<Conv2D<T, D>>;
 
+  /// Arrays that gates lie in: r | u | c in one, or r | u and c.
+  static constexpr std::size_t array_count = D::gru_gates_apart ? 2 : 1;
+  using Views = std::array<View, array_count>;
+  using Tensors = std::array<Tensor<T, D>, array_count>;
+
   struct Cache {
     View x;        ///< [T or 1, N, H, W, C]
     View state;    ///< the given initial state, or empty
-    View gates;    ///< [T, N, H, W, 3C]: r | u | c
+    Views gates;   ///< [T, N, H, W, 3C], or 2C and C
     View outputs;  ///< [T, N, H, W, C]: h_t
-    View input_weight, gates_weight, candidate_weight;
+    Views input_weights;
+    View gates_weight, candidate_weight;
     typename Gate::NormalizedWeight reset, update, candidate;
   };
 
@@ -72,8 +82,8 @@ class ConvolutionalGRU {
     const Shape gates_shape{frames, batch, frame[1], frame[2], 3 * width_};  // not too large, before any u advances
     Weights weights = normalized_weights(pass);
 
-    Tensor<T, D> gates(gates_shape);
-    give_inputs(x, weights.input, gates);
+    Tensors gates = gate_arrays(gates_shape);
+    give_inputs(x, weights.inputs, gates);
 
     Tensor<T, D> outputs(x.shape().with_first(frames));
     Tensor<T, D> reset_state(frame);  // r . h_{t-1}
@@ -81,24 +91,25 @@ class ConvolutionalGRU {
     const auto gates_filter = D::filter(gates_size, weights.gates.data());
     const auto candidate_filter = D::filter(candidate_size, weights.candidate.data());
     for (Index t = 0; t < frames; ++t) {
-      const TensorView<T, D> gate = gates[t], output = outputs[t];
+      const GruGates<T> gate = gates_at<T>(gates, t);
+      const TensorView<T, D> output = outputs[t];
       const View before = t == 0 ? state : View(outputs[t - 1]);
       if (before) {
-        D::convolve(gates_size, ConvolutionInput<T>{before.data()}, gates_filter, nullptr, gate.data(), 3 * width_,
+        D::convolve(gates_size, ConvolutionInput<T>{before.data()}, gates_filter, nullptr, gate.reset, gate.reset_row,
                     true);
-        D::gru_reset(pixels, width_, gate.data(), before.data(), reset_state.data());
-        D::convolve(candidate_size, ConvolutionInput<T>{reset_state.data()}, candidate_filter, nullptr,
-                    gate.data() + 2 * width_, 3 * width_, true);
+        D::gru_reset(pixels, width_, gate, before.data(), reset_state.data());
+        D::convolve(candidate_size, ConvolutionInput<T>{reset_state.data()}, candidate_filter, nullptr, gate.candidate,
+                    gate.candidate_row, true);
       }
-      D::gru_output(pixels, width_, gate.data(), before.data(), output.data(), tanh_candidate);
+      D::gru_output(pixels, width_, gate, before.data(), output.data(), tanh_candidate);
     }
     if (pass.watch) pass.watch->see(&candidate.layer.weight, outputs);
     if (cache)
       *cache = {x,
                 state,
-                gates,
+                views(gates),
                 outputs,
-                weights.input,
+                views(weights.inputs),
                 weights.gates,
                 weights.candidate,
                 std::move(weights.reset_norm),
@@ -118,44 +129,45 @@ class ConvolutionalGRU {
     const auto gates_filter = D::backward_filter(gates_size, cache.gates_weight.data());
     const auto candidate_filter = D::backward_filter(candidate_size, cache.candidate_weight.data());
 
-    Tensor<T, D> dgates(cache.gates.shape()), dreset_state(frame);
-    Tensor<T, D> dstate;  // gradient of h_{t-1} through step t
+    Tensors dgates = gate_arrays(dy.shape().with_last(3 * width_));
+    Tensor<T, D> dreset_state(frame);
+    Tensor<T, D> dstate;  // gradient of h_t through step t + 1
     for (Index t = frames - 1; t >= 0; --t) {
-      const View gate = cache.gates[t], before = t == 0 ? cache.state : cache.outputs[t - 1];
-      const TensorView<T, D> dgate = dgates[t];
-      View doutput = dy[t];
-      if (dstate) {
-        D::add(doutput.size(), doutput.data(), dstate.data());
-        doutput = dstate;
-      }
+      const GruGates<const T> gate = gates_at<const T>(cache.gates, t);
+      const GruGates<T> dgate = gates_at<T>(dgates, t);
+      const View before = t == 0 ? cache.state : cache.outputs[t - 1];
       Tensor<T, D> dbefore = before ? Tensor<T, D>(frame) : Tensor<T, D>();
-      D::gru_output_backward(pixels, width_, gate.data(), before.data(), doutput.data(), dgate.data(), dbefore.data(),
-                             tanh_candidate);
+      D::gru_output_backward(pixels, width_, gate, before.data(), dy[t].data(), std::as_const(dstate).data(), dgate,
+                             dbefore.data(), tanh_candidate);
       if (before) {
-        D::convolve_backward_input(candidate_size, ConvolutionInput<T>{}, dgate.data() + 2 * width_, 3 * width_,
+        D::convolve_backward_input(candidate_size, ConvolutionInput<T>{}, dgate.candidate, dgate.candidate_row,
                                    candidate_filter, dreset_state.data(), false);
-        D::gru_reset_backward(pixels, width_, gate.data(), before.data(), dreset_state.data(), dgate.data(),
+        D::gru_reset_backward(pixels, width_, gate, before.data(), std::as_const(dreset_state).data(), dgate,
                               dbefore.data());
-        D::convolve_backward_input(gates_size, ConvolutionInput<T>{}, dgate.data(), 3 * width_, gates_filter,
+        D::convolve_backward_input(gates_size, ConvolutionInput<T>{}, dgate.reset, dgate.reset_row, gates_filter,
                                    dbefore.data(), true);
       }
       dstate = std::move(dbefore);
     }
 
     // One frame of x stood for all: its gradient is the sum over frames.
-    View dinputs = dgates;
-    if (cache.x.extent(0) < frames) {
-      Tensor<T, D> sum(Shape{1, frame[0], frame[1], frame[2], 3 * width_});
-      D::sum_rows(1, frames, sum.size(), dgates.data(), sum.size(), sum.data(), false);
-      dinputs = sum;
-    }
-    if (wants_parameters(gradients)) add_parameter_gradients(cache, dgates, dinputs);
+    Views dinputs = views(dgates);
+    if (cache.x.extent(0) < frames)
+      for (View& dinput : dinputs) {
+        Tensor<T, D> sum(dinput.shape().with_first(1));
+        D::sum_rows(1, frames, sum.size(), dinput.data(), sum.size(), sum.data(), false);
+        dinput = sum;
+      }
+    if (wants_parameters(gradients)) add_parameter_gradients(cache, views(dgates), dinputs);
     InputGradients result;
     if (wants_inputs(gradients)) {
       result.x = Tensor<T, D>(cache.x.shape());
-      const ConvolutionSize size = size_for(cache.x.extent(0), frame, 3 * width_);
-      D::convolve_backward_input(size, ConvolutionInput<T>{}, dinputs.data(), 3 * width_,
-                                 D::backward_filter(size, cache.input_weight.data()), result.x.data(), false);
+      for (std::size_t i = 0; i < dinputs.size(); ++i) {
+        const Index outputs = dinputs[i].extent(-1);
+        const ConvolutionSize size = size_for(cache.x.extent(0), frame, outputs);
+        D::convolve_backward_input(size, ConvolutionInput<T>{}, dinputs[i].data(), outputs,
+                                   D::backward_filter(size, cache.input_weights[i].data()), result.x.data(), i > 0);
+      }
       result.state = std::move(dstate);
     }
     return result;
@@ -172,9 +184,44 @@ class ConvolutionalGRU {
   static constexpr bool tanh_candidate = Candidate == GruCandidate::tanh;
 
   struct Weights {
-    Tensor<T, D> input, gates, candidate;  ///< [3, 3, C, 3C], [3, 3, C, 2C], [3, 3, C, C]
+    Tensors inputs;                 ///< [9, C, 3C], or 2C and C
+    Tensor<T, D> gates, candidate;  ///< [9, C, 2C], [9, C, C]
     typename Gate::NormalizedWeight reset_norm, update_norm, candidate_norm;
   };
+
+  /// An array that gates lie in holds `gates` of them, the first being number `first`.
+  struct Place {
+    Index first, gates;
+  };
+  static constexpr std::array<Place, array_count> places() {
+    if constexpr (D::gru_gates_apart)
+      return {Place{0, 2}, Place{2, 1}};
+    else
+      return {Place{0, 3}};
+  }
+
+  /// One array of `shape`, or two with its channels between them.
+  Tensors gate_arrays(const Shape& shape) const {
+    Tensors arrays;
+    for (std::size_t i = 0; i < arrays.size(); ++i)
+      arrays[i] = Tensor<T, D>(shape.with_last(places()[i].gates * width_));
+    return arrays;
+  }
+  static Views views(const Tensors& tensors) {
+    Views result;
+    std::copy(tensors.begin(), tensors.end(), result.begin());
+    return result;
+  }
+
+  /// Of frame t; Element is T or const T.
+  template <class Element, class Arrays>
+  GruGates<Element> gates_at(Arrays& arrays, Index t) const {
+    Element* const first = arrays.front()[t].data();
+    if constexpr (D::gru_gates_apart)
+      return {first, 2 * width_, arrays.back()[t].data(), width_};
+    else
+      return {first, 3 * width_, first + 2 * width_, 3 * width_};
+  }
 
   ConvolutionSize size_for(Index frames, const Shape& frame, Index outputs) const {
     return {1, frames * frame[0], frame[1], frame[2], width_, outputs, 1, 3};
@@ -192,15 +239,16 @@ class ConvolutionalGRU {
   }
 
   Weights normalized_weights(Pass pass) {
-    Weights weights{Tensor<T, D>(Shape{9, width_, 3 * width_}),
+    Weights weights{gate_arrays(Shape{9, width_, 3 * width_}),
                     Tensor<T, D>(Shape{9, width_, 2 * width_}),
                     Tensor<T, D>(Shape{9, width_, width_}),
                     reset.normalized_weight(pass),
                     update.normalized_weight(pass),
                     candidate.normalized_weight(pass)};
-    copy_half(weights.reset_norm.packed, 1, weights.input, 0, 3);
-    copy_half(weights.update_norm.packed, 1, weights.input, 1, 3);
-    copy_half(weights.candidate_norm.packed, 1, weights.input, 2, 3);
+    const View packed[] = {weights.reset_norm.packed, weights.update_norm.packed, weights.candidate_norm.packed};
+    for (std::size_t i = 0; i < places().size(); ++i)
+      for (Index gate = 0; gate < places()[i].gates; ++gate)
+        copy_half(packed[places()[i].first + gate], 1, weights.inputs[i], gate, places()[i].gates);
     copy_half(weights.reset_norm.packed, 0, weights.gates, 0, 2);
     copy_half(weights.update_norm.packed, 0, weights.gates, 1, 2);
     copy_half(weights.candidate_norm.packed, 0, weights.candidate, 0, 1);
@@ -208,51 +256,62 @@ class ConvolutionalGRU {
   }
 
   /// gates = what x and the biases contribute, for all frames.
-  void give_inputs(const View& x, const View& weight, Tensor<T, D>& gates) {
+  void give_inputs(const View& x, const Tensors& weights, Tensors& gates) {
     PreciseTensor<T, D> bias(Shape{3 * width_});
     const Parameter<FullPrecision<T>, D>* biases[] = {&reset.layer.bias, &update.layer.bias, &candidate.layer.bias};
     for (Index gate = 0; gate < 3; ++gate)
       D::copy_rows(1, 1, width_, biases[gate]->value.data(), 0, 0, bias.data() + gate * width_, 0, 0);
-    const ConvolutionSize size = size_for(x.extent(0), x.shape().tail(), 3 * width_);
-    D::convolve(size, ConvolutionInput<T>{x.data()}, D::filter(size, weight.data()), bias.data(), gates.data(),
-                3 * width_, false);
-    const Index frame = gates[0].size();
-    for (Index t = x.extent(0); t < gates.extent(0); ++t)
-      D::copy_rows(1, 1, frame, gates.data(), 0, 0, gates.data() + t * frame, 0, 0);
+    for (std::size_t i = 0; i < gates.size(); ++i) {
+      Tensor<T, D>& here = gates[i];
+      const Index outputs = here.extent(-1), frame = here[0].size(), copies = here.extent(0) - x.extent(0);
+      const ConvolutionSize size = size_for(x.extent(0), x.shape().tail(), outputs);
+      D::convolve(size, ConvolutionInput<T>{x.data()}, D::filter(size, weights[i].data()),
+                  bias.data() + places()[i].first * width_, here.data(), outputs, false);
+      // The one frame that stands for all.
+      if (copies > 0) D::copy_rows(1, copies, frame, here.data(), 0, 0, here.data() + frame, 0, frame);
+    }
   }
 
-  void add_parameter_gradients(const Cache& cache, const View& dgates, const View& dinputs) {
-    const Index frames = dgates.extent(0);
+  void add_parameter_gradients(const Cache& cache, const Views& dgates, const Views& dinputs) {
+    const Index frames = cache.outputs.extent(0);
     const Shape frame = cache.outputs.shape().tail();
 
-    Tensor<T, D> dinput(cache.input_weight.shape());
-    D::convolve_backward_weight(size_for(dinputs.extent(0), frame, 3 * width_), ConvolutionInput<T>{cache.x.data()},
-                                dinputs.data(), 3 * width_, dinput.data());
+    Tensors dweights;
+    PreciseTensor<T, D> dbias(Shape{3 * width_});
+    for (std::size_t i = 0; i < dinputs.size(); ++i) {
+      const View& dinput = dinputs[i];
+      const Index outputs = dinput.extent(-1);
+      dweights[i] = Tensor<T, D>(cache.input_weights[i].shape());
+      D::convolve_backward_weight(size_for(dinput.extent(0), frame, outputs), ConvolutionInput<T>{cache.x.data()},
+                                  dinput.data(), outputs, dweights[i].data());
+      D::sum_rows(1, dinput.size() / outputs, outputs, dinput.data(), outputs,
+                  dbias.data() + places()[i].first * width_, false);
+    }
     // The state's part, for the steps that had a state: first the given one, then h_1 .. h_{T-1}.
     Tensor<T, D> dgate_state = Tensor<T, D>::zeros(cache.gates_weight.shape());
     Tensor<T, D> dcandidate_state = Tensor<T, D>::zeros(cache.candidate_weight.shape());
     const auto add_steps = [&](const View& states, Index first, Index count) {
+      const GruGates<const T> gate = gates_at<const T>(cache.gates, first), dgate = gates_at<const T>(dgates, first);
       Tensor<T, D> some(dgate_state.shape());
-      D::convolve_backward_weight(size_for(count, frame, 2 * width_), ConvolutionInput<T>{states.data()},
-                                  dgates[first].data(), 3 * width_, some.data());
+      D::convolve_backward_weight(size_for(count, frame, 2 * width_), ConvolutionInput<T>{states.data()}, dgate.reset,
+                                  dgate.reset_row, some.data());
       D::add(some.size(), some.data(), dgate_state.data());
       Tensor<T, D> reset_states(Shape{count * frame.size() / width_, width_}), other(dcandidate_state.shape());
-      D::multiply_columns(reset_states.extent(0), width_, cache.gates[first].data(), 3 * width_, states.data(),
+      D::multiply_columns(reset_states.extent(0), width_, gate.reset, gate.reset_row, states.data(),
                           reset_states.data());
       D::convolve_backward_weight(size_for(count, frame, width_), ConvolutionInput<T>{reset_states.data()},
-                                  dgates[first].data() + 2 * width_, 3 * width_, other.data());
+                                  dgate.candidate, dgate.candidate_row, other.data());
       D::add(other.size(), other.data(), dcandidate_state.data());
     };
     if (cache.state) add_steps(cache.state, 0, 1);
     if (frames > 1) add_steps(cache.outputs, 1, frames - 1);
 
-    PreciseTensor<T, D> dbias(Shape{3 * width_});
-    D::sum_rows(1, dinputs.size() / (3 * width_), 3 * width_, dinputs.data(), 3 * width_, dbias.data(), false);
     Gate* gates[] = {&reset, &update, &candidate};
     const typename Gate::NormalizedWeight* weights[] = {&cache.reset, &cache.update, &cache.candidate};
     for (Index gate = 0; gate < 3; ++gate) {
       Tensor<T, D> dpacked(weights[gate]->packed.shape());
-      copy_half_back(dinput, gate, 3, dpacked, 1);
+      const std::size_t i = gate < places()[0].gates ? 0 : 1;
+      copy_half_back(dweights[i], gate - places()[i].first, places()[i].gates, dpacked, 1);
       if (gate < 2)
         copy_half_back(dgate_state, gate, 2, dpacked, 0);
       else

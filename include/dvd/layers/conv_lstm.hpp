@@ -117,19 +117,14 @@ class ConvolutionalLSTM {
     const ConvolutionSize size = size_for(1, frame);
     const auto filter = D::backward_filter(size, cache.state_weight.data());
     Tensor<T, D> dgates(cache.gates.shape());
-    Tensor<T, D> dstate;                              // gradient of h_{t-1} through step t
-    Tensor<P, D> dcell = Tensor<P, D>::zeros(frame);  // and of c_{t-1}
+    Tensor<T, D> dstate;                              // gradient of h_t through step t + 1
+    Tensor<P, D> dcell = Tensor<P, D>::zeros(frame);  // and of c_t
     for (Index t = frames - 1; t >= 0; --t) {
       const View before = t == 0 ? cache.state : View(cache.outputs[t - 1]);
       const PreciseView cell_before = t == 0 ? cache.before : PreciseView(cache.cells[t - 1]);
       const TensorView<T, D> dgate = dgates[t];
-      View doutput = dy[t];
-      if (dstate) {
-        D::add(doutput.size(), doutput.data(), dstate.data());
-        doutput = dstate;
-      }
       D::lstm_output_backward(pixels, width_, cache.gates[t].data(), cell_before.data(), cache.cells[t].data(),
-                              doutput.data(), dcell.data(), dgate.data());
+                              dy[t].data(), std::as_const(dstate).data(), dcell.data(), dgate.data());
       Tensor<T, D> dbefore = before ? Tensor<T, D>(frame) : Tensor<T, D>();
       if (before)
         D::convolve_backward_input(size, ConvolutionInput<T>{}, dgate.data(), all, filter, dbefore.data(), false);
@@ -196,9 +191,9 @@ class ConvolutionalLSTM {
     const ConvolutionSize size = size_for(x.extent(0), x.shape().tail());
     D::convolve(size, ConvolutionInput<T>{x.data()}, D::filter(size, weight.data()), bias.data(), gates.data(), all,
                 false);
-    const Index frame = gates[0].size();
-    for (Index t = x.extent(0); t < gates.extent(0); ++t)
-      D::copy_rows(1, 1, frame, gates.data(), 0, 0, gates.data() + t * frame, 0, 0);
+    // The one frame that stands for all.
+    const Index frame = gates[0].size(), copies = gates.extent(0) - x.extent(0);
+    if (copies > 0) D::copy_rows(1, copies, frame, gates.data(), 0, 0, gates.data() + frame, 0, frame);
   }
 
   void add_parameter_gradients(const Cache& cache, const View& dgates, const View& dinputs) {

@@ -28,7 +28,8 @@ struct EmulatedWork {
   std::string name;
   double read = 0, written = 0;  ///< bytes; measured in dry runs only
   double flop = 0;               ///< of convolutions and products
-  std::array<long, 10> asked{};  ///< what a convolution was, for who asks the library about it; see emulated.cuh
+  std::array<long, 10>
+      asked{};  ///< what a convolution was, for who asks the library about it (emulated_cudnn/count.hpp)
 };
 
 /// Memory that a run of threads has touched, in the sectors of 32 bytes that a GPU moves.

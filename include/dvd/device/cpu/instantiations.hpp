@@ -62,11 +62,12 @@ DVD_KERNEL void Pointwise::blend(Index, const float*, const float*, const float*
 DVD_KERNEL void Pointwise::blend_backward(Index, const float*, const float*, const float*, const float*, float*, float*,
                                           float*);
 DVD_KERNEL void Pointwise::copy_rows(Index, Index, Index, const float*, Index, Index, float*, Index, Index);
-DVD_KERNEL void Pointwise::gru_reset(Index, Index, float*, const float*, float*);
-DVD_KERNEL void Pointwise::gru_output(Index, Index, float*, const float*, float*, bool);
-DVD_KERNEL void Pointwise::gru_output_backward(Index, Index, const float*, const float*, const float*, float*, float*,
-                                               bool);
-DVD_KERNEL void Pointwise::gru_reset_backward(Index, Index, const float*, const float*, const float*, float*, float*);
+DVD_KERNEL void Pointwise::gru_reset(Index, Index, const GruGates<float>&, const float*, float*);
+DVD_KERNEL void Pointwise::gru_output(Index, Index, const GruGates<float>&, const float*, float*, bool);
+DVD_KERNEL void Pointwise::gru_output_backward(Index, Index, const GruGates<const float>&, const float*, const float*,
+                                               const float*, const GruGates<float>&, float*, bool);
+DVD_KERNEL void Pointwise::gru_reset_backward(Index, Index, const GruGates<const float>&, const float*, const float*,
+                                              const GruGates<float>&, float*);
 DVD_KERNEL void Pointwise::multiply_columns(Index, Index, const float*, Index, const float*, float*);
 DVD_KERNEL void Pointwise::moving_average(Index, float, const float*, float*);
 
@@ -107,8 +108,8 @@ DVD_KERNEL void GroupNorm::group_norm_backward(Index, Index, Index, Index, const
 DVD_KERNEL void Mapping::dropout(Index, const Random&, double, const float*, float*);
 
 DVD_KERNEL void Lstm::lstm_output(Index, Index, float*, const float*, float*, float*);
-DVD_KERNEL void Lstm::lstm_output_backward(Index, Index, const float*, const float*, const float*, const float*, float*,
-                                           float*);
+DVD_KERNEL void Lstm::lstm_output_backward(Index, Index, const float*, const float*, const float*, const float*,
+                                           const float*, float*, float*);
 
 DVD_KERNEL void Resampling::upsample_nearest(Index, Index, Index, Index, const float*, float*);
 DVD_KERNEL void Resampling::upsample_nearest_backward(Index, Index, Index, Index, const float*, float*);

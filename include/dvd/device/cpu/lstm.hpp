@@ -18,7 +18,7 @@ struct Lstm {
   static void lstm_output(Index rows, Index width, T* gates, const T* before, T* cell, T* y);
   template <class T>
   static void lstm_output_backward(Index rows, Index width, const T* gates, const T* before, const T* cell, const T* dy,
-                                   T* dcell, T* dgates);
+                                   const T* added, T* dcell, T* dgates);
 
  private:
   static Index rows_per_task(Index width) { return std::max<Index>(1, pointwise_grain / (4 * width)); }
@@ -48,7 +48,7 @@ void Lstm::lstm_output(Index rows, Index width, T* gates, const T* before, T* ce
 
 template <class T>
 void Lstm::lstm_output_backward(Index rows, Index width, const T* gates, const T* before, const T* cell, const T* dy,
-                                T* dcell, T* dgates) {
+                                const T* added, T* dcell, T* dgates) {
   parallel_chunks(rows, rows_per_task(width), [=](Index begin, Index end) {
     for (Index row = begin; row < end; ++row) {
       const T* gate = gates + row * 4 * width;
@@ -58,7 +58,9 @@ void Lstm::lstm_output_backward(Index rows, Index width, const T* gates, const T
         using V = Vector<T, lanes>;
         const Index at = row * width + i;
         const V write = load<V>(gate + i), keep = load<V>(gate + width + i), show = load<V>(gate + 2 * width + i),
-                candidate = load<V>(gate + 3 * width + i), value = load<V>(shown + i), upstream = load<V>(dy + at);
+                candidate = load<V>(gate + 3 * width + i), value = load<V>(shown + i);
+        V upstream = load<V>(dy + at);
+        if (added) upstream += load<V>(added + at);
         const V through = load<V>(dcell + at) + upstream * show * (1 - value * value);
         store(dgate + i, through * candidate * write * (1 - write));
         store(dgate + width + i, before ? through * load<V>(before + at) * keep * (1 - keep) : V{});

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstring>
 
+#include "dvd/core/gru_gates.hpp"
 #include "dvd/device/cpu/eigen_arrays.hpp"
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cpu/simd.hpp"
@@ -61,17 +62,20 @@ struct Pointwise {
   static void copy_rows(Index blocks, Index rows, Index width, const T* x, Index x_block, Index x_row, T* y,
                         Index y_block, Index y_row);
 
-  // The gates of a ConvGRU step lie side by side in a row of `gates`: [reset | update | candidate], `width` each.
+  // A convolution reads its input once for all gates of one array, and writes it at any distance of pixels.
+  static constexpr bool gru_gates_apart = false;
   template <class T>
-  static void gru_reset(Index rows, Index width, T* gates, const T* state, T* reset_state);
+  static void gru_reset(Index rows, Index width, const GruGates<T>& gates, const T* state, T* reset_state);
   template <class T>
-  static void gru_output(Index rows, Index width, T* gates, const T* state, T* output, bool tanh_candidate = false);
+  static void gru_output(Index rows, Index width, const GruGates<T>& gates, const T* state, T* output,
+                         bool tanh_candidate = false);
   template <class T>
-  static void gru_output_backward(Index rows, Index width, const T* gates, const T* state, const T* doutput, T* dgates,
-                                  T* dstate, bool tanh_candidate = false);
+  static void gru_output_backward(Index rows, Index width, const GruGates<const T>& gates, const T* state,
+                                  const T* doutput, const T* added, const GruGates<T>& dgates, T* dstate,
+                                  bool tanh_candidate = false);
   template <class T>
-  static void gru_reset_backward(Index rows, Index width, const T* gates, const T* state, const T* dreset_state,
-                                 T* dgates, T* dstate);
+  static void gru_reset_backward(Index rows, Index width, const GruGates<const T>& gates, const T* state,
+                                 const T* dreset_state, const GruGates<T>& dgates, T* dstate);
   template <class T>
   static void multiply_columns(Index rows, Index width, const T* x, Index x_row, const T* y, T* z);
   template <class T>
@@ -212,9 +216,9 @@ void Pointwise::copy_rows(Index blocks, Index rows, Index width, const T* x, Ind
 }
 
 template <class T>
-void Pointwise::gru_reset(Index rows, Index width, T* gates, const T* state, T* reset_state) {
+void Pointwise::gru_reset(Index rows, Index width, const GruGates<T>& gates, const T* state, T* reset_state) {
   parallel_rows(rows, width, [=](Index row) {
-    T* gate = gates + row * 3 * width;
+    T* gate = gates.reset + row * gates.reset_row;
     detail::logistic(2 * width, gate, gate);
     for_lanes<T>(width, [=](Index i, auto lanes) {
       using V = Vector<T, lanes>;
@@ -224,9 +228,10 @@ void Pointwise::gru_reset(Index rows, Index width, T* gates, const T* state, T* 
 }
 
 template <class T>
-void Pointwise::gru_output(Index rows, Index width, T* gates, const T* state, T* output, bool tanh_candidate) {
+void Pointwise::gru_output(Index rows, Index width, const GruGates<T>& gates, const T* state, T* output,
+                           bool tanh_candidate) {
   parallel_rows(rows, width, [=](Index row) {
-    T *update = gates + row * 3 * width + width, *candidate = update + width;
+    T *update = gates.reset + row * gates.reset_row + width, *candidate = gates.candidate + row * gates.candidate_row;
     if (!state) detail::logistic(width, update, update);
     if (tanh_candidate) detail::hyperbolic_tangent(width, candidate, candidate);
     for_lanes<T>(width, [=](Index i, auto lanes) {
@@ -240,34 +245,38 @@ void Pointwise::gru_output(Index rows, Index width, T* gates, const T* state, T*
 }
 
 template <class T>
-void Pointwise::gru_output_backward(Index rows, Index width, const T* gates, const T* state, const T* doutput,
-                                    T* dgates, T* dstate, bool tanh_candidate) {
+void Pointwise::gru_output_backward(Index rows, Index width, const GruGates<const T>& gates, const T* state,
+                                    const T* doutput, const T* added, const GruGates<T>& dgates, T* dstate,
+                                    bool tanh_candidate) {
   parallel_rows(rows, width, [=](Index row) {
-    const T *update = gates + row * 3 * width + width, *candidate = update + width;
-    T* dgate = dgates + row * 3 * width;
-    if (!state) std::fill(dgate, dgate + width, T{0});  // a zero state hides the reset gate
+    const T *update = gates.reset + row * gates.reset_row + width,
+            *candidate = gates.candidate + row * gates.candidate_row;
+    T *dreset = dgates.reset + row * dgates.reset_row, *dcandidate = dgates.candidate + row * dgates.candidate_row;
+    if (!state) std::fill(dreset, dreset + width, T{0});  // a zero state hides the reset gate
     for_lanes<T>(width, [=](Index i, auto lanes) {
       using V = Vector<T, lanes>;
       const Index at = row * width + i;
-      const V share = load<V>(update + i), here = load<V>(candidate + i), upstream = load<V>(doutput + at);
+      const V share = load<V>(update + i), here = load<V>(candidate + i);
+      V upstream = load<V>(doutput + at);
+      if (added) upstream += load<V>(added + at);
       const V change = state ? upstream * (load<V>(state + at) - here) : -upstream * here;
-      store(dgate + width + i, change * share * (1 - share));
+      store(dreset + width + i, change * share * (1 - share));
       if (state) store(dstate + at, upstream * share);
       const V through = upstream * (1 - share);
-      store(dgate + 2 * width + i, tanh_candidate ? through * (1 - here * here) : here > 0 ? through : V{});
+      store(dcandidate + i, tanh_candidate ? through * (1 - here * here) : here > 0 ? through : V{});
     });
   });
 }
 
 template <class T>
-void Pointwise::gru_reset_backward(Index rows, Index width, const T* gates, const T* state, const T* dreset_state,
-                                   T* dgates, T* dstate) {
+void Pointwise::gru_reset_backward(Index rows, Index width, const GruGates<const T>& gates, const T* state,
+                                   const T* dreset_state, const GruGates<T>& dgates, T* dstate) {
   parallel_rows(rows, width, [=](Index row) {
     for_lanes<T>(width, [=](Index i, auto lanes) {
       using V = Vector<T, lanes>;
       const Index at = row * width + i;
-      const V reset = load<V>(gates + row * 3 * width + i), upstream = load<V>(dreset_state + at);
-      store(dgates + row * 3 * width + i, upstream * load<V>(state + at) * reset * (1 - reset));
+      const V reset = load<V>(gates.reset + row * gates.reset_row + i), upstream = load<V>(dreset_state + at);
+      store(dgates.reset + row * dgates.reset_row + i, upstream * load<V>(state + at) * reset * (1 - reset));
       const V change = upstream * reset;
       store(dstate + at, load<V>(dstate + at) + change);
     });

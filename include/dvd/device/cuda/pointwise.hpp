@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dvd/core/arrays.hpp"
+#include "dvd/core/gru_gates.hpp"
 #include "dvd/core/random.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
@@ -40,16 +41,20 @@ struct Pointwise {
   template <CudaScalar T>
   static void copy_rows(Index blocks, Index rows, Index width, const T* x, Index x_block, Index x_row, T* y,
                         Index y_block, Index y_row);
+  // The libraries read and write whole arrays, and add to them.
+  static constexpr bool gru_gates_apart = true;
   template <CudaScalar T>
-  static void gru_reset(Index rows, Index width, T* gates, const T* state, T* reset_state);
+  static void gru_reset(Index rows, Index width, const GruGates<T>& gates, const T* state, T* reset_state);
   template <CudaScalar T>
-  static void gru_output(Index rows, Index width, T* gates, const T* state, T* output, bool tanh_candidate = false);
+  static void gru_output(Index rows, Index width, const GruGates<T>& gates, const T* state, T* output,
+                         bool tanh_candidate = false);
   template <CudaScalar T>
-  static void gru_output_backward(Index rows, Index width, const T* gates, const T* state, const T* doutput, T* dgates,
-                                  T* dstate, bool tanh_candidate = false);
+  static void gru_output_backward(Index rows, Index width, const GruGates<const T>& gates, const T* state,
+                                  const T* doutput, const T* added, const GruGates<T>& dgates, T* dstate,
+                                  bool tanh_candidate = false);
   template <CudaScalar T>
-  static void gru_reset_backward(Index rows, Index width, const T* gates, const T* state, const T* dreset_state,
-                                 T* dgates, T* dstate);
+  static void gru_reset_backward(Index rows, Index width, const GruGates<const T>& gates, const T* state,
+                                 const T* dreset_state, const GruGates<T>& dgates, T* dstate);
   template <CudaScalar T>
   static void multiply_columns(Index rows, Index width, const T* x, Index x_row, const T* y, T* z);
   template <CudaScalar T>
@@ -74,7 +79,7 @@ struct Lstm {
   static void lstm_output(Index rows, Index width, T* gates, const float* before, float* cell, T* y);
   template <CudaScalar T>
   static void lstm_output_backward(Index rows, Index width, const T* gates, const float* before, const float* cell,
-                                   const T* dy, float* dcell, T* dgates);
+                                   const T* dy, const T* added, float* dcell, T* dgates);
 };
 
 /// Kernels over lists of arrays of the contract, each one launch for hundreds of arrays; see core/device.hpp.

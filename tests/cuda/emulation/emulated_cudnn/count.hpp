@@ -34,7 +34,7 @@ inline EmulatedWork described(const Run& run) {
   const Index positions = g.y_lines() * g.y[2];
   work.flop = 2.0 * static_cast<double>(positions) * static_cast<double>(g.taps() * g.inputs * g.outputs);
   work.asked = {bfloat16, g.images,  g.y[0],      g.y[1],    g.y[2],
-                g.inputs, g.outputs, g.kernel[0], direction, operations.size() > 1};
+                g.inputs, g.outputs, g.kernel[0], direction, operations.size() > 1 ? 1 : convolution.beta != 0 ? 2 : 0};
   return work;
 }
 

@@ -107,6 +107,13 @@ DVD_CUDA_DEFINITION void add_bias(NumberType type, Index rows, Index channels, c
     add(static_cast<const bfloat16*>(bias), static_cast<bfloat16*>(y));
 }
 
+DVD_CUDA_DEFINITION void add_array(NumberType type, Index size, const void* x, void* y) {
+  if (type == NumberType::float32)
+    Pointwise::add(size, static_cast<const float*>(x), static_cast<float*>(y));
+  else
+    Pointwise::add(size, static_cast<const bfloat16*>(x), static_cast<bfloat16*>(y));
+}
+
 template <CudaScalar T>
 Filter<T> Convolution::filter(const ConvolutionSize& size, const T* weight) {
   if (size.kernel == 1) return {nullptr, weight};
@@ -141,10 +148,10 @@ void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T
   const ConvolutionProblem problem = detail::problem_for<T>(size);
   const auto x = detail::library_input(size, input);
   if (!size.pool && size.kernel_frames == 1 && problem.outputs == size.outputs && y_pixel == size.outputs &&
-      !accumulate && detail::aligned(y))
-    return library_convolve(problem, x.data, filter.weight, detail::library_bias<T>(size, bias).data, y);
+      !(bias && accumulate) && detail::aligned(y))
+    return library_convolve(problem, x.data, filter.weight, detail::library_bias<T>(size, bias).data, y, accumulate);
   const auto result = detail::scratch<T>(size.positions() * problem.outputs);
-  library_convolve(problem, x.data, filter.weight, nullptr, result.get());
+  library_convolve(problem, x.data, filter.weight, nullptr, result.get(), false);
   const T* const values = static_cast<const T*>(result.get());
   const Index pixels = size.output_size() / size.outputs;
   for_each_row_lanes<T>(pixels, size.outputs, std::gcd(std::gcd(size.outputs, problem.outputs), y_pixel),
@@ -170,11 +177,10 @@ void Convolution::convolve_backward_input(const ConvolutionSize& size, const Con
   const ConvolutionProblem problem = detail::problem_for<T>(size);
   const auto gradient = detail::library_gradient<T>(size, dy, dy_pixel);
   const T* const mask = input.rectify && !input.scale ? input.x : nullptr;
-  if (!size.upsample && !mask && size.kernel_frames == 1 && problem.inputs == size.inputs && !accumulate &&
-      detail::aligned(dx))
-    return library_convolve_backward_input(problem, gradient.data, filter.weight, dx);
+  if (!size.upsample && !mask && size.kernel_frames == 1 && problem.inputs == size.inputs && detail::aligned(dx))
+    return library_convolve_backward_input(problem, gradient.data, filter.weight, dx, accumulate);
   const auto result = detail::scratch<T>(size.positions() * problem.inputs);
-  library_convolve_backward_input(problem, gradient.data, filter.weight, result.get());
+  library_convolve_backward_input(problem, gradient.data, filter.weight, result.get(), false);
   const T* const values = static_cast<const T*>(result.get());
   for_each_row_lanes<T>(
       size.input_size() / size.inputs, size.inputs, std::gcd(size.inputs, problem.inputs),

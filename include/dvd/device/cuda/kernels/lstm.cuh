@@ -60,7 +60,7 @@ struct LstmOutputBackward {
   Index width;
   const T* gates;
   const float *before, *cell;
-  const T* dy;
+  const T *dy, *added;
   float* dcell;
   T* dgates;
 
@@ -70,7 +70,12 @@ struct LstmOutputBackward {
     T* dgate = dgates + row * 4 * width + column;
     const Index place = row * width + column;
     const Lanes<N> write = load<N>(gate), keep = load<N>(gate + width), show = load<N>(gate + 2 * width),
-                   candidate = load<N>(gate + 3 * width), now = load<N>(cell + place), upstream = load<N>(dy + place);
+                   candidate = load<N>(gate + 3 * width), now = load<N>(cell + place);
+    Lanes<N> upstream = load<N>(dy + place);
+    if (added) {
+      const Lanes<N> more = load<N>(added + place);
+      for (int k = 0; k < N; ++k) upstream[k] = lstm_rounded<T>(upstream[k] + more[k]);
+    }
     Lanes<N> through = load<N>(dcell + place), last, dwrite, dkeep, dshow, dcandidate;
     for (int k = 0; k < N; ++k) last[k] = 0;
     if (before) last = load<N>(before + place);
@@ -101,15 +106,16 @@ void Lstm::lstm_output(Index rows, Index width, T* gates, const float* before, f
 
 template <CudaScalar T>
 void Lstm::lstm_output_backward(Index rows, Index width, const T* gates, const float* before, const float* cell,
-                                const T* dy, float* dcell, T* dgates) {
+                                const T* dy, const T* added, float* dcell, T* dgates) {
   for_each_row_lanes<T>(rows, width, width,
-                        detail::LstmOutputBackward<T>{width, gates, before, cell, dy, dcell, dgates}, gates, before,
-                        cell, dy, dcell, dgates);
+                        detail::LstmOutputBackward<T>{width, gates, before, cell, dy, added, dcell, dgates}, gates,
+                        before, cell, dy, added, dcell, dgates);
 }
 
-#define DVD_INSTANTIATE(T)                                                     \
-  template void Lstm::lstm_output(Index, Index, T*, const float*, float*, T*); \
-  template void Lstm::lstm_output_backward(Index, Index, const T*, const float*, const float*, const T*, float*, T*);
+#define DVD_INSTANTIATE(T)                                                                                         \
+  template void Lstm::lstm_output(Index, Index, T*, const float*, float*, T*);                                     \
+  template void Lstm::lstm_output_backward(Index, Index, const T*, const float*, const float*, const T*, const T*, \
+                                           float*, T*);
 DVD_INSTANTIATE(float)
 DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE

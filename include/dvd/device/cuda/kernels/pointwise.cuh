@@ -118,18 +118,16 @@ struct CopyRows {
   }
 };
 
-// The gates of a ConvGRU step lie side by side in a row of `gates`: [reset | update | candidate], `width` each.
-
 template <class T>
 struct GruReset {
   Index width;
-  T* gates;
+  GruGates<T> gates;
   const T* state;
   T* reset_state;
 
   template <int N>
   DVD_DEVICE void operator()(Index row, Index column) const {
-    T* gate = gates + row * 3 * width + column;
+    T* gate = gates.reset + row * gates.reset_row + column;
     Lanes<N> reset = load<N>(gate), update = load<N>(gate + width), product = load<N>(state + row * width + column);
     for (int k = 0; k < N; ++k) {
       reset[k] = pointwise_rounded<T>(pointwise_logistic(reset[k]));  // what multiply_columns will see
@@ -145,16 +143,17 @@ struct GruReset {
 template <class T>
 struct GruOutput {
   Index width;
-  T* gates;
+  GruGates<T> gates;
   const T* state;
   T* output;
   bool tanh_candidate;
 
   template <int N>
   DVD_DEVICE void operator()(Index row, Index column) const {
-    T* gate = gates + row * 3 * width + column;
+    T *to_update = gates.reset + row * gates.reset_row + width + column,
+      *to_candidate = gates.candidate + row * gates.candidate_row + column;
     const Index place = row * width + column;
-    Lanes<N> update = load<N>(gate + width), candidate = load<N>(gate + 2 * width), result;
+    Lanes<N> update = load<N>(to_update), candidate = load<N>(to_candidate), result;
     if (state) {
       const Lanes<N> before = load<N>(state + place);
       for (int k = 0; k < N; ++k) {
@@ -167,9 +166,9 @@ struct GruOutput {
         update[k] = pointwise_rounded<T>(pointwise_logistic(update[k]));
         result[k] = candidate[k] - update[k] * candidate[k];
       }
-      store(gate + width, update);
+      store(to_update, update);
     }
-    store(gate + 2 * width, candidate);
+    store(to_candidate, candidate);
     store(output + place, result);
   }
 
@@ -181,17 +180,23 @@ struct GruOutput {
 template <class T>
 struct GruOutputBackward {
   Index width;
-  const T *gates, *state, *doutput;
-  T *dgates, *dstate;
+  GruGates<const T> gates;
+  const T *state, *doutput, *added;
+  GruGates<T> dgates;
+  T* dstate;
   bool tanh_candidate;
 
   template <int N>
   DVD_DEVICE void operator()(Index row, Index column) const {
-    const T* gate = gates + row * 3 * width + column;
-    T* dgate = dgates + row * 3 * width + column;
+    T* dreset = dgates.reset + row * dgates.reset_row + column;
     const Index place = row * width + column;
-    const Lanes<N> update = load<N>(gate + width), candidate = load<N>(gate + 2 * width);
-    const Lanes<N> upstream = load<N>(doutput + place);
+    const Lanes<N> update = load<N>(gates.reset + row * gates.reset_row + width + column),
+                   candidate = load<N>(gates.candidate + row * gates.candidate_row + column);
+    Lanes<N> upstream = load<N>(doutput + place);
+    if (added) {
+      const Lanes<N> more = load<N>(added + place);
+      for (int k = 0; k < N; ++k) upstream[k] = pointwise_rounded<T>(upstream[k] + more[k]);  // as `add` would store it
+    }
     Lanes<N> dupdate, dcandidate, dbefore, before;
     for (int k = 0; k < N; ++k) before[k] = 0;
     if (state) before = load<N>(state + place);
@@ -201,13 +206,13 @@ struct GruOutputBackward {
       dcandidate[k] = tanh_candidate ? through * (1 - candidate[k] * candidate[k]) : candidate[k] > 0 ? through : 0;
       dbefore[k] = upstream[k] * update[k];
     }
-    store(dgate + width, dupdate);
-    store(dgate + 2 * width, dcandidate);
+    store(dreset + width, dupdate);
+    store(dgates.candidate + row * dgates.candidate_row + column, dcandidate);
     if (state) {
       store(dstate + place, dbefore);
     } else {
       for (int k = 0; k < N; ++k) before[k] = 0;
-      store(dgate, before);  // a zero state hides the reset gate
+      store(dreset, before);  // a zero state hides the reset gate
     }
   }
 };
@@ -215,20 +220,22 @@ struct GruOutputBackward {
 template <class T>
 struct GruResetBackward {
   Index width;
-  const T *gates, *state, *dreset_state;
-  T *dgates, *dstate;
+  GruGates<const T> gates;
+  const T *state, *dreset_state;
+  GruGates<T> dgates;
+  T* dstate;
 
   template <int N>
   DVD_DEVICE void operator()(Index row, Index column) const {
-    const Index gate = row * 3 * width + column, place = row * width + column;
-    const Lanes<N> reset = load<N>(gates + gate), upstream = load<N>(dreset_state + place),
-                   before = load<N>(state + place);
+    const Index place = row * width + column;
+    const Lanes<N> reset = load<N>(gates.reset + row * gates.reset_row + column),
+                   upstream = load<N>(dreset_state + place), before = load<N>(state + place);
     Lanes<N> dreset, dbefore = load<N>(dstate + place);
     for (int k = 0; k < N; ++k) {
       dreset[k] = upstream[k] * before[k] * reset[k] * (1 - reset[k]);
       dbefore[k] += upstream[k] * reset[k];
     }
-    store(dgates + gate, dreset);
+    store(dgates.reset + row * dgates.reset_row + column, dreset);
     store(dstate + place, dbefore);
   }
 };
@@ -249,6 +256,12 @@ struct MultiplyColumns {
     store(z + row * width + column, a);
   }
 };
+
+/// What all places of gates are multiples of, but for the arrays' first.
+template <class T>
+Index gru_step(Index width, const GruGates<T>& gates) {
+  return std::gcd(width, std::gcd(gates.reset_row, gates.candidate_row));
+}
 
 template <class Function, class T>
 void map_one(Index size, const Function& function, const T* x, T* y) {
@@ -340,31 +353,34 @@ void Pointwise::copy_rows(Index blocks, Index rows, Index width, const T* x, Ind
 }
 
 template <CudaScalar T>
-void Pointwise::gru_reset(Index rows, Index width, T* gates, const T* state, T* reset_state) {
-  for_each_row_lanes<T>(rows, width, width, detail::GruReset<T>{width, gates, state, reset_state}, gates, state,
-                        reset_state);
+void Pointwise::gru_reset(Index rows, Index width, const GruGates<T>& gates, const T* state, T* reset_state) {
+  for_each_row_lanes<T>(rows, width, std::gcd(width, gates.reset_row),
+                        detail::GruReset<T>{width, gates, state, reset_state}, gates.reset, state, reset_state);
 }
 
 template <CudaScalar T>
-void Pointwise::gru_output(Index rows, Index width, T* gates, const T* state, T* output, bool tanh_candidate) {
-  for_each_row_lanes<T>(rows, width, width, detail::GruOutput<T>{width, gates, state, output, tanh_candidate}, gates,
+void Pointwise::gru_output(Index rows, Index width, const GruGates<T>& gates, const T* state, T* output,
+                           bool tanh_candidate) {
+  for_each_row_lanes<T>(rows, width, detail::gru_step(width, gates),
+                        detail::GruOutput<T>{width, gates, state, output, tanh_candidate}, gates.reset, gates.candidate,
                         state, output);
 }
 
 template <CudaScalar T>
-void Pointwise::gru_output_backward(Index rows, Index width, const T* gates, const T* state, const T* doutput,
-                                    T* dgates, T* dstate, bool tanh_candidate) {
-  for_each_row_lanes<T>(rows, width, width,
-                        detail::GruOutputBackward<T>{width, gates, state, doutput, dgates, dstate, tanh_candidate},
-                        gates, state, doutput, dgates, dstate);
+void Pointwise::gru_output_backward(Index rows, Index width, const GruGates<const T>& gates, const T* state,
+                                    const T* doutput, const T* added, const GruGates<T>& dgates, T* dstate,
+                                    bool tanh_candidate) {
+  const detail::GruOutputBackward<T> body{width, gates, state, doutput, added, dgates, dstate, tanh_candidate};
+  for_each_row_lanes<T>(rows, width, std::gcd(detail::gru_step(width, gates), detail::gru_step(width, dgates)), body,
+                        gates.reset, gates.candidate, state, doutput, added, dgates.reset, dgates.candidate, dstate);
 }
 
 template <CudaScalar T>
-void Pointwise::gru_reset_backward(Index rows, Index width, const T* gates, const T* state, const T* dreset_state,
-                                   T* dgates, T* dstate) {
-  for_each_row_lanes<T>(rows, width, width,
-                        detail::GruResetBackward<T>{width, gates, state, dreset_state, dgates, dstate}, gates, state,
-                        dreset_state, dgates, dstate);
+void Pointwise::gru_reset_backward(Index rows, Index width, const GruGates<const T>& gates, const T* state,
+                                   const T* dreset_state, const GruGates<T>& dgates, T* dstate) {
+  for_each_row_lanes<T>(rows, width, std::gcd(width, std::gcd(gates.reset_row, dgates.reset_row)),
+                        detail::GruResetBackward<T>{width, gates, state, dreset_state, dgates, dstate}, gates.reset,
+                        state, dreset_state, dgates.reset, dstate);
 }
 
 template <CudaScalar T>
@@ -378,26 +394,28 @@ void Pointwise::moving_average(Index size, T decay, const T* x, T* average) {
   detail::map_two<detail::MovingAverage, T>(size, {static_cast<float>(decay)}, x, average, average);
 }
 
-#define DVD_INSTANTIATE(T)                                                                                \
-  template void Pointwise::fill(Index, T, T*);                                                            \
-  template void Pointwise::add(Index, const T*, T*);                                                      \
-  template void Pointwise::scale(Index, T, const T*, T*);                                                 \
-  template void Pointwise::relu(Index, const T*, T*);                                                     \
-  template void Pointwise::relu_backward(Index, const T*, const T*, T*);                                  \
-  template void Pointwise::sigmoid(Index, const T*, T*);                                                  \
-  template void Pointwise::sigmoid_backward(Index, const T*, const T*, T*);                               \
-  template void Pointwise::tanh(Index, const T*, T*);                                                     \
-  template void Pointwise::tanh_backward(Index, const T*, const T*, T*);                                  \
-  template void Pointwise::blend(Index, const T*, const T*, const T*, T*);                                \
-  template void Pointwise::blend_backward(Index, const T*, const T*, const T*, const T*, T*, T*, T*);     \
-  template void Pointwise::convert(Index, const T*, float*);                                              \
-  template void Pointwise::convert(Index, const T*, bfloat16*);                                           \
-  template void Pointwise::copy_rows(Index, Index, Index, const T*, Index, Index, T*, Index, Index);      \
-  template void Pointwise::gru_reset(Index, Index, T*, const T*, T*);                                     \
-  template void Pointwise::gru_output(Index, Index, T*, const T*, T*, bool);                              \
-  template void Pointwise::gru_output_backward(Index, Index, const T*, const T*, const T*, T*, T*, bool); \
-  template void Pointwise::gru_reset_backward(Index, Index, const T*, const T*, const T*, T*, T*);        \
-  template void Pointwise::multiply_columns(Index, Index, const T*, Index, const T*, T*);                 \
+#define DVD_INSTANTIATE(T)                                                                                           \
+  template void Pointwise::fill(Index, T, T*);                                                                       \
+  template void Pointwise::add(Index, const T*, T*);                                                                 \
+  template void Pointwise::scale(Index, T, const T*, T*);                                                            \
+  template void Pointwise::relu(Index, const T*, T*);                                                                \
+  template void Pointwise::relu_backward(Index, const T*, const T*, T*);                                             \
+  template void Pointwise::sigmoid(Index, const T*, T*);                                                             \
+  template void Pointwise::sigmoid_backward(Index, const T*, const T*, T*);                                          \
+  template void Pointwise::tanh(Index, const T*, T*);                                                                \
+  template void Pointwise::tanh_backward(Index, const T*, const T*, T*);                                             \
+  template void Pointwise::blend(Index, const T*, const T*, const T*, T*);                                           \
+  template void Pointwise::blend_backward(Index, const T*, const T*, const T*, const T*, T*, T*, T*);                \
+  template void Pointwise::convert(Index, const T*, float*);                                                         \
+  template void Pointwise::convert(Index, const T*, bfloat16*);                                                      \
+  template void Pointwise::copy_rows(Index, Index, Index, const T*, Index, Index, T*, Index, Index);                 \
+  template void Pointwise::gru_reset(Index, Index, const GruGates<T>&, const T*, T*);                                \
+  template void Pointwise::gru_output(Index, Index, const GruGates<T>&, const T*, T*, bool);                         \
+  template void Pointwise::gru_output_backward(Index, Index, const GruGates<const T>&, const T*, const T*, const T*, \
+                                               const GruGates<T>&, T*, bool);                                        \
+  template void Pointwise::gru_reset_backward(Index, Index, const GruGates<const T>&, const T*, const T*,            \
+                                              const GruGates<T>&, T*);                                               \
+  template void Pointwise::multiply_columns(Index, Index, const T*, Index, const T*, T*);                            \
   template void Pointwise::moving_average(Index, T, const T*, T*);
 DVD_INSTANTIATE(float)
 DVD_INSTANTIATE(bfloat16)

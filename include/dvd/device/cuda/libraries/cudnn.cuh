@@ -34,6 +34,12 @@ inline std::string words(const ConvolutionProblem& problem, ConvolutionDirection
                 device_words());
 }
 
+inline const char* words_of(ConvolutionSum sum) {
+  return sum == ConvolutionSum::bias     ? ", with a bias"
+         : sum == ConvolutionSum::result ? ", added to what is there"
+                                         : "";
+}
+
 class Convolutions {
  public:
   static Convolutions& instance() {
@@ -41,15 +47,16 @@ class Convolutions {
     return convolutions;
   }
 
-  /// Returns false, having done nothing, if there is no engine for a convolution with a bias.
-  bool run(const ConvolutionProblem& problem, ConvolutionDirection direction, const void* x, const void* weight,
-           const void* bias, const void* y) {
+  /// Returns false, having done nothing, if there is no engine for a convolution with this sum. `bias` is null without
+  /// one.
+  bool run(const ConvolutionProblem& problem, ConvolutionDirection direction, ConvolutionSum sum, const void* x,
+           const void* weight, const void* bias, const void* y) {
     const std::string what = words(problem, direction);
     const Turn turn;
     const std::lock_guard lock(mutex_);
     if (!handle_) create_handle(what);
-    const GraphPlan& plan = plan_for(problem, direction, bias != nullptr, what);
-    if (!plan.plan && bias) return false;
+    const GraphPlan& plan = plan_for(problem, direction, sum, what);
+    if (!plan.plan && sum != ConvolutionSum::nothing) return false;
     if (!plan.plan)
       throw Error(
           concat("cuDNN ", cudnnGetVersion(), " has no engine that computes the same bits every time for ", what));
@@ -71,7 +78,8 @@ class Convolutions {
   }
 
  private:
-  using Key = std::tuple<NumberType, Index, Index, Index, Index, Index, Index, Index, ConvolutionDirection, bool, bool>;
+  using Key = std::tuple<NumberType, Index, Index, Index, Index, Index, Index, Index, ConvolutionDirection,
+                         ConvolutionSum, bool>;
 
   static constexpr std::size_t largest_workspace = std::size_t{1} << 30;
 
@@ -86,17 +94,26 @@ class Convolutions {
     handle_ = handle.release();
   }
 
-  const GraphPlan& plan_for(const ConvolutionProblem& problem, ConvolutionDirection direction, bool with_bias,
+  const GraphPlan& plan_for(const ConvolutionProblem& problem, ConvolutionDirection direction, ConvolutionSum sum,
                             const std::string& what) {
     const bool tf32 = Memory::tf32_allowed();
-    const Key key{problem.type,    problem.images,        problem.frames, problem.height, problem.width, problem.inputs,
-                  problem.outputs, problem.kernel_frames, direction,      with_bias,      tf32};
+    const Key key{problem.type,
+                  problem.images,
+                  problem.frames,
+                  problem.height,
+                  problem.width,
+                  problem.inputs,
+                  problem.outputs,
+                  problem.kernel_frames,
+                  direction,
+                  sum,
+                  tf32};
     const auto known = plans_.find(key);
     if (known != plans_.end()) return known->second;
     const bool coarse = problem.type == NumberType::bfloat16;
-    const ConvolutionGraph graph(problem, direction, with_bias, what);
+    const ConvolutionGraph graph(problem, direction, sum, what);
     const EngineRules rules{.tensor_cores = coarse || tf32, .rounded_inputs = coarse, .workspace = largest_workspace};
-    const std::string words = concat(what, with_bias ? ", with a bias" : "", tf32 ? ", TF32 allowed" : "");
+    const std::string words = concat(what, words_of(sum), tf32 ? ", TF32 allowed" : "");
     return plans_.emplace(key, best_plan({.handle = handle_}, graph.operations, rules, words)).first->second;
   }
 
@@ -105,24 +122,55 @@ class Convolutions {
   std::map<Key, GraphPlan> plans_;
 };
 
+inline Index pixels(const ConvolutionProblem& problem) {
+  return problem.images * problem.frames * problem.height * problem.width;
+}
+
+/// y, of `channels` channels, += a convolution that `run(sum, to)` does: by itself or, where no engine does that, from
+/// an array between.
+template <class Run>
+void add_convolution(const ConvolutionProblem& problem, Index channels, void* y, const Run& run) {
+  if (run(ConvolutionSum::result, y)) return;
+  const Index size = pixels(problem) * channels;
+  const Index bytes = problem.type == NumberType::float32 ? 4 : 2;
+  const auto between = Memory::allocate(static_cast<std::size_t>(size * bytes));
+  run(ConvolutionSum::nothing, between.get());
+  add_array(problem.type, size, between.get(), y);
+}
+
 }  // namespace detail
 
 DVD_CUDA_DEFINITION void library_convolve(const ConvolutionProblem& problem, const void* x, const void* weight,
-                                          const void* bias, void* y) {
+                                          const void* bias, void* y, bool accumulate) {
+  constexpr auto forward = ConvolutionDirection::forward;
   detail::Convolutions& convolutions = detail::Convolutions::instance();
-  if (convolutions.run(problem, ConvolutionDirection::forward, x, weight, bias, y)) return;
-  convolutions.run(problem, ConvolutionDirection::forward, x, weight, nullptr, y);
-  add_bias(problem.type, problem.images * problem.frames * problem.height * problem.width, problem.outputs, bias, y);
+  if (accumulate) {
+    detail::add_convolution(problem, problem.outputs, y, [&](ConvolutionSum sum, const void* to) {
+      return convolutions.run(problem, forward, sum, x, weight, nullptr, to);
+    });
+    return;
+  }
+  if (bias && convolutions.run(problem, forward, ConvolutionSum::bias, x, weight, bias, y)) return;
+  convolutions.run(problem, forward, ConvolutionSum::nothing, x, weight, nullptr, y);
+  if (bias) add_bias(problem.type, detail::pixels(problem), problem.outputs, bias, y);
 }
 
 DVD_CUDA_DEFINITION void library_convolve_backward_input(const ConvolutionProblem& problem, const void* dy,
-                                                         const void* weight, void* dx) {
-  detail::Convolutions::instance().run(problem, ConvolutionDirection::backward_input, dx, weight, nullptr, dy);
+                                                         const void* weight, void* dx, bool accumulate) {
+  const auto run = [&](ConvolutionSum sum, const void* to) {
+    return detail::Convolutions::instance().run(problem, ConvolutionDirection::backward_input, sum, to, weight, nullptr,
+                                                dy);
+  };
+  if (accumulate)
+    detail::add_convolution(problem, problem.inputs, dx, run);
+  else
+    run(ConvolutionSum::nothing, dx);
 }
 
 DVD_CUDA_DEFINITION void library_convolve_backward_weight(const ConvolutionProblem& problem, const void* x,
                                                           const void* dy, void* dweight) {
-  detail::Convolutions::instance().run(problem, ConvolutionDirection::backward_weight, x, dweight, nullptr, dy);
+  detail::Convolutions::instance().run(problem, ConvolutionDirection::backward_weight, ConvolutionSum::nothing, x,
+                                       dweight, nullptr, dy);
 }
 
 DVD_CUDA_DEFINITION std::vector<std::string> convolution_plans() { return detail::Convolutions::instance().plans(); }

@@ -12,13 +12,19 @@ namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 enum class ConvolutionDirection { forward, backward_input, backward_weight };
 
-/// A convolution as a graph of operations: the convolution and, if asked for, a bias that is added to its result before
-/// that is rounded. Its tensors are named x, y, weight and bias.
+/// What a convolution adds to its result before that is rounded.
+enum class ConvolutionSum {
+  nothing,
+  bias,   ///< forward only
+  result  ///< what is there
+};
+
+/// A convolution as a graph of operations. Its tensors are named x, y, weight and bias.
 struct ConvolutionGraph {
   enum Name : std::int64_t { x = 1, y = 2, weight = 3, bias = 4, unbiased = 5 };
 
   /// Throws Error where cuDNN knows no such operation. Needs no GPU.
-  ConvolutionGraph(const ConvolutionProblem& problem, ConvolutionDirection direction, bool with_bias,
+  ConvolutionGraph(const ConvolutionProblem& problem, ConvolutionDirection direction, ConvolutionSum sum,
                    const std::string& what);
 
   std::vector<std::unique_ptr<Descriptor>> parts;  ///< tensors and descriptions
@@ -41,7 +47,7 @@ inline std::vector<std::int64_t> extents(bool over_frames, Index first, Index ch
 }  // namespace detail
 
 inline ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, ConvolutionDirection direction,
-                                          bool with_bias, const std::string& what) {
+                                          ConvolutionSum sum, const std::string& what) {
   const bool over_frames = problem.kernel_frames > 1;
   const std::int64_t axes = over_frames ? 3 : 2;
   const auto add = [this](Descriptor&& part) -> const Descriptor& {
@@ -72,7 +78,7 @@ inline ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, Con
       .finalize();
   const Descriptor& described = add(std::move(convolution));
 
-  const float alpha = 1, beta = 0;
+  const float alpha = 1, beta = sum == ConvolutionSum::result ? 1 : 0;
   if (direction == ConvolutionDirection::backward_input) {
     Descriptor operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, what);
     operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, described)
@@ -97,6 +103,7 @@ inline ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, Con
     operations = {&add(std::move(operation))};
     return;
   }
+  const bool with_bias = sum == ConvolutionSum::bias;
   const Descriptor& result =
       with_bias ? add(graph_tensor(unbiased, CUDNN_DATA_FLOAT, y_extents, true, what)) : y_tensor;
   Descriptor operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, what);

@@ -23,15 +23,20 @@ struct ConvolutionProblem {
   friend bool operator==(const ConvolutionProblem&, const ConvolutionProblem&) = default;
 };
 
-/// y = x * weight (+ bias `[outputs]`, of numbers of the same type, where that is not null).
-void library_convolve(const ConvolutionProblem& problem, const void* x, const void* weight, const void* bias, void* y);
-/// The gradient of x.
-void library_convolve_backward_input(const ConvolutionProblem& problem, const void* dy, const void* weight, void* dx);
+/// y = x * weight, plus a bias `[outputs]`, of numbers of the same type, where that is not null, or plus y, if
+/// `accumulate`.
+void library_convolve(const ConvolutionProblem& problem, const void* x, const void* weight, const void* bias, void* y,
+                      bool accumulate);
+/// The gradient of x, or dx + that.
+void library_convolve_backward_input(const ConvolutionProblem& problem, const void* dy, const void* weight, void* dx,
+                                     bool accumulate);
 /// The gradient of the weight.
 void library_convolve_backward_weight(const ConvolutionProblem& problem, const void* x, const void* dy, void* dweight);
 
 /// y[row] += bias, for where the library does not do so itself; our own kernel.
 void add_bias(NumberType type, Index rows, Index channels, const void* bias, void* y);
+/// y += x, likewise.
+void add_array(NumberType type, Index size, const void* x, void* y);
 
 /// One side of a product: a row-major matrix whose rows lie `row` elements apart; `transposed` if the product takes its
 /// transpose. In a batch of products, matrices lie `batch` elements apart.

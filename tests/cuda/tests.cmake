@@ -3,6 +3,12 @@
 # compiled for the host, with loops in place of CUDA's launches and of what cuDNN and cuBLASLt compute.
 include("${CMAKE_CURRENT_LIST_DIR}/emulated.cmake")
 
+# The benchmark that counts by it, at a tiny size.
+if(TARGET gpu_cost)
+  add_test(NAME cuda.gpu_cost COMMAND gpu_cost --resolution 16 --frames 4 --channels 2 --batch 2 --json)
+  set_tests_properties(cuda.gpu_cost PROPERTIES PASS_REGULAR_EXPRESSION "\"step\":{\"launches\":[1-9][0-9]+")
+endif()
+
 # The real cuDNN is asked for plans for GPUs that are only described.
 if(TARGET dvd::cuda)
   dvd_add_test(cuda.cudnn_plans cuda/cudnn_plans_test.cpp dvd_test dvd::cuda cuDNN::cudnn CUDA::cudart)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What rounding does to every array of the reference files when PyTorch computes it: the scale of what the tests allow.
 
-    make_rounding_errors.py FOLDER...              writes FOLDER/rounding_errors.json; needs torch
+    make_rounding_errors.py FOLDER...              writes FOLDER/rounding_errors.json; needs torch and numpy
     make_rounding_errors.py --worst FOLDER...      puts the largest of all folders into the first one's file
 
 Networks are written down here once more, read all from the files, and are first evaluated in float64, which must give
@@ -15,16 +15,17 @@ the files' values. Then they are evaluated as PyTorch does on a GPU
 
 The error of an array is the root of the mean square of differences from the file's values over that of the values
 themselves. So that sums which cancel have a scale, that is at least a tenth of the largest in its run for a gradient,
-and for scores the largest of all runs and 1, with which losses compare them. One evaluation is one draw of errors that add up by chance, so that half of all others are worse: given here is the largest
-of several, of the file and of neighbours whose inputs and weights are off by up to an eighth of what rounding takes
-away: 2^-11, and 2^-14 for tf32. In the generators, rounding puts single gradients of parameters off by all their size,
-so they count as one vector, `RUN.grad.param.*`.
+and for scores the largest of all runs and 1, with which losses compare them. One evaluation is one draw of errors that
+add up by chance, so that half of all others are worse: given here is the largest of several, of the file and of
+neighbours whose inputs and weights are off by up to an eighth of what rounding takes away: 2^-11, and 2^-14 for tf32.
+In the generators, rounding puts single gradients of parameters off by all their size, so they count as one vector,
+`RUN.grad.param.*`.
 
-A file holds `arrays`, by case and name, and in this folder `worst`, by case and kind of array: the largest of sets of
-other values and sizes, for sets that come without errors of their own. Where an input of a ReLU nearly ties, gradients
-jump, and where a score cancels, little is left of it; that is rare and large, so for gradients and scores it is the
-largest of all cases that are alike, and for gradients in tf32, where such jumps are as large, only rarer, that of
-bfloat16.
+A file holds `arrays`, by case and name, and in this folder `worst`, by case and kind of array: the largest of 25 sets
+(this folder's and, with --draws 3, 24 of other values and sizes), for sets that come without errors of their own. Where
+an input of a ReLU nearly ties, gradients jump, and where a score cancels, little is left of it; that is rare and large,
+so for gradients and scores it is the largest of all cases that are alike, and for gradients in tf32, where such jumps
+are as large, only rarer, that of bfloat16.
 """
 import argparse
 import json
@@ -34,7 +35,6 @@ import struct
 import numpy as np
 import torch
 import torch.nn.functional as F
-
 
 
 def load(path):
@@ -374,7 +374,7 @@ def kind_of(array):
 
 
 def family_of(case):
-    families = {"conv2d": "conv", "conv3d": "conv", "spectral": "conv", "gen_": "gen_resblock", "disc_": "disc_resblock",
+    families = {"conv2d": "conv", "conv3d": "conv", "spectral": "conv", "gen_": "block", "disc_": "block",
                 "self": "attention", "separable": "attention", "generator": "generator", "spatial": "discriminator",
                 "temporal": "discriminator"}
     return next((family for start, family in families.items() if case.startswith(start)), case)

@@ -33,7 +33,8 @@ void for_sizes(const F& f) {
   constexpr Index most_products = 2'000'000;
   constexpr std::size_t counts = std::size(channel_counts), shapes = std::size(images);
   std::size_t number = 0;
-  for (const std::size_t shift : {0, 3, 8, 11}) {
+  constexpr std::size_t shifts[] = {0, 3, 8, 11};
+  for (const std::size_t shift : shifts) {
     if (few && shift != 8) continue;
     for (std::size_t i = 0; i < counts; ++i)
       for (const auto& [kernel_frames, kernel] : kernels) {

@@ -50,6 +50,25 @@ TEST_CASE("a GPU that cannot be had at first") {
   CHECK(gpu.streams == 2);
 }
 
+TEST_CASE("the copies' rings, which are made at the first upload") {
+  EmulatedGpu& gpu = EmulatedGpu::instance();
+  Tensor<float, Cuda> x(Shape{10});
+  const std::vector<float> values(10, 2);
+  for (const std::string call : {"cudaMalloc", "cudaMallocHost", "cudaEventCreateWithFlags"})
+    for (const int status : {cudaErrorUnknown, cudaErrorMemoryAllocation}) {
+      CAPTURE(call);
+      gpu.calls.fail(call, 1, status);
+      const std::string error = error_of([&] { x.assign(values); });
+      CHECK(gpu.calls.end());
+      CHECK(error.find(call) != std::string::npos);
+      CHECK((error.find("smaller batch") != std::string::npos) == (status == cudaErrorMemoryAllocation));
+    }
+  x.assign(values);
+  CHECK(x.to_vector() == values);
+  CHECK(gpu.sizes.size() == 2);  // the pool's region and the ring: what came about is not made twice
+  CHECK(gpu.pinned.size() == 1);
+}
+
 constexpr DvdGanConfig tiny{
     .frames = 2, .resolution = 8, .channels = 1, .classes = 3, .latent_dim = 3, .embed_dim = 2, .spatial_frames = 1};
 

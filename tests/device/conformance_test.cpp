@@ -1,6 +1,6 @@
 // Kernels of the device contract against loops that read as its definition, for each device and scalar: memory, what is
 // done element by element, rows, random numbers. The others are in conformance_normalization_test.cpp,
-// conformance_images_test.cpp, lists_test.cpp and convolution_test.cpp.
+// conformance_images_test.cpp, lists_test.cpp and convolution*_test.cpp.
 #include "support/devices.hpp"
 
 #include <doctest/doctest.h>

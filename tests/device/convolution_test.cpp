@@ -1,138 +1,23 @@
 // The convolutions of the device contract against loops that read as their definitions, for each device and scalar,
-// with everything that may be fused into them, through every method that sizes lead to.
+// with everything that may be fused into them.
 #include "support/devices.hpp"
 
 #include <doctest/doctest.h>
 
-#include "support/device_arrays.hpp"
+#include "support/convolution_check.hpp"
 
 namespace {
 
 using namespace dvd;
 using dvd::testing::Array;
 using dvd::testing::check_close;
-using dvd::testing::Precise;
-using dvd::testing::plain::at;
+using dvd::testing::check_convolution;
 using dvd::testing::plain::Vector;
 namespace plain = dvd::testing::plain;
-
-// Bound on errors, in units of roundoff relative to the largest result: 6e-6 in float. Sums of up to thousands of
-// products; Winograd's transforms cost a few units more than plain sums do (see "accuracy" below).
-constexpr double summed = 100;
-
-// A dense array [pixels, width] laid into one with gaps, whose other elements are those of `around`.
-Vector spread(const Vector& dense, Index width, Index pixel, Vector around) {
-  for (Index i = 0; i < static_cast<Index>(dense.size()); ++i) at(around, i / width * pixel + i % width) = at(dense, i);
-  return around;
-}
-
-Vector added(Vector x, const Vector& y) {
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] += y[i];
-  return x;
-}
-
-template <class O>
-void check_convolution(const ConvolutionSize& size, bool affine, bool rectify) {
-  using D = typename O::D;
-  using T = typename O::T;
-  INFO("kernel " << size.kernel_frames << "x" << size.kernel << ", " << size.frames << " frames of " << size.batch
-                 << " images " << size.height << "x" << size.width << ", " << size.inputs << " to " << size.outputs
-                 << (size.upsample ? *size.upsample == Upsampling::nearest ? ", nearest" : ", bilinear" : "")
-                 << (size.pool ? ", pooled" : "") << (size.pool_frames == 2 ? " in time" : "")
-                 << (affine ? ", affine" : "") << (rectify ? ", rectified" : ""));
-  const Index inputs = size.inputs, outputs = size.outputs, images = size.frames * size.batch;
-  const double fan = std::sqrt(static_cast<double>(size.taps() * inputs));
-  const auto x = Array<O>::random(size.input_size(), 1);
-  const auto scale = Precise<O>::random(images * inputs, 8), shift = Precise<O>::random(images * inputs, 9);
-  const auto weight = Array<O>::random(size.taps() * inputs * outputs, 2, 1 / fan);
-  const auto bias = Precise<O>::random(outputs, 3);
-  const auto dy = Array<O>::random(size.output_size(), 4);
-
-  const Vector prepared =
-      plain::prepared(size, x.before(), affine ? scale.before() : Vector{}, shift.before(), rectify);
-  const Vector y = plain::pooled(size, plain::convolve(size, prepared, weight.before(), {}));
-  const Vector y_with_bias = plain::pooled(size, plain::convolve(size, prepared, weight.before(), bias.before()));
-  const Vector upstream = plain::pooled_backward(size, dy.before());
-  const Vector dx = plain::prepared_backward(size, plain::convolve_backward_input(size, upstream, weight.before()),
-                                             x.before(), rectify && !affine);
-  const Vector dweight = plain::convolve_backward_weight(size, prepared, upstream);
-
-  const ConvolutionInput<T> input{x.data(), affine ? scale.data() : nullptr, affine ? shift.data() : nullptr, rectify};
-  const auto filter = D::filter(size, weight.data());
-  const auto backward_filter = D::backward_filter(size, weight.data());
-  const Index pixels = size.output_size() / outputs;
-  for (const Index gap : {0, 3}) {
-    const Index pixel = outputs + gap;
-    auto result = Array<O>::random(pixels * pixel, 5);
-    D::convolve(size, input, filter, bias.data(), result.data(), pixel, false);
-    check_close("y", result, spread(y_with_bias, outputs, pixel, result.before()), summed);
-    Array<O> accumulated(result.now());
-    D::convolve(size, input, filter, nullptr, accumulated.data(), pixel, true);
-    check_close("y, accumulated", accumulated, spread(added(y_with_bias, y), outputs, pixel, accumulated.before()),
-                summed);
-
-    const Array<O> spread_dy(spread(dy.before(), outputs, pixel, Array<O>::random(pixels * pixel, 6).before()));
-    auto back = Array<O>::random(size.input_size(), 7);
-    D::convolve_backward_input(size, input, spread_dy.data(), pixel, backward_filter, back.data(), false);
-    check_close("dx", back, dx, summed);
-    D::convolve_backward_input(size, input, spread_dy.data(), pixel, backward_filter, back.data(), true);
-    check_close("dx, accumulated", back, added(dx, dx), summed);
-
-    Array<O> of_weight(size.taps() * inputs * outputs, 7);
-    D::convolve_backward_weight(size, input, spread_dy.data(), pixel, of_weight.data());
-    check_close("dweight", of_weight, dweight, summed);
-  }
-}
-
-constexpr Index channel_counts[] = {1, 3, 4, 5, 7, 8, 16, 17, 32, 33, 48, 64, 65, 100};
 
 struct Image {
   Index height, width;
 };
-constexpr Image images[] = {{1, 1}, {2, 2}, {3, 5}, {4, 4}, {5, 3}, {7, 9}, {8, 8}, {13, 11}, {17, 6}, {16, 16}};
-
-constexpr std::pair<Index, Index> kernels[] = {{1, 1}, {1, 3}, {3, 3}};
-
-// Calls `f(size)` for many sizes, none of which takes the plain loops long.
-template <class F>
-void for_sizes(const F& f) {
-  constexpr Index most_products = 2'000'000;
-  constexpr std::size_t counts = std::size(channel_counts), shapes = std::size(images);
-  std::size_t number = 0;
-  for (const std::size_t shift : {0, 3, 8, 11})
-    for (std::size_t i = 0; i < counts; ++i)
-      for (const auto& [kernel_frames, kernel] : kernels) {
-        ++number;
-        ConvolutionSize size{static_cast<Index>(1 + number % 4),
-                             static_cast<Index>(1 + number % 5),
-                             0,
-                             0,
-                             channel_counts[i],
-                             channel_counts[(i + shift) % counts],
-                             kernel_frames,
-                             kernel};
-        // The next smaller image until it is small enough.
-        for (std::size_t shape = number % shapes + 1; shape-- > 0;) {
-          size.height = images[shape].height;
-          size.width = images[shape].width;
-          if (size.positions() * size.taps() * size.inputs * size.outputs <= most_products) break;
-        }
-        f(size);
-      }
-}
-
-TEST_CASE_TEMPLATE("many sizes", O, DVD_DEVICES) {
-  for_sizes([](const ConvolutionSize& size) { check_convolution<O>(size, false, false); });
-}
-
-TEST_CASE_TEMPLATE("every image with every kernel", O, DVD_DEVICES) {
-  for (const auto& [height, width] : images)
-    for (const auto& [kernel_frames, kernel] : kernels) {
-      check_convolution<O>({3, 2, height, width, 5, 7, kernel_frames, kernel}, false, false);
-      check_convolution<O>({3, 5, height, width, 9, 8, kernel_frames, kernel}, false, false);
-    }
-}
-
 TEST_CASE_TEMPLATE("everything that may be fused", O, DVD_DEVICES) {
   std::size_t number = 0;
   for (const auto& [height, width] : {Image{2, 2}, {4, 4}, {6, 10}, {7, 5}, {12, 16}, {20, 18}})

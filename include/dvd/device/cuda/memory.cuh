@@ -74,6 +74,7 @@ class Uploads {
       check(cudaMemcpyAsync(to, on_device_ + begin, bytes, cudaMemcpyDeviceToDevice, stream()), "cudaMemcpyAsync");
       check(cudaEventRecord(done, stream()), "cudaEventRecord");
     } catch (...) {  // nothing tells when the place is free again but that both streams have come to an end
+      const Turn turn;
       for (const cudaStream_t each : {copy_stream(), stream()})
         if (cudaStreamSynchronize(each) != cudaSuccess) cudaGetLastError();
       events_.push_back(done);

@@ -4,6 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "support/device_arrays.hpp"
 
 namespace {
@@ -28,6 +31,11 @@ Vector spread(const Vector& dense, Index width, Index pixel, Vector around) {
 
 Vector added(Vector x, const Vector& y) {
   for (std::size_t i = 0; i < x.size(); ++i) x[i] += y[i];
+  return x;
+}
+
+Vector rectified(Vector x) {
+  for (double& value : x) value = std::max(value, 0.0);
   return x;
 }
 
@@ -71,6 +79,19 @@ void check_convolution(const ConvolutionSize& size, bool affine, bool rectify) {
     check_close("y, accumulated", accumulated, spread(added(y_with_bias, y), outputs, pixel, accumulated.before()),
                 summed);
 
+    if (size.kernel == 3) {
+      ConvolutionSize rectifying = size;
+      rectifying.rectify = true;
+      for (const bool with_bias : {false, true}) {
+        const Vector& sums = with_bias ? y_with_bias : y;
+        const double scale_of_sums = std::abs(
+            *std::max_element(sums.begin(), sums.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }));
+        D::convolve(rectifying, input, filter, with_bias ? bias.data() : nullptr, result.data(), pixel, false);
+        check_close("y, rectified", result, spread(rectified(sums), outputs, pixel, result.before()), summed,
+                    scale_of_sums);
+      }
+    }
+
     const Array<O> spread_dy(spread(dy.before(), outputs, pixel, Array<O>::random(pixels * pixel, 6).before()));
     auto back = Array<O>::random(size.input_size(), 7);
     D::convolve_backward_input(size, input, spread_dy.data(), pixel, backward_filter, back.data(), false);
@@ -81,6 +102,16 @@ void check_convolution(const ConvolutionSize& size, bool affine, bool rectify) {
     Array<O> of_weight(size.taps() * inputs * outputs, 7);
     D::convolve_backward_weight(size, input, spread_dy.data(), pixel, of_weight.data());
     check_close("dweight", of_weight, dweight, summed);
+
+    if (!rectify || affine) continue;
+    const Array<O> positive(rectified(x.before()));
+    const ConvolutionInput<T> ready{positive.data(), nullptr, nullptr, true, true};
+    D::convolve(size, ready, filter, bias.data(), result.data(), pixel, false);
+    check_close("y of what is rectified", result, spread(y_with_bias, outputs, pixel, result.before()), summed);
+    D::convolve_backward_input(size, ready, spread_dy.data(), pixel, backward_filter, back.data(), false);
+    check_close("dx of what is rectified", back, dx, summed);
+    D::convolve_backward_weight(size, ready, spread_dy.data(), pixel, of_weight.data());
+    check_close("dweight of what is rectified", of_weight, dweight, summed);
   }
 }
 
@@ -204,17 +235,21 @@ TEST_CASE_TEMPLATE("accuracy", O, DVD_DEVICES) {
 TEST_CASE_TEMPLATE("a number that is none comes through", O, DVD_DEVICES) {
   using D = typename O::D;
   using T = typename O::T;
-  const ConvolutionSize size{1, 12, 4, 4, 16, 16, 1, 3};
+  ConvolutionSize size{1, 12, 4, 4, 16, 16, 1, 3};
   Vector values(static_cast<std::size_t>(size.input_size()), 1.0);
   values[100] = std::numeric_limits<double>::quiet_NaN();
   const Array<O> x(values);
   const auto weight = Array<O>::random(9 * 16 * 16, 2);
-  Array<O> y(size.output_size(), 0);
-  D::convolve(size, ConvolutionInput<T>{x.data(), nullptr, nullptr, true}, D::filter(size, weight.data()), nullptr,
-              y.data(), 16, false);
-  bool found = false;
-  for (const double value : y.now()) found = found || std::isnan(value);
-  CHECK(found);
+  const Precise<O> bias(16, 1);
+  for (const bool rectify : {false, true}) {
+    size.rectify = rectify;
+    Array<O> y(size.output_size(), 0);
+    D::convolve(size, ConvolutionInput<T>{x.data(), nullptr, nullptr, true}, D::filter(size, weight.data()),
+                bias.data(), y.data(), 16, false);
+    bool found = false;
+    for (const double value : y.now()) found = found || std::isnan(value);
+    CHECK(found);
+  }
 }
 
 }  // namespace

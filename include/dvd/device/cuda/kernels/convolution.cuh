@@ -112,7 +112,7 @@ struct SpreadGradient {
   }
 };
 
-/// y (+)= the library's output, averaged, plus the bias. A row is a pixel of y.
+/// y (+)= the library's output, averaged, plus the bias; then ReLU. A row is a pixel of y.
 template <class T>
 struct FinishOutput {
   const T* x;  ///< the library's output
@@ -120,7 +120,7 @@ struct FinishOutput {
   FrameOrder order;
   Index height, width, outputs, padded_outputs;  ///< before averaging
   Index pool, pool_frames;
-  bool accumulate;
+  bool accumulate, rectify;
   T* y;
   Index y_pixel;
 
@@ -149,6 +149,8 @@ struct FinishOutput {
       const Lanes<N> before = load<N>(to);
       for (int k = 0; k < N; ++k) sum[k] += before[k];
     }
+    if (rectify)
+      for (int k = 0; k < N; ++k) sum[k] = sum[k] < 0 ? 0 : sum[k];  // a NaN stays
     store(to, sum);
   }
 };
@@ -236,11 +238,12 @@ struct GradientFromLibrary {
   }
 };
 
-/// y[row] += bias.
+/// y[row] += bias; then ReLU.
 template <class T>
 struct AddBias {
   const T* bias;
   Index channels;
+  bool rectify;
   T* y;
 
   template <int N>
@@ -248,6 +251,8 @@ struct AddBias {
     Lanes<N> value = load<N>(y + row * channels + channel);
     const Lanes<N> offset = load<N>(bias + channel);
     for (int k = 0; k < N; ++k) value[k] += offset[k];
+    if (rectify)
+      for (int k = 0; k < N; ++k) value[k] = value[k] < 0 ? 0 : value[k];
     store(y + row * channels + channel, value);
   }
 };
@@ -286,8 +291,8 @@ struct LibraryArray {
 template <class T>
 LibraryArray<T> library_input(const ConvolutionSize& size, const ConvolutionInput<T>& input) {
   const Index inputs = padded(size.inputs);
-  if (!input.scale && !input.rectify && !size.upsample && size.kernel_frames == 1 && inputs == size.inputs &&
-      aligned(input.x))
+  if (!input.scale && (!input.rectify || input.rectified) && !size.upsample && size.kernel_frames == 1 &&
+      inputs == size.inputs && aligned(input.x))
     return {nullptr, input.x};
   const auto memory = scratch<T>(size.positions() * inputs);
   T* const y = static_cast<T*>(memory.get());
@@ -327,9 +332,10 @@ LibraryArray<T> library_gradient(const ConvolutionSize& size, const T* dy, Index
 
 }  // namespace detail
 
-DVD_CUDA_DEFINITION void add_bias(NumberType type, Index rows, Index channels, const void* bias, void* y) {
+DVD_CUDA_DEFINITION void add_bias(NumberType type, Index rows, Index channels, const void* bias, bool rectify,
+                                  void* y) {
   const auto add = [&]<class T>(const T* values, T* to) {
-    for_each_row_lanes<T>(rows, channels, channels, detail::AddBias<T>{values, channels, to}, values,
+    for_each_row_lanes<T>(rows, channels, channels, detail::AddBias<T>{values, channels, rectify, to}, values,
                           static_cast<const T*>(to));
   };
   if (type == NumberType::float32)
@@ -379,16 +385,17 @@ void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T
   const ConvolutionProblem problem = detail::problem_for<T>(size);
   const auto x = detail::library_input(size, input);
   if (!size.pool && size.kernel_frames == 1 && problem.outputs == size.outputs && y_pixel == size.outputs &&
-      !(bias && accumulate) && detail::aligned(y))
-    return library_convolve(problem, x.data, filter.weight, detail::library_bias<T>(size, bias).data, y, accumulate);
+      !(bias && accumulate) && (bias || !size.rectify) && detail::aligned(y))
+    return library_convolve(problem, x.data, filter.weight, detail::library_bias<T>(size, bias).data, y, accumulate,
+                            size.rectify);
   const auto result = detail::scratch<T>(size.positions() * problem.outputs);
-  library_convolve(problem, x.data, filter.weight, nullptr, result.get(), false);
+  library_convolve(problem, x.data, filter.weight, nullptr, result.get(), false, false);
   const T* const values = static_cast<const T*>(result.get());
   const Index pixels = size.output_size() / size.outputs;
   for_each_row_lanes<T>(pixels, size.outputs, std::gcd(std::gcd(size.outputs, problem.outputs), y_pixel),
                         detail::FinishOutput<T>{values, bias, detail::order_of(size), size.height, size.width,
                                                 size.outputs, problem.outputs, size.pool ? Index{2} : Index{1},
-                                                size.pool_frames, accumulate, y, y_pixel},
+                                                size.pool_frames, accumulate, size.rectify, y, y_pixel},
                         values, bias, static_cast<const T*>(y));
 }
 

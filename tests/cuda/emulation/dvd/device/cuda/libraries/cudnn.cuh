@@ -31,7 +31,7 @@ void for_taps(const ConvolutionProblem& p, Index image, Index frame, Index row, 
 }  // namespace detail
 
 DVD_CUDA_DEFINITION void library_convolve(const ConvolutionProblem& p, const void* x, const void* weight,
-                                          const void* bias, void* y, bool accumulate) {
+                                          const void* bias, void* y, bool accumulate, bool rectify) {
   detail::submit([=] {
     detail::with_type(p.type, [&]<class T>(T*) {
       const Index taps = p.kernel_frames * 9;
@@ -52,8 +52,9 @@ DVD_CUDA_DEFINITION void library_convolve(const ConvolutionProblem& p, const voi
                          });
         for (Index i = 0; i < p.width * p.outputs; ++i) {
           T& to = static_cast<T*>(y)[line * p.width * p.outputs + i];
-          to = T(sums[static_cast<std::size_t>(i)] + (accumulate ? static_cast<double>(to) : 0) +
-                 (bias ? static_cast<double>(static_cast<const T*>(bias)[i % p.outputs]) : 0));
+          const double sum = sums[static_cast<std::size_t>(i)] + (accumulate ? static_cast<double>(to) : 0) +
+                             (bias ? static_cast<double>(static_cast<const T*>(bias)[i % p.outputs]) : 0);
+          to = T(rectify && sum < 0 ? 0.0 : sum);
         }
       });
     });

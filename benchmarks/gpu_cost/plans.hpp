@@ -8,7 +8,7 @@
 namespace benchmarks {
 
 /// A convolution as the emulation notes it (EmulatedWork::asked): type, images, frames, height, width, inputs, outputs,
-/// kernel_frames, direction, with a bias.
+/// kernel_frames, direction, sum.
 using AskedConvolution = std::array<long, 10>;
 
 struct ChosenPlan {

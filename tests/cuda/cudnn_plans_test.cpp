@@ -37,6 +37,10 @@ TEST_CASE("the operations are ones that cuDNN knows") {
         CHECK(ConvolutionGraph(problem, direction, ConvolutionSum::nothing, "a test").operations.size() == 1);
         if (direction == ConvolutionDirection::forward)
           CHECK(ConvolutionGraph(problem, direction, ConvolutionSum::bias, "a test").operations.size() == 2);
+        if (direction == ConvolutionDirection::forward)
+          CHECK(ConvolutionGraph(problem, direction, ConvolutionSum::rectified_bias, "a test").operations.size() == 3);
+        if (direction != ConvolutionDirection::backward_weight)
+          CHECK(ConvolutionGraph(problem, direction, ConvolutionSum::result, "a test").operations.size() == 1);
       }
 }
 
@@ -50,8 +54,10 @@ TEST_CASE("there is a plan for every convolution") {
     for (const NumberType type : {NumberType::float32, NumberType::bfloat16})
       for (const ConvolutionProblem& problem : problems(type))
         for (const ConvolutionDirection direction : directions)
-          for (const ConvolutionSum sum : {ConvolutionSum::nothing, ConvolutionSum::bias, ConvolutionSum::result}) {
-            if (sum == ConvolutionSum::bias && direction != ConvolutionDirection::forward) continue;
+          for (const ConvolutionSum sum : {ConvolutionSum::nothing, ConvolutionSum::bias,
+                                           ConvolutionSum::rectified_bias, ConvolutionSum::result}) {
+            const bool with_bias = sum == ConvolutionSum::bias || sum == ConvolutionSum::rectified_bias;
+            if (with_bias && direction != ConvolutionDirection::forward) continue;
             if (sum == ConvolutionSum::result && direction == ConvolutionDirection::backward_weight) continue;
             const bool coarse = type == NumberType::bfloat16;
             const std::string what =

@@ -191,12 +191,12 @@ TEST_CASE("a convolution without an engine of its own for the bias gets it by a 
       other{NumberType::float32, 1, 1, 3, 2, 8, 8, 1};
   Arrays<float> a(problem, 1, 8);
   Installation::instance().missing = {1, 24};
-  CHECK_THROWS_WITH_AS(library_convolve(other, a.x.data(), a.weight.data(), a.bias.data(), a.y.data(), false),
+  CHECK_THROWS_WITH_AS(library_convolve(other, a.x.data(), a.weight.data(), a.bias.data(), a.y.data(), false, false),
                        "cuDNN 91900 has no engine that computes the same bits every time for a 3x3 convolution of 1 "
                        "images of 2x3 pixels, 8 to 8 channels, in float32, on GPU 0 (emulated GPU)",
                        Error);
   Installation::instance().missing.clear();
-  library_convolve(problem, a.x.data(), a.weight.data(), a.bias.data(), a.y.data(), false);
+  library_convolve(problem, a.x.data(), a.weight.data(), a.bias.data(), a.y.data(), false, false);
   std::vector<double> expected =
       plain(problem, ConvolutionDirection::forward, doubles(a.x), doubles(a.weight), doubles(a.y));
   for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += doubles(a.bias)[i % 8];
@@ -222,7 +222,7 @@ TEST_CASE("TF32 rounds the inputs of convolutions and products where it is allow
   Tensor<float, Cuda> y(Shape{8}), product(Shape{8});
   for (const bool allowed : {false, true, false}) {
     Memory::allow_tf32(allowed);
-    library_convolve(problem, x_array.data(), weight_array.data(), nullptr, y.data(), false);
+    library_convolve(problem, x_array.data(), weight_array.data(), nullptr, y.data(), false, false);
     library_multiply({.type = NumberType::float32, .rows = 8, .columns = 1, .depth = 1}, {x_array.data(), 1},
                      {weight_array.data() + 32, 1}, product.data(), 1, 0, nullptr);
     const auto seen = [&](float value) { return allowed ? tf32(value) : value; };

@@ -5,10 +5,11 @@
 
 #include <cuda_runtime_api.h>
 
-#include <concepts>
+#include <utility>
 
 #include "dvd/layers/conv_lstm.hpp"
 #include "dvd/layers/plain_conv_gru.hpp"
+#include "dvd/layers/residual_block.hpp"
 
 namespace {
 
@@ -49,6 +50,32 @@ TEST_CASE_TEMPLATE("a time step is a few pieces of work", T, float, bfloat16) {
   check(work_of_unit<PlainConvGRU<T, Cuda>>(3), work_of_unit<PlainConvGRU<T, Cuda>>(8), 4, 4);
   // A convolution and the output.
   check(work_of_unit<ConvLSTM<T, Cuda>>(3), work_of_unit<ConvLSTM<T, Cuda>>(8), 2, 2);
+}
+
+// What the first convolution stores is what the second one and its weight's gradient read, and nothing is prepared.
+TEST_CASE_TEMPLATE("the second convolution of a residual block reads what is there", T, float, bfloat16) {
+  ConvolutionFusion fusion{.rectify = true};
+  const auto pieces = [&](const Tensor<T, Cuda>& x) {
+    Conv2D<T, Cuda> conv(8, 8, 3, Random(1), true, fusion);
+    typename Conv2D<T, Cuda>::Cache cache;
+    Tensor<T, Cuda> y;
+    const std::size_t forward = work_of([&] { y = conv.forward(x, Pass::train(), &cache); });
+    return std::pair(forward, work_of([&] { conv.backward(y, cache, Gradients::all); }));
+  };
+  const auto x = Tensor<T, Cuda>::zeros({2, 5, 4, 8});
+  const auto prepared = pieces(x);
+  fusion.rectified = true;
+  CHECK(pieces(x) == std::pair(prepared.first - 1, prepared.second - 1));
+  fusion = {.rectify_result = true};
+  const auto rectifying = pieces(x);
+  fusion = {};
+  CHECK(rectifying == pieces(x));
+
+  ResBlock2D<T, Cuda> block(8, 8, true, false, Random(1));
+  using Conv = SpectralNorm<Conv2D<T, Cuda>>;
+  Conv ready(Random(1), Index{8}, Index{8}, 3, Random(1), true, ConvolutionFusion{.rectify = true, .rectified = true});
+  const auto forward = [&](Conv& conv) { return work_of([&] { conv.forward(x, Pass::evaluate()); }); };
+  CHECK(forward(block.conv2) == forward(ready));
 }
 
 TEST_CASE("an x of one frame stands for many at the same price") {

@@ -89,17 +89,21 @@ TEST_CASE_TEMPLATE("accuracy", O, DVD_DEVICES) {
 TEST_CASE_TEMPLATE("a number that is none comes through", O, DVD_DEVICES) {
   using D = typename O::D;
   using T = typename O::T;
-  const ConvolutionSize size{1, 12, 4, 4, 16, 16, 1, 3};
+  ConvolutionSize size{1, 12, 4, 4, 16, 16, 1, 3};
   Vector values(static_cast<std::size_t>(size.input_size()), 1.0);
   values[100] = std::numeric_limits<double>::quiet_NaN();
   const Array<O> x(values);
   const auto weight = Array<O>::random(9 * 16 * 16, 2);
-  Array<O> y(size.output_size(), 0);
-  D::convolve(size, ConvolutionInput<T>{x.data(), nullptr, nullptr, true}, D::filter(size, weight.data()), nullptr,
-              y.data(), 16, false);
-  bool found = false;
-  for (const double value : y.now()) found = found || std::isnan(value);
-  CHECK(found);
+  const Precise<O> bias(16, 1);
+  for (const bool rectify : {false, true}) {
+    size.rectify = rectify;
+    Array<O> y(size.output_size(), 0);
+    D::convolve(size, ConvolutionInput<T>{x.data(), nullptr, nullptr, true}, D::filter(size, weight.data()),
+                bias.data(), y.data(), 16, false);
+    bool found = false;
+    for (const double value : y.now()) found = found || std::isnan(value);
+    CHECK(found);
+  }
 }
 
 }  // namespace

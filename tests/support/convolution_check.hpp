@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "support/device_arrays.hpp"
@@ -24,6 +25,11 @@ inline plain::Vector spread(const plain::Vector& dense, Index width, Index pixel
 
 inline plain::Vector added(plain::Vector x, const plain::Vector& y) {
   for (std::size_t i = 0; i < x.size(); ++i) x[i] += y[i];
+  return x;
+}
+
+inline plain::Vector rectified(plain::Vector x) {
+  for (double& value : x) value = std::max(value, 0.0);
   return x;
 }
 
@@ -69,6 +75,19 @@ void check_convolution(const ConvolutionSize& size, bool affine, bool rectify) {
     check_close("y, accumulated", accumulated, spread(added(y_with_bias, y), outputs, pixel, accumulated.before()),
                 summed);
 
+    if (size.kernel == 3) {
+      ConvolutionSize rectifying = size;
+      rectifying.rectify = true;
+      for (const bool with_bias : {false, true}) {
+        const Vector& sums = with_bias ? y_with_bias : y;
+        const double scale_of_sums = std::abs(
+            *std::max_element(sums.begin(), sums.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }));
+        D::convolve(rectifying, input, filter, with_bias ? bias.data() : nullptr, result.data(), pixel, false);
+        check_close("y, rectified", result, spread(rectified(sums), outputs, pixel, result.before()), summed,
+                    scale_of_sums);
+      }
+    }
+
     const Array<O> spread_dy(spread(dy.before(), outputs, pixel, Array<O>::random(pixels * pixel, 6).before()));
     auto back = Array<O>::random(size.input_size(), 7);
     D::convolve_backward_input(size, input, spread_dy.data(), pixel, backward_filter, back.data(), false);
@@ -79,6 +98,16 @@ void check_convolution(const ConvolutionSize& size, bool affine, bool rectify) {
     Array<O> of_weight(size.taps() * inputs * outputs, 7);
     D::convolve_backward_weight(size, input, spread_dy.data(), pixel, of_weight.data());
     check_close("dweight", of_weight, dweight, summed);
+
+    if (!rectify || affine) continue;
+    const Array<O> positive(rectified(x.before()));
+    const ConvolutionInput<T> ready{positive.data(), nullptr, nullptr, true, true};
+    D::convolve(size, ready, filter, bias.data(), result.data(), pixel, false);
+    check_close("y of what is rectified", result, spread(y_with_bias, outputs, pixel, result.before()), summed);
+    D::convolve_backward_input(size, ready, spread_dy.data(), pixel, backward_filter, back.data(), false);
+    check_close("dx of what is rectified", back, dx, summed);
+    D::convolve_backward_weight(size, ready, spread_dy.data(), pixel, of_weight.data());
+    check_close("dweight of what is rectified", of_weight, dweight, summed);
   }
 }
 

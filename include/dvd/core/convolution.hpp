@@ -30,6 +30,7 @@ struct ConvolutionSize {
   std::optional<Upsampling> upsample = {};  ///< enlarge the input first
   bool pool = false;                        ///< average the outputs over 2x2 pixels
   Index pool_frames = 1;  ///< and, if 2, over pairs of frames; only with `pool` and three kernel_frames
+  bool rectify = false;   ///< max(., 0) of the outputs, at last; only of a 3x3 kernel that adds to nothing
 
   Index taps() const { return kernel_frames * kernel * kernel; }
   /// Pixels in all frames that the kernel slides over.
@@ -46,13 +47,15 @@ struct ConvolutionSize {
 };
 
 /// The input of a convolution: x or, with a scale and a shift per image and channel (`[frames * batch, inputs]`),
-/// scale * x + shift; then max(., 0) if `rectify`; then enlarged, if the size says so.
+/// scale * x + shift; then max(., 0) if `rectify`; then enlarged, if the size says so. Where x is `rectified`, which
+/// goes with `rectify` and without a scale, that has been done already, and only the gradient is to know of it.
 template <class T>
 struct ConvolutionInput {
   const T* x = nullptr;
   const FullPrecision<T>* scale = nullptr;
   const FullPrecision<T>* shift = nullptr;
   bool rectify = false;
+  bool rectified = false;
 };
 
 }  // namespace dvd

@@ -77,12 +77,15 @@
 //
 // convolutions; see core/convolution.hpp for layouts and what is done to inputs and outputs on the way; `X_pixel` is
 // the distance between pixels of X
+//   stores_rectified                     whether a convolution had best rectify its outputs, if the next one would
+//                                        rectify its inputs
 //   filter(size, weight), backward_filter(size, weight)
 //                                        the weight in the device's own form, for as many calls as wanted
 //   convolve(size, input, filter, bias' or null, y, y_pixel, accumulate)
 //   convolve_backward_input(size, input, dy, dy_pixel, backward filter, dx, accumulate)
 //                                        the gradient of input.x or, where the input has a scale and shift, of their
-//                                        rectified result, for batch_norm_backward
+//                                        rectified result, for batch_norm_backward; dy is that of outputs before
+//                                        any ReLU of theirs, which the next convolution's gradient of its input is
 //   convolve_backward_weight(size, input, dy, dy_pixel, dweight)
 //
 // normalisation; x is [groups, rows, channels]
@@ -260,6 +263,7 @@ concept DeviceLists = requires(F value, const F* x, F* y, const std::vector<Adam
 template <class D, class T, class F>
 concept DeviceConvolution = requires(const ConvolutionSize& size, const ConvolutionInput<T>& input, const T* x, T* y,
                                      const F* bias, Index n) {
+  { D::stores_rectified } -> std::convertible_to<bool>;
   D::convolve(size, input, D::filter(size, x), bias, y, n, true);
   D::convolve_backward_input(size, input, x, n, D::backward_filter(size, x), y, true);
   D::convolve_backward_weight(size, input, x, n, y);

@@ -36,6 +36,10 @@ struct ConvolutionFusion {
   std::optional<Upsampling> upsample = {};  ///< then double the input's height and width
   bool pool = false;  ///< average the outputs over 2x2 pixels or, in three dimensions, over 2x2x2 while there is more
                       ///< than one frame; odd ends are dropped
+  /// ReLU of the outputs, which are added to nothing. The gradient that the layer is given is that before this ReLU, as
+  /// the next convolution, with `rectified`, returns it.
+  bool rectify_result = false;
+  bool rectified = false;  ///< `rectify` has happened already, by the layer before; only the gradient is to know of it
 };
 
 /// Any kernel, stride, padding, dilation and groups. Who has a use for it includes layers/general_convolution.hpp,
@@ -96,6 +100,8 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
     require(kernel == 1 || kernel == 3, "a convolution's kernel is 1 or 3, not ", kernel);
     require(kernel == 3 || (!fusion.rectify && !fusion.upsample && !fusion.pool),
             "only a convolution with a kernel of 3 can be fused with others");
+    require(!fusion.rectify_result || kernel == 3, "only a convolution with a kernel of 3 rectifies its result");
+    require(!fusion.rectified || fusion.rectify, "a convolution of rectified images is one that rectifies");
     weight = Parameter<FullPrecision<T>, D>(Dimensions == 2 ? Shape{outputs, inputs, kernel, kernel}
                                                             : Shape{outputs, inputs, kernel, kernel, kernel});
     initialize_orthogonal(weight, random);
@@ -129,6 +135,8 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
     const Shape shape = result_shape(input);
     require(!onto || onto.shape() == shape, "a convolution's result of shape ", shape, " cannot be added to ",
             onto.shape());
+    require(!onto || !fusion_.rectify_result, "a convolution that rectifies its result adds to nothing");
+    require(!input.scale || !fusion_.rectified, "a convolution of rectified images takes no affine map");
   }
 
   Tensor<T, D> apply(const View& packed, const Input& input, Tensor<T, D> onto) const {
@@ -195,7 +203,7 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
   }
 
   ConvolutionInput<T> kernel_input(const Input& input) const {
-    return {input.x.data(), input.scale.data(), input.shift.data(), fusion_.rectify};
+    return {input.x.data(), input.scale.data(), input.shift.data(), fusion_.rectify, fusion_.rectified};
   }
 
   ConvolutionSize size_for(const Input& input) const {
@@ -221,7 +229,8 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
             kernel_,
             fusion_.upsample,
             fusion_.pool,
-            fusion_.pool && frames > 1 ? Index{2} : Index{1}};
+            fusion_.pool && frames > 1 ? Index{2} : Index{1},
+            fusion_.rectify_result};
   }
 
   Shape output_shape(const ConvolutionSize& size, const Shape& input) const {

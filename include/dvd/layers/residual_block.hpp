@@ -21,7 +21,8 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 ///
 /// The shortcut's 1x1 convolution commutes with the average and is done after it, at a quarter of the cost. ReLUs and
 /// the average after the second convolution happen inside the convolutions, so that neither a rectified copy nor the
-/// outputs at full size are ever stored.
+/// outputs at full size are ever stored. (A device may have the result of the first convolution stored rectified, and
+/// nothing else.)
 template <int Dimensions, Scalar T, Device D = Cpu>
 class ResBlock {
  public:
@@ -41,9 +42,9 @@ class ResBlock {
   /// Throws ArgumentError for sizes below 1.
   ResBlock(Index inputs, Index outputs, bool first, bool down, const Random& random)
       : conv1(random.stream("conv1 u"), inputs, outputs, 3, random.stream("conv1"), true,
-              ConvolutionFusion{.rectify = !first}),
+              ConvolutionFusion{.rectify = !first, .rectify_result = D::stores_rectified}),
         conv2(random.stream("conv2 u"), outputs, outputs, 3, random.stream("conv2"), true,
-              ConvolutionFusion{.rectify = true, .pool = down}),
+              ConvolutionFusion{.rectify = true, .pool = down, .rectified = D::stores_rectified}),
         pool_(Dimensions == 3),
         down_(down) {
     if (down || inputs != outputs) skip.emplace(random.stream("skip u"), inputs, outputs, 1, random.stream("skip"));

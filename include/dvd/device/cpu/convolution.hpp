@@ -42,6 +42,18 @@ void multiply_rows(Index rows, Index depth, Index columns, const T* a, Index a_r
   }
 }
 
+/// y = max(y, 0), of rows `y_row` apart.
+template <class T>
+void rectify_rows(Index rows, Index width, T* y, Index y_row) {
+  parallel_chunks(rows, std::max<Index>(1, pointwise_grain / width), [=](Index begin, Index end) {
+    for (Index row = begin; row < end; ++row)
+      for_lanes<T>(width, [=](Index i, auto lanes) {
+        T* const to = y + row * y_row + i;
+        dvd::cpu::store(to, rectified(load<Vector<T, lanes>>(to)));
+      });
+  });
+}
+
 template <class T>
 BandSource<T> input_source(const ConvolutionSize& size, const ConvolutionInput<T>& input) {
   return {input.x,       size.inputs, size.frames, size.batch,  size.input_height(), size.input_width(), size.inputs,
@@ -77,6 +89,9 @@ T pool_factor(const ConvolutionSize& size) {
 
 /// Convolution kernels of the contract; see core/device.hpp.
 struct Convolution {
+  // ReLUs cost nothing on the way in.
+  static constexpr bool stores_rectified = false;
+
   template <class T>
   static Filter<T> filter(const ConvolutionSize& size, const T* weight);
   template <class T>
@@ -140,6 +155,7 @@ void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T
   sink.bias = bias;
   sink.accumulate = accumulate;
   convolve_bands(size, size.pool_frames, detail::input_source(size, input), filter, sink);
+  if (size.rectify) detail::rectify_rows(size.output_size() / size.outputs, size.outputs, y, y_pixel);
 }
 
 template <class T>

@@ -25,6 +25,9 @@ struct Filter {
 
 /// Convolution kernels of the contract; see core/device.hpp.
 struct Convolution {
+  // A ReLU on the way in would be a pass over memory, before the convolution and before its weight's gradient.
+  static constexpr bool stores_rectified = true;
+
   template <CudaScalar T>
   static Filter<T> filter(const ConvolutionSize& size, const T* weight);
   template <CudaScalar T>

@@ -146,7 +146,8 @@ struct Run {
       for (const Operation& operation : operations) {
         Numbers values = operation.convolves() ? sums : read(*operation.x);
         if (operation.kind == Kind::relu) {
-          for (double& value : values) value = value < 0 ? 0 : value;
+          for (double& value : values)
+            if (value < 0 || (value != value && !operation.keeps_nan)) value = 0;
         } else {
           for (double& value : values) value *= static_cast<double>(operation.alpha);
           if (operation.kind == Kind::add || operation.beta != 0)

@@ -56,6 +56,7 @@ struct Operation {
   Kind kind;
   DescriptorPointer x, other, y;  ///< x, w or b, y; null if not given
   float alpha = 1, beta = 0;
+  bool keeps_nan = false;  ///< of a ReLU
   DescriptorPointer convolution = nullptr;
 
   explicit Operation(const Descriptor& from) : kind(Kind::forward) {
@@ -77,8 +78,10 @@ struct Operation {
     else if (from.type == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR)
       convolves(Kind::backward_filter, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA);
     else {
-      const auto mode = from.part(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR)
-                            ->value<cudnnPointwiseMode_t>(CUDNN_ATTR_POINTWISE_MODE);
+      const DescriptorPointer& description = from.part(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR);
+      const auto mode = description->value<cudnnPointwiseMode_t>(CUDNN_ATTR_POINTWISE_MODE);
+      keeps_nan = description->value<cudnnNanPropagation_t>(CUDNN_ATTR_POINTWISE_NAN_PROPAGATION,
+                                                            CUDNN_NOT_PROPAGATE_NAN) == CUDNN_PROPAGATE_NAN;
       kind = mode == CUDNN_POINTWISE_ADD ? Kind::add : Kind::relu;
       alpha = from.value<float>(CUDNN_ATTR_OPERATION_POINTWISE_ALPHA1, 1.0f);
       beta = from.value<float>(CUDNN_ATTR_OPERATION_POINTWISE_ALPHA2, 1.0f);

@@ -55,8 +55,8 @@ struct LibraryArray {
 template <class T>
 LibraryArray<T> library_input(const ConvolutionSize& size, const ConvolutionInput<T>& input) {
   const Index inputs = padded(size.inputs);
-  if (!input.scale && !input.rectify && !size.upsample && size.kernel_frames == 1 && inputs == size.inputs &&
-      aligned(input.x))
+  if (!input.scale && (!input.rectify || input.rectified) && !size.upsample && size.kernel_frames == 1 &&
+      inputs == size.inputs && aligned(input.x))
     return {nullptr, input.x};
   const auto memory = scratch<T>(size.positions() * inputs);
   T* const y = static_cast<T*>(memory.get());
@@ -96,9 +96,10 @@ LibraryArray<T> library_gradient(const ConvolutionSize& size, const T* dy, Index
 
 }  // namespace detail
 
-DVD_CUDA_DEFINITION void add_bias(NumberType type, Index rows, Index channels, const void* bias, void* y) {
+DVD_CUDA_DEFINITION void add_bias(NumberType type, Index rows, Index channels, const void* bias, bool rectify,
+                                  void* y) {
   const auto add = [&]<class T>(const T* values, T* to) {
-    for_each_row_lanes<T>(rows, channels, channels, detail::AddBias<T>{values, channels, to}, values,
+    for_each_row_lanes<T>(rows, channels, channels, detail::AddBias<T>{values, channels, rectify, to}, values,
                           static_cast<const T*>(to));
   };
   if (type == NumberType::float32)
@@ -148,16 +149,17 @@ void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T
   const ConvolutionProblem problem = detail::problem_for<T>(size);
   const auto x = detail::library_input(size, input);
   if (!size.pool && size.kernel_frames == 1 && problem.outputs == size.outputs && y_pixel == size.outputs &&
-      !(bias && accumulate) && detail::aligned(y))
-    return library_convolve(problem, x.data, filter.weight, detail::library_bias<T>(size, bias).data, y, accumulate);
+      !(bias && accumulate) && (bias || !size.rectify) && detail::aligned(y))
+    return library_convolve(problem, x.data, filter.weight, detail::library_bias<T>(size, bias).data, y, accumulate,
+                            size.rectify);
   const auto result = detail::scratch<T>(size.positions() * problem.outputs);
-  library_convolve(problem, x.data, filter.weight, nullptr, result.get(), false);
+  library_convolve(problem, x.data, filter.weight, nullptr, result.get(), false, false);
   const T* const values = static_cast<const T*>(result.get());
   const Index pixels = size.output_size() / size.outputs;
   for_each_row_lanes<T>(pixels, size.outputs, std::gcd(std::gcd(size.outputs, problem.outputs), y_pixel),
                         detail::FinishOutput<T>{values, bias, detail::order_of(size), size.height, size.width,
                                                 size.output_height(), size.output_width(), problem.outputs, size.pool,
-                                                size.pool_frames > 1, accumulate, y, y_pixel},
+                                                size.pool_frames > 1, accumulate, size.rectify, y, y_pixel},
                         values, bias, static_cast<const T*>(y));
 }
 

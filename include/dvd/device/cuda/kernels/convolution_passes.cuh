@@ -134,7 +134,7 @@ struct SpreadGradient {
   }
 };
 
-/// y (+)= the library's output, averaged, plus the bias. A row is a pixel of y.
+/// y (+)= the library's output, averaged, plus the bias; then ReLU. A row is a pixel of y.
 template <class T>
 struct FinishOutput {
   const T* x;  ///< the library's output
@@ -144,7 +144,7 @@ struct FinishOutput {
   FastDivide rows, columns;  ///< after it
   Index padded_outputs;
   bool pool, pool_frames;  ///< whether pixels are averaged by 2x2, and frames in pairs
-  bool accumulate;
+  bool accumulate, rectify;
   T* y;
   Index y_pixel;
 
@@ -185,6 +185,8 @@ struct FinishOutput {
       const Lanes<N> before = load<N>(to);
       for (int k = 0; k < N; ++k) sum[k] += before[k];
     }
+    if (rectify)
+      for (int k = 0; k < N; ++k) sum[k] = sum[k] < 0 ? 0 : sum[k];  // a NaN stays
     store(to, sum);
   }
 
@@ -301,11 +303,12 @@ struct GradientFromLibrary {
   }
 };
 
-/// y[row] += bias.
+/// y[row] += bias; then ReLU.
 template <class T>
 struct AddBias {
   const T* bias;
   Index channels;
+  bool rectify;
   T* y;
 
   template <int N>
@@ -313,6 +316,8 @@ struct AddBias {
     Lanes<N> value = load<N>(y + row * channels + channel);
     const Lanes<N> offset = load<N>(bias + channel);
     for (int k = 0; k < N; ++k) value[k] += offset[k];
+    if (rectify)
+      for (int k = 0; k < N; ++k) value[k] = value[k] < 0 ? 0 : value[k];
     store(y + row * channels + channel, value);
   }
 };

@@ -35,9 +35,16 @@ inline std::string words(const ConvolutionProblem& problem, ConvolutionDirection
 }
 
 inline const char* words_of(ConvolutionSum sum) {
-  return sum == ConvolutionSum::bias     ? ", with a bias"
-         : sum == ConvolutionSum::result ? ", added to what is there"
-                                         : "";
+  switch (sum) {
+    case ConvolutionSum::bias:
+      return ", with a bias";
+    case ConvolutionSum::rectified_bias:
+      return ", with a bias and ReLU";
+    case ConvolutionSum::result:
+      return ", added to what is there";
+    default:
+      return "";
+  }
 }
 
 class Convolutions {
@@ -141,7 +148,7 @@ void add_convolution(const ConvolutionProblem& problem, Index channels, void* y,
 }  // namespace detail
 
 DVD_CUDA_DEFINITION void library_convolve(const ConvolutionProblem& problem, const void* x, const void* weight,
-                                          const void* bias, void* y, bool accumulate) {
+                                          const void* bias, void* y, bool accumulate, bool rectify) {
   constexpr auto forward = ConvolutionDirection::forward;
   detail::Convolutions& convolutions = detail::Convolutions::instance();
   if (accumulate) {
@@ -150,9 +157,10 @@ DVD_CUDA_DEFINITION void library_convolve(const ConvolutionProblem& problem, con
     });
     return;
   }
-  if (bias && convolutions.run(problem, forward, ConvolutionSum::bias, x, weight, bias, y)) return;
+  const auto with_bias = rectify ? ConvolutionSum::rectified_bias : ConvolutionSum::bias;
+  if (bias && convolutions.run(problem, forward, with_bias, x, weight, bias, y)) return;
   convolutions.run(problem, forward, ConvolutionSum::nothing, x, weight, nullptr, y);
-  if (bias) add_bias(problem.type, detail::pixels(problem), problem.outputs, bias, y);
+  if (bias) add_bias(problem.type, detail::pixels(problem), problem.outputs, bias, rectify, y);
 }
 
 DVD_CUDA_DEFINITION void library_convolve_backward_input(const ConvolutionProblem& problem, const void* dy,

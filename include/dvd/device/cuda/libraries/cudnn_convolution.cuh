@@ -15,13 +15,14 @@ enum class ConvolutionDirection { forward, backward_input, backward_weight };
 /// What a convolution adds to its result before that is rounded.
 enum class ConvolutionSum {
   nothing,
-  bias,   ///< forward only
-  result  ///< what is there
+  bias,            ///< forward only
+  rectified_bias,  ///< the same, then max(., 0)
+  result           ///< what is there
 };
 
 /// A convolution as a graph of operations. Its tensors are named x, y, weight and bias.
 struct ConvolutionGraph {
-  enum Name : std::int64_t { x = 1, y = 2, weight = 3, bias = 4, unbiased = 5 };
+  enum Name : std::int64_t { x = 1, y = 2, weight = 3, bias = 4, unbiased = 5, unrectified = 6 };
 
   /// Throws Error where cuDNN knows no such operation. Needs no GPU.
   ConvolutionGraph(const ConvolutionProblem& problem, ConvolutionDirection direction, ConvolutionSum sum,
@@ -103,7 +104,7 @@ inline ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, Con
     operations = {&add(std::move(operation))};
     return;
   }
-  const bool with_bias = sum == ConvolutionSum::bias;
+  const bool rectify = sum == ConvolutionSum::rectified_bias, with_bias = rectify || sum == ConvolutionSum::bias;
   const Descriptor& result =
       with_bias ? add(graph_tensor(unbiased, CUDNN_DATA_FLOAT, y_extents, true, what)) : y_tensor;
   Descriptor operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, what);
@@ -124,13 +125,28 @@ inline ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, Con
       .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT)
       .finalize();
   const Descriptor& adding = add(std::move(addition));
+  const Descriptor& sums = rectify ? add(graph_tensor(unrectified, CUDNN_DATA_FLOAT, y_extents, true, what)) : y_tensor;
   Descriptor biased(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR, what);
   biased.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, adding)
       .set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, result)
       .set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, bias_tensor)
-      .set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, y_tensor)
+      .set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, sums)
       .finalize();
   operations.push_back(&add(std::move(biased)));
+  if (!rectify) return;
+
+  Descriptor relu(CUDNN_BACKEND_POINTWISE_DESCRIPTOR, what);
+  relu.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, CUDNN_POINTWISE_RELU_FWD)
+      .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT)
+      .set(CUDNN_ATTR_POINTWISE_NAN_PROPAGATION, CUDNN_TYPE_NAN_PROPOGATION, CUDNN_PROPAGATE_NAN)
+      .finalize();
+  const Descriptor& rectifying = add(std::move(relu));
+  Descriptor rectified(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR, what);
+  rectified.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, rectifying)
+      .set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, sums)
+      .set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, y_tensor)
+      .finalize();
+  operations.push_back(&add(std::move(rectified)));
 }
 
 }  // namespace dvd::cuda

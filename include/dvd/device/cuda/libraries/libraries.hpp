@@ -24,17 +24,17 @@ struct ConvolutionProblem {
 };
 
 /// y = x * weight, plus a bias `[outputs]`, of numbers of the same type, where that is not null, or plus y, if
-/// `accumulate`.
+/// `accumulate`; with a bias then max(., 0), if `rectify`.
 void library_convolve(const ConvolutionProblem& problem, const void* x, const void* weight, const void* bias, void* y,
-                      bool accumulate);
+                      bool accumulate, bool rectify);
 /// The gradient of x, or dx + that.
 void library_convolve_backward_input(const ConvolutionProblem& problem, const void* dy, const void* weight, void* dx,
                                      bool accumulate);
 /// The gradient of the weight.
 void library_convolve_backward_weight(const ConvolutionProblem& problem, const void* x, const void* dy, void* dweight);
 
-/// y[row] += bias, for where the library does not do so itself; our own kernel.
-void add_bias(NumberType type, Index rows, Index channels, const void* bias, void* y);
+/// y[row] += bias, then max(., 0) if `rectify`, for where the library does not do so itself; our own kernel.
+void add_bias(NumberType type, Index rows, Index channels, const void* bias, bool rectify, void* y);
 /// y += x, likewise.
 void add_array(NumberType type, Index size, const void* x, void* y);
 

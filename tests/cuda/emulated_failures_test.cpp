@@ -35,7 +35,7 @@ class Convolved {
     if (direction_ == 0)
       library_convolve(problem_, x_.data(), weight_.data(), bias_.data(), y_.data(), false, false);
     else if (direction_ == 1)
-      library_convolve_backward_input(problem_, y_.data(), weight_.data(), x_.data());
+      library_convolve_backward_input(problem_, y_.data(), weight_.data(), x_.data(), false);
     else
       library_convolve_backward_weight(problem_, x_.data(), y_.data(), weight_.data());
   }

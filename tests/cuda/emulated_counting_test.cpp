@@ -76,6 +76,13 @@ TEST_CASE("a dry run allocates what it could never fill") {
   counting().dry = false;
 }
 
+// What is done to all weights of a network is not done to one after the other.
+TEST_CASE("launches for lists of weights") {
+  Launches launches = third_step<bfloat16>();
+  CHECK(launches["ListFill"] == 1);
+  CHECK(launches["Fill<float>"] < 10);
+}
+
 TEST_CASE("bytes of kernels") {
   constexpr Index size = 1 << 22;
   Tensor<bfloat16, Cuda> x(Shape{size}), y(Shape{size});

@@ -110,6 +110,23 @@ TEST_CASE_TEMPLATE("momentum", O, DVD_DEVICES) {
       }
 }
 
+TEST_CASE_TEMPLATE("filling arrays", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using P = FullPrecision<typename O::T>;
+  for (const auto& sizes : networks)
+    for (const double value : {0.0, -0.625}) {
+      auto x = arrays<O>(sizes, 1);
+      std::vector<MutableArray<P>> list;
+      std::vector<Vector> expected;
+      for (std::size_t i = 0; i < sizes.size(); ++i) {
+        list.push_back({sizes[i], x[i].data()});
+        expected.emplace_back(static_cast<std::size_t>(sizes[i]), value);
+      }
+      D::fill_arrays(list, P(value));
+      check_all<O>("x", x, expected, 0);
+    }
+}
+
 TEST_CASE_TEMPLATE("scaling arrays", O, DVD_DEVICES) {
   using D = typename O::D;
   using P = FullPrecision<typename O::T>;

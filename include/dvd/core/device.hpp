@@ -40,6 +40,7 @@
 //   momentum(list, momentum, nesterov, weight_decay, rate, apply)
 //                                        unless *apply is 0:  g += weight_decay * w;  v = momentum * v + g;
 //                                        w -= *rate * (nesterov ? g + momentum * v : v); g itself stays
+//   fill_arrays(list, value)             x = value
 //   scale_arrays(list, factor, apply)    unless *apply is 0: x = *factor * x
 //   follow(list, decay, apply)           unless *apply is 0: y = decay * y + (1 - decay) * x; y = x if *decay is 0
 //   copy_arrays(list, unless or null)    y = x, but not if *unless is other than 0
@@ -248,6 +249,7 @@ concept DeviceLists = requires(F value, const F* x, F* y, const std::vector<Adam
                                const std::vector<MutableArray<F>>& changed) {
   D::adam(parameters, value, value, value, x, x);
   D::momentum(moving, value, true, value, x, x);
+  D::fill_arrays(changed, value);
   D::scale_arrays(changed, x, x);
   D::follow(pairs, x, x);
   D::copy_arrays(pairs, x);

@@ -78,8 +78,10 @@ struct Contents {
 
   /// Sets every gradient to zero.
   void clear_gradients() {
+    std::vector<MutableArray<T>> gradients;
     for (auto& [name, parameter] : parameters)
-      if (parameter->gradient) D::fill(parameter->gradient.size(), T(0), parameter->gradient.data());
+      if (parameter->gradient) gradients.push_back({parameter->gradient.size(), parameter->gradient.data()});
+    D::fill_arrays(gradients, T(0));
   }
 };
 

@@ -73,6 +73,7 @@ DVD_KERNEL void Pointwise::moving_average(Index, float, const float*, float*);
 
 DVD_KERNEL void Lists::momentum(const std::vector<MomentumArrays<float>>&, float, bool, float, const float*,
                                 const float*);
+DVD_KERNEL void Lists::fill_arrays(const std::vector<MutableArray<float>>&, float);
 DVD_KERNEL void Lists::scale_arrays(const std::vector<MutableArray<float>>&, const float*, const float*);
 DVD_KERNEL void Lists::adam(const std::vector<AdamArrays<float>>&, float, float, float, const float*, const float*);
 DVD_KERNEL void Lists::follow(const std::vector<ArrayPair<float>>&, const float*, const float*);

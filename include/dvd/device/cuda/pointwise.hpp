@@ -88,6 +88,7 @@ struct Lists {
                    const float* rates, const float* apply);
   static void momentum(const std::vector<MomentumArrays<float>>& arrays, float momentum, bool nesterov,
                        float weight_decay, const float* rate, const float* apply);
+  static void fill_arrays(const std::vector<MutableArray<float>>& arrays, float value);
   static void scale_arrays(const std::vector<MutableArray<float>>& arrays, const float* factor, const float* apply);
   static void follow(const std::vector<ArrayPair<float>>& arrays, const float* decay, const float* apply);
   static void copy_arrays(const std::vector<ArrayPair<float>>& arrays, const float* unless);

@@ -114,6 +114,19 @@ struct ListMomentum {
   }
 };
 
+struct ListFill {
+  ListTable<MutableArray<float>> table;
+  float value;
+
+  struct Step {
+    float value;
+
+    DVD_DEVICE void operator()(const MutableArray<float>& array, Index i) const { write(array.x + i, value); }
+  };
+
+  DVD_DEVICE void operator()(Index thread) const { table.visit(thread, Step{value}); }
+};
+
 struct ListScale {
   ListTable<MutableArray<float>> table;
   const float *factor, *apply;
@@ -232,6 +245,12 @@ DVD_CUDA_DEFINITION void Lists::momentum(const std::vector<MomentumArrays<float>
                                          bool nesterov, float weight_decay, const float* rate, const float* apply) {
   detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
     for_each(threads, detail::ListMomentum{table, momentum, weight_decay, nesterov, rate, apply});
+  });
+}
+
+DVD_CUDA_DEFINITION void Lists::fill_arrays(const std::vector<MutableArray<float>>& arrays, float value) {
+  detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
+    for_each(threads, detail::ListFill{table, value});
   });
 }
 

@@ -81,6 +81,8 @@ TEST_CASE("launches for lists of weights") {
   Launches launches = third_step<bfloat16>();
   CHECK(launches["ListFill"] == 1);
   CHECK(launches["Fill<float>"] < 10);
+  CHECK(launches["PackWeight<bfloat16>"] + launches["PackWeight<float>"] == 0);
+  CHECK(launches["PackWeights<bfloat16>"] < 20);
 }
 
 TEST_CASE("bytes of kernels") {

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "dvd/core/bfloat16.hpp"
 #include "dvd/core/shape.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -58,6 +59,15 @@ struct SpectralArrays {
   T* u;             ///< [rows]
   T* v;             ///< [columns]
   T* sigma;         ///< one number
+};
+
+/// A weight and its packed form, which is to be made: what `pack_weight` is given.
+template <class T>
+struct WeightToPack {
+  Index outputs, inputs, taps;
+  const FullPrecision<T>* weight;  ///< [outputs, inputs, taps]
+  const FullPrecision<T>* sigma;   ///< one number, or null
+  T* packed;                       ///< [taps, inputs, outputs]
 };
 
 }  // namespace dvd

@@ -154,6 +154,7 @@
 //
 // weights; `weight` is [outputs, inputs, taps] as in checkpoints, `packed` [taps, inputs, outputs]
 //   pack_weight(outputs, inputs, taps, weight', sigma' or null, packed)   packed = weight (/ *sigma)
+//   pack_weights(list)                         pack_weight of all; see WeightToPack in core/arrays.hpp
 //   unpack_weight_gradient(outputs, inputs, taps, dpacked, packed, sigma' or null, u', v', dweight')
 //                                        adds to dweight the gradient through pack_weight, sigma's included
 //   transpose(count, rows, columns, x, y)      y[i], of columns x rows, is x[i] transposed
@@ -332,8 +333,9 @@ concept DeviceRows = requires(const T* x, T* y, const F* precise_x, F* precise_y
 /// Weight kernels of the contract above.
 template <class D, class T, class F>
 concept DeviceWeights = requires(const T* x, T* y, const F* precise_x, F* precise_y, T value, Index n,
-                                 const Random& random) {
+                                 const Random& random, const std::vector<WeightToPack<T>>& weights) {
   D::pack_weight(n, n, n, precise_x, precise_x, y);
+  D::pack_weights(weights);
   D::unpack_weight_gradient(n, n, n, x, x, precise_x, precise_x, precise_x, precise_y);
   D::transpose(n, n, n, x, y);
   D::random_normal(n, random, value, y);

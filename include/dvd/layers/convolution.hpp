@@ -120,9 +120,15 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
   // What spectral normalisation needs; see AppliedLayer.
 
   Tensor<T, D> packed_weight(const PreciseView& sigma = {}) const {
-    Tensor<T, D> packed(Shape{taps(), group_inputs(), outputs_});
-    D::pack_weight(outputs_, group_inputs(), taps(), weight.value.data(), sigma.data(), packed.data());
+    Tensor<T, D> packed;
+    const WeightToPack<T> todo = packing(sigma, packed);
+    D::pack_weight(todo.outputs, todo.inputs, todo.taps, todo.weight, todo.sigma, todo.packed);
     return packed;
+  }
+
+  WeightToPack<T> packing(const PreciseView& sigma, Tensor<T, D>& packed) const {
+    packed = Tensor<T, D>(Shape{taps(), group_inputs(), outputs_});
+    return {outputs_, group_inputs(), taps(), weight.value.data(), sigma.data(), packed.data()};
   }
 
   void check(const Input& input, const View& onto = {}) const {

@@ -51,7 +51,7 @@ class SpectralNorm {
   /// The weight of one pass, as kernels read it, and what its gradient needs.
   struct NormalizedWeight {
     View packed;
-    std::shared_ptr<const SpectralEstimate<P, D>> estimate;
+    std::shared_ptr<const SpectralEstimate<T, D>> estimate;
   };
 
   struct Cache {
@@ -94,14 +94,14 @@ class SpectralNorm {
   /// W / sigma for one pass over the network; a training pass advances u. Called once a pass, however often the weight
   /// is then used.
   NormalizedWeight normalized_weight(Pass pass) {
-    auto estimate = pass.estimates ? pass.estimates->find(layer.weight) : nullptr;
-    if (!estimate) estimate = SpectralEstimates::estimate<P, D>({{&layer.weight, &u}}, pass).front();
-    return {layer.packed_weight(estimate->sigma), estimate};
+    auto estimate = pass.estimates ? pass.estimates->template find<T>(layer.weight) : nullptr;
+    if (!estimate) estimate = SpectralEstimates::estimate(layer, u, pass);
+    return {estimate->packed, estimate};
   }
 
   /// Adds to the raw weight's gradient what follows from the gradient of the normalised one.
   void add_weight_gradient(const View& dpacked, const NormalizedWeight& weight) {
-    const SpectralEstimate<P, D>& estimate = *weight.estimate;
+    const SpectralEstimate<T, D>& estimate = *weight.estimate;
     layer.add_weight_gradient(dpacked, weight.packed, estimate.sigma, estimate.u, estimate.v);
   }
 
@@ -109,7 +109,7 @@ class SpectralNorm {
   void visit(const std::string& prefix, F& f) {
     layer.visit(prefix, f);
     f(prefix + "u", u);
-    if constexpr (requires { f.normalized(layer.weight, u); }) f.normalized(layer.weight, u);
+    if constexpr (requires { f.normalized(layer, u); }) f.normalized(layer, u);
   }
 
  private:

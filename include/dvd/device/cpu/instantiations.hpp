@@ -143,6 +143,7 @@ DVD_KERNEL void Gathering::scale_rows(Index, Index, const float*, const float*, 
 
 DVD_KERNEL void Weights::power_iterations(const std::vector<SpectralArrays<float>>&, bool);
 DVD_KERNEL void Weights::pack_weight(Index, Index, Index, const float*, const float*, float*);
+DVD_KERNEL void Weights::pack_weights(const std::vector<WeightToPack<float>>&);
 DVD_KERNEL void Weights::unpack_weight_gradient(Index, Index, Index, const float*, const float*, const float*,
                                                 const float*, const float*, float*);
 DVD_KERNEL void Weights::transpose(Index, Index, Index, const float*, float*);

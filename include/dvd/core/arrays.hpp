@@ -70,6 +70,13 @@ struct WeightToPack {
   T* packed;                       ///< [taps, inputs, outputs]
 };
 
+/// A packed weight that a convolution with a kernel of 3 is to read.
+template <class T>
+struct PackedWeight {
+  Index outputs, inputs, taps;
+  const T* packed;  ///< [taps, inputs, outputs]
+};
+
 }  // namespace dvd
 
 #include "dvd/core/macros_end.hpp"

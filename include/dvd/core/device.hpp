@@ -80,6 +80,9 @@
 // the distance between pixels of X
 //   filter(size, weight), backward_filter(size, weight)
 //                                        the weight in the device's own form, for as many calls as wanted
+//   filters_fit_all_sizes                whether a filter depends on the weight alone and serves both directions; then
+//   filters(list)                        -> vector of the filters of all weights, of kernels of 3, in their order; see
+//                                        PackedWeight in core/arrays.hpp
 //   convolve(size, input, filter, bias' or null, y, y_pixel, accumulate)
 //   convolve_backward_input(size, input, dy, dy_pixel, backward filter, dx, accumulate)
 //                                        the gradient of input.x or, where the input has a scale and shift, of their
@@ -266,7 +269,13 @@ concept DeviceConvolution = requires(const ConvolutionSize& size, const Convolut
   D::convolve(size, input, D::filter(size, x), bias, y, n, true);
   D::convolve_backward_input(size, input, x, n, D::backward_filter(size, x), y, true);
   D::convolve_backward_weight(size, input, x, n, y);
-};
+  { D::filters_fit_all_sizes } -> std::convertible_to<bool>;
+}
+&&(!D::filters_fit_all_sizes || requires(const std::vector<PackedWeight<T>>& weights) { D::filters(weights); });
+
+/// A weight made ready for convolutions.
+template <class D, class T>
+using FilterOf = decltype(D::filter(std::declval<const ConvolutionSize&>(), std::declval<const T*>()));
 
 /// Normalisation kernels of the contract above.
 template <class D, class T, class F>

@@ -66,7 +66,10 @@ class ConvolutionalGRU {
       : reset(random.stream("reset u"), 2 * width, width, 3, random.stream("reset")),
         update(random.stream("update u"), 2 * width, width, 3, random.stream("update")),
         candidate(random.stream("candidate u"), 2 * width, width, 3, random.stream("candidate")),
-        width_(width) {}
+        width_(width) {
+    if constexpr (requires { reset.filter_ahead; })
+      reset.filter_ahead = update.filter_ahead = candidate.filter_ahead = false;
+  }
 
   Index width() const { return width_; }
 

@@ -137,7 +137,11 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
             onto.shape());
   }
 
-  Tensor<T, D> apply(const View& packed, const Input& input, Tensor<T, D> onto) const {
+  /// Whether the weight is read as a filter that can be made ahead, with those of other layers.
+  bool wants_filter() const { return D::filters_fit_all_sizes && kernel_ == 3 && !method_; }
+
+  Tensor<T, D> apply(const View& packed, const Input& input, Tensor<T, D> onto,
+                     const FilterOf<D, T>* made = nullptr) const {
     check(input, onto);
     const bool accumulate{onto};
     Tensor<T, D> y = accumulate ? std::move(onto) : Tensor<T, D>(result_shape(input));
@@ -146,13 +150,15 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
       return y;
     }
     const ConvolutionSize size = size_for(input);
-    D::convolve(size, kernel_input(input), D::filter(size, packed.data()), bias.value.data(), y.data(), outputs_,
-                accumulate);
+    const auto convolve = [&](const auto& filter) {
+      D::convolve(size, kernel_input(input), filter, bias.value.data(), y.data(), outputs_, accumulate);
+    };
+    made ? convolve(*made) : convolve(D::filter(size, packed.data()));
     return y;
   }
 
   Tensor<T, D> apply_backward(const View& packed, const Input& input, const View& dy, Tensor<T, D>* dpacked,
-                              bool wants_dx, Tensor<T, D> onto) {
+                              bool wants_dx, Tensor<T, D> onto, const FilterOf<D, T>* made = nullptr) {
     check_gradient(name, dy, result_shape(input));
     check_added(name, onto, input.x.shape());
     if (dpacked) {
@@ -174,8 +180,10 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
       return dx;
     }
     const ConvolutionSize size = size_for(input);
-    D::convolve_backward_input(size, kernel_input(input), dy.data(), outputs_, D::backward_filter(size, packed.data()),
-                               dx.data(), accumulate);
+    const auto convolve = [&](const auto& filter) {
+      D::convolve_backward_input(size, kernel_input(input), dy.data(), outputs_, filter, dx.data(), accumulate);
+    };
+    made ? convolve(*made) : convolve(D::backward_filter(size, packed.data()));
     return dx;
   }
 

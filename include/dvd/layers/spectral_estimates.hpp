@@ -6,6 +6,7 @@
 #include <concepts>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -18,11 +19,13 @@
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What a pass knows of a weight W `[out, rest]`: sigma `[1]`, close to its largest singular value, the vectors u
-/// `[out]` and v `[rest]` of sigma = u^T W v, and W / sigma as kernels read it.
+/// `[out]` and v `[rest]` of sigma = u^T W v, W / sigma as kernels read it and, where a filter fits all sizes, as a
+/// convolution's filter.
 template <Scalar T, DeviceMemory D>
 struct SpectralEstimate {
   PreciseTensorView<T, D> sigma, u, v;
   ConstTensorView<T, D> packed;
+  std::optional<FilterOf<D, T>> filter;
 };
 
 namespace detail {
@@ -38,7 +41,7 @@ class SpectralVisit {
   void operator()(const std::string&, const Member&) {}
 
   template <class L>
-  void normalized(const L& layer, Buffer<P, D>& buffer) {
+  void normalized(const L& layer, Buffer<P, D>& buffer, bool filter_ahead) {
     using U = typename L::scalar_type;
     if constexpr (std::same_as<U, T> || std::same_as<U, P>) {
       const Tensor<P, D>& weight = layer.weight.value;
@@ -50,8 +53,16 @@ class SpectralVisit {
       auto estimate = std::make_shared<SpectralEstimate<U, D>>();
       if constexpr (requires(Tensor<U, D> & packed) { layer.packing(sigma, packed); }) {
         Tensor<U, D> packed;
-        std::get<std::vector<WeightToPack<U>>>(weights_).push_back(layer.packing(sigma, packed));
+        Work<U>& work = std::get<Work<U>>(work_);
+        const WeightToPack<U> weight_to_pack = layer.packing(sigma, packed);
+        work.weights.push_back(weight_to_pack);
         estimate->packed = packed;
+        if constexpr (requires { layer.wants_filter(); })
+          if (filter_ahead && layer.wants_filter()) {
+            const auto& [outputs, inputs, taps, from, divisor, to] = weight_to_pack;
+            work.packed.push_back({outputs, inputs, taps, to});
+            work.filtered.push_back(estimate);
+          }
       } else {
         others_.push_back([&layer, estimate] { estimate->packed = layer.packed_weight(estimate->sigma); });
       }
@@ -66,23 +77,34 @@ class SpectralVisit {
   std::vector<std::pair<const void*, std::shared_ptr<const void>>> make(Pass pass) {
     D::power_iterations(matrices_, pass.power_iteration);
     D::copy_arrays(copies_, nullptr);  // a later pass moves u before this one's gradient is asked for
-    std::apply([](const auto&... lists) { (pack(lists), ...); }, weights_);
+    std::apply([](const auto&... work) { (pack(work), ...); }, work_);
     for (const auto& pack_other : others_) pack_other();
     return std::move(estimates_);
   }
 
  private:
-  using Weights = std::conditional_t<std::same_as<T, P>, std::tuple<std::vector<WeightToPack<T>>>,
-                                     std::tuple<std::vector<WeightToPack<T>>, std::vector<WeightToPack<P>>>>;
+  /// What is to be made for layers that compute in U.
+  template <Scalar U>
+  struct Work {
+    std::vector<WeightToPack<U>> weights;
+    std::vector<PackedWeight<U>> packed;  ///< those that want a filter
+    std::vector<std::shared_ptr<SpectralEstimate<U, D>>> filtered;
+  };
+  using AllWork = std::conditional_t<std::same_as<T, P>, std::tuple<Work<T>>, std::tuple<Work<T>, Work<P>>>;
 
-  template <class U>
-  static void pack(const std::vector<WeightToPack<U>>& weights) {
-    if (!weights.empty()) D::pack_weights(weights);
+  template <Scalar U>
+  static void pack(const Work<U>& work) {
+    if (work.weights.empty()) return;
+    D::pack_weights(work.weights);
+    if constexpr (D::filters_fit_all_sizes) {
+      auto filters = D::filters(work.packed);
+      for (std::size_t i = 0; i < filters.size(); ++i) work.filtered[i]->filter = std::move(filters[i]);
+    }
   }
 
   std::vector<SpectralArrays<P>> matrices_;
   std::vector<ArrayPair<P>> copies_;
-  Weights weights_;
+  AllWork work_;
   std::vector<std::function<void()>> others_;
   std::vector<std::pair<const void*, std::shared_ptr<const void>>> estimates_;
 };
@@ -127,7 +149,7 @@ class SpectralEstimates {
                                                                                       Pass pass) {
     using T = typename L::scalar_type;
     detail::SpectralVisit<T, D> visit;
-    visit.normalized(layer, u);
+    visit.normalized(layer, u, false);
     return std::static_pointer_cast<const SpectralEstimate<T, D>>(visit.make(pass).front().second);
   }
 

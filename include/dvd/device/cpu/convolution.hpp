@@ -77,6 +77,7 @@ T pool_factor(const ConvolutionSize& size) {
 
 /// Convolution kernels of the contract; see core/device.hpp.
 struct Convolution {
+  static constexpr bool filters_fit_all_sizes = false;  // see Method
   template <class T>
   static Filter<T> filter(const ConvolutionSize& size, const T* weight);
   template <class T>

@@ -87,6 +87,12 @@ TEST_CASE("launches for lists of weights") {
   CHECK(launches["FiltersForLibrary<bfloat16>"] < 20);
 }
 
+TEST_CASE("launches for running statistics") {
+  Launches launches = third_step<bfloat16>();
+  CHECK(launches["FollowStatistics"] == launches["BatchNormCoefficients<bfloat16>"]);
+  CHECK(launches["MapTwo<float, MovingAverage>"] == 0);
+}
+
 TEST_CASE("bytes of kernels") {
   constexpr Index size = 1 << 22;
   Tensor<bfloat16, Cuda> x(Shape{size}), y(Shape{size});

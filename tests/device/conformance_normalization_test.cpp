@@ -131,6 +131,24 @@ TEST_CASE_TEMPLATE("sums", O, DVD_DEVICES) {
   }
 }
 
+TEST_CASE_TEMPLATE("running statistics", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using P = FullPrecision<typename O::T>;
+  for (const Index size : lengths) {
+    const auto mean = Precise<O>::random(size, 1), variance = Precise<O>::random(size, 2);
+    auto running_mean = Precise<O>::random(size, 3), running_variance = Precise<O>::random(size, 4);
+    Vector means = running_mean.before(), variances = running_variance.before();
+    for (Index i = 0; i < size; ++i) {
+      at(means, i) = 0.875 * at(means, i) + 0.125 * at(mean.before(), i);
+      at(variances, i) = 0.875 * at(variances, i) + 0.125 * 1.5 * at(variance.before(), i);
+    }
+    D::follow_statistics(size, P(0.875), P(1.5), mean.data(), variance.data(), running_mean.data(),
+                         running_variance.data());
+    check_close("running mean", running_mean, means, 4);
+    check_close("running variance", running_variance, variances, 4);
+  }
+}
+
 TEST_CASE_TEMPLATE("power iteration", O, DVD_DEVICES) {
   using D = typename O::D;
   using P = FullPrecision<typename O::T>;

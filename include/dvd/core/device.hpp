@@ -93,6 +93,9 @@
 //   moments(groups, rows, channels, x, mean', variance')          [groups, channels] each; biased variance
 //   scale_shift(groups, rows, channels, x, scale', shift', rectify, y)
 //                                        y = scale[g, c] * x + shift[g, c], then ReLU if `rectify`
+//   follow_statistics(size, decay, unbias, mean', variance', running_mean', running_variance')
+//                                        running_mean = decay * running_mean + (1 - decay) * mean, and likewise
+//                                        running_variance by unbias * variance
 //   batch_norm_coefficients(frames, batch, channels, mean', variance', gain, bias, epsilon, scale', shift')
 //                                        mean, variance [frames, channels]; gain, bias [batch, channels]; scale, shift
 //                                        [frames * batch, channels] such that scale * x + shift is
@@ -282,6 +285,7 @@ template <class D, class T, class F>
 concept DeviceNormalization = requires(const T* x, T* y, const F* precise_x, F* precise_y, F value, Index n) {
   D::moments(n, n, n, x, precise_y, precise_y);
   D::scale_shift(n, n, n, x, precise_x, precise_x, true, y);
+  D::follow_statistics(n, value, value, precise_x, precise_x, precise_y, precise_y);
   D::batch_norm_coefficients(n, n, n, precise_x, precise_x, x, x, value, precise_y, precise_y);
   D::batch_norm_backward(n, n, n, n, x, x, precise_x, precise_x, x, precise_x, precise_x, value, true, true, y, y, y);
   D::group_moments(n, n, n, n, x, precise_y, precise_y);

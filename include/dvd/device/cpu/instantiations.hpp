@@ -92,6 +92,7 @@ DVD_KERNEL void Convolution::convolve_backward_weight(const ConvolutionSize&, co
 
 DVD_KERNEL void Normalization::moments(Index, Index, Index, const float*, float*, float*);
 DVD_KERNEL void Normalization::scale_shift(Index, Index, Index, const float*, const float*, const float*, bool, float*);
+DVD_KERNEL void Normalization::follow_statistics(Index, float, float, const float*, const float*, float*, float*);
 DVD_KERNEL void Normalization::batch_norm_coefficients(Index, Index, Index, const float*, const float*, const float*,
                                                        const float*, float, float*, float*);
 DVD_KERNEL void Normalization::batch_norm_backward(Index, Index, Index, Index, const float*, const float*, const float*,

@@ -32,6 +32,16 @@ struct ArrayPair {
   T* y;
 };
 
+/// Blocks of rows to copy: what `copy_rows` is given.
+template <class T>
+struct RowsToCopy {
+  Index blocks, rows, width;
+  const T* x;
+  Index x_block, x_row;
+  T* y;
+  Index y_block, y_row;
+};
+
 /// A parameter under Adam, with its gradient and its running moments.
 template <class T>
 struct AdamArrays {

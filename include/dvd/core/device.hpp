@@ -19,6 +19,7 @@
 //                                        anything changes that `work` reads on the host (see RecordingKey)
 //   copy_rows(blocks, rows, width, x, x_block, x_row, y, y_block, y_row)
 //                                        y[b * y_block + r * y_row + i] = x[b * x_block + r * x_row + i], i < width
+//   copy_rows(list)                      that, for all; see RowsToCopy in core/arrays.hpp
 //
 // pointwise, over `size` elements; outputs may be inputs
 //   fill(size, value, y)                 add(size, x, y): y += x         scale(size, factor, x, y): y = factor * x
@@ -189,10 +190,11 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Memory and copies of the contract above.
 template <class D, class T>
-concept DeviceCopies = DeviceMemory<D> && requires(const T* x, T* y, Index n) {
+concept DeviceCopies = DeviceMemory<D> && requires(const T* x, T* y, Index n, const std::vector<RowsToCopy<T>>& list) {
   { D::peak_memory() } -> std::convertible_to<std::size_t>;
   { D::name } -> std::convertible_to<const char*>;
   D::copy_rows(n, n, n, x, n, n, y, n, n);
+  D::copy_rows(list);
   { D::Recording::replays } -> std::convertible_to<bool>;
   typename D::Recording;
 } && requires(typename D::Recording& recording, void (*work)()) {

@@ -41,6 +41,8 @@ struct Pointwise {
   template <CudaScalar T>
   static void copy_rows(Index blocks, Index rows, Index width, const T* x, Index x_block, Index x_row, T* y,
                         Index y_block, Index y_row);
+  template <CudaScalar T>
+  static void copy_rows(const std::vector<RowsToCopy<T>>& list);
   // The libraries read and write whole arrays, and add to them.
   static constexpr bool gru_gates_apart = true;
   template <CudaScalar T>

@@ -76,6 +76,23 @@ TEST_CASE("a dry run allocates what it could never fill") {
   counting().dry = false;
 }
 
+// What is done to all weights of a network is not done to one after the other.
+TEST_CASE("launches for lists of weights") {
+  Launches launches = third_step<bfloat16>();
+  CHECK(launches["ListFill"] == 1);
+  CHECK(launches["Fill<float>"] < 10);
+  CHECK(launches["PackWeight<bfloat16>"] + launches["PackWeight<float>"] == 0);
+  CHECK(launches["PackWeights<bfloat16>"] < 20);
+  CHECK(launches["FilterForLibrary<bfloat16>"] == 0);
+  CHECK(launches["FiltersForLibrary<bfloat16>"] < 20);
+}
+
+TEST_CASE("launches for running statistics") {
+  Launches launches = third_step<bfloat16>();
+  CHECK(launches["FollowStatistics"] == launches["BatchNormCoefficients<bfloat16>"]);
+  CHECK(launches["MapTwo<float, MovingAverage>"] == 0);
+}
+
 TEST_CASE("bytes of kernels") {
   constexpr Index size = 1 << 22;
   Tensor<bfloat16, Cuda> x(Shape{size}), y(Shape{size});

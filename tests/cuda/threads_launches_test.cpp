@@ -218,6 +218,49 @@ TEST_CASE("positions of 32 bits where all that is counted fits") {
   CHECK_FALSE(counts_small(1, 1, AddOne<float>{nullptr, nullptr, 0}));  // which knows only 64
 }
 
+// Arrays of several sizes, one behind the other.
+struct TransposedArrays {
+  std::vector<Transposed> arrays;
+
+  TransposedTile tile(Index i) const {
+    Index array = 0;
+    for (;; ++array) {
+      const Transposed& here = arrays[static_cast<std::size_t>(array)];
+      const Index tiles = tiles_of(here.rows) * tiles_of(here.columns);
+      if (i < tiles) return tile_of(array, i, here.rows, here.columns);
+      i -= tiles;
+    }
+  }
+  float load(Index array, Index row, Index column) const {
+    return arrays[static_cast<std::size_t>(array)].load(0, row, column);
+  }
+  void store(Index array, Index row, Index column, float value) const {
+    arrays[static_cast<std::size_t>(array)].store(0, row, column, value);
+  }
+};
+
+TEST_CASE("tiles of arrays of several sizes") {
+  constexpr std::array<std::array<Index, 2>, 4> sizes{{{1, 1}, {33, 31}, {5, 70}, {100, 9}}};
+  Index total = 0, tiles = 0;
+  for (const auto& [rows, columns] : sizes) total += rows * columns;
+  const std::vector<int> x = numbers(total);
+  const std::vector<float> from(x.begin(), x.end());
+  std::vector<float> to(from.size(), 0), expected(from.size(), 0);
+  TransposedArrays all;
+  Index first = 0;
+  for (const auto& [rows, columns] : sizes) {
+    all.arrays.push_back({from.data() + first, to.data() + first, rows, columns});
+    for (Index r = 0; r < rows; ++r)
+      for (Index c = 0; c < columns; ++c)
+        expected[static_cast<std::size_t>(first + c * rows + r)] =
+            from[static_cast<std::size_t>(first + r * columns + c)];
+    first += rows * columns;
+    tiles += tiles_of(rows) * tiles_of(columns);
+  }
+  transpose_tiles(tiles, all);
+  CHECK(to == expected);
+}
+
 TEST_CASE("tiles") {
   for (const auto& [batches, rows, columns] :
        {std::array<Index, 3>{1, 1, 1}, {2, 32, 32}, {1, 33, 31}, {3, 5, 70}, {1, 100, 9}}) {

@@ -131,6 +131,24 @@ TEST_CASE_TEMPLATE("sums", O, DVD_DEVICES) {
   }
 }
 
+TEST_CASE_TEMPLATE("running statistics", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using P = FullPrecision<typename O::T>;
+  for (const Index size : lengths) {
+    const auto mean = Precise<O>::random(size, 1), variance = Precise<O>::random(size, 2);
+    auto running_mean = Precise<O>::random(size, 3), running_variance = Precise<O>::random(size, 4);
+    Vector means = running_mean.before(), variances = running_variance.before();
+    for (Index i = 0; i < size; ++i) {
+      at(means, i) = 0.875 * at(means, i) + 0.125 * at(mean.before(), i);
+      at(variances, i) = 0.875 * at(variances, i) + 0.125 * 1.5 * at(variance.before(), i);
+    }
+    D::follow_statistics(size, P(0.875), P(1.5), mean.data(), variance.data(), running_mean.data(),
+                         running_variance.data());
+    check_close("running mean", running_mean, means, 4);
+    check_close("running variance", running_variance, variances, 4);
+  }
+}
+
 TEST_CASE_TEMPLATE("power iteration", O, DVD_DEVICES) {
   using D = typename O::D;
   using P = FullPrecision<typename O::T>;
@@ -187,6 +205,30 @@ TEST_CASE_TEMPLATE("power iterations of many weights", O, DVD_DEVICES) {
       CHECK(sigmas[i].now() == lone_sigmas[i].now());
     }
   }
+}
+
+// More weights than one launch takes, of many sizes, with and without sigma: each comes out as it does alone, to the
+// bit.
+TEST_CASE_TEMPLATE("many weights packed", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  constexpr int count = 1100;
+  const Precise<O> sigma(1, 1.75);
+  std::vector<Precise<O>> weights;
+  std::vector<Array<O>> packed, lone;
+  std::vector<WeightToPack<T>> all;
+  for (int i = 0; i < count; ++i) {
+    const Index outputs = i == 250 ? 700 : 1 + 37 * i % 41, inputs = i == 250 ? 65 : 1 + 53 * i % 35,
+                taps = i % 3 == 0 ? 9 : (i % 3 == 1 ? 1 : 27), size = outputs * inputs * taps;
+    weights.push_back(Precise<O>::random(size, static_cast<std::uint64_t>(i)));
+    for (auto* arrays : {&packed, &lone}) arrays->emplace_back(size, 7);
+    all.push_back(
+        {outputs, inputs, taps, weights.back().data(), i % 5 == 0 ? nullptr : sigma.data(), packed.back().data()});
+    D::pack_weight(outputs, inputs, taps, weights.back().data(), all.back().sigma, lone.back().data());
+  }
+  D::pack_weights(all);
+  for (std::size_t i = 0; i < count; ++i) CHECK(packed[i].now() == lone[i].now());
+  D::pack_weights(std::vector<WeightToPack<T>>());
 }
 
 TEST_CASE_TEMPLATE("weights packed and their gradients unpacked", O, DVD_DEVICES) {

@@ -110,6 +110,23 @@ TEST_CASE_TEMPLATE("momentum", O, DVD_DEVICES) {
       }
 }
 
+TEST_CASE_TEMPLATE("filling arrays", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using P = FullPrecision<typename O::T>;
+  for (const auto& sizes : networks)
+    for (const double value : {0.0, -0.625}) {
+      auto x = arrays<O>(sizes, 1);
+      std::vector<MutableArray<P>> list;
+      std::vector<Vector> expected;
+      for (std::size_t i = 0; i < sizes.size(); ++i) {
+        list.push_back({sizes[i], x[i].data()});
+        expected.emplace_back(static_cast<std::size_t>(sizes[i]), value);
+      }
+      D::fill_arrays(list, P(value));
+      check_all<O>("x", x, expected, 0);
+    }
+}
+
 TEST_CASE_TEMPLATE("scaling arrays", O, DVD_DEVICES) {
   using D = typename O::D;
   using P = FullPrecision<typename O::T>;
@@ -157,6 +174,25 @@ TEST_CASE_TEMPLATE("averages and copies", O, DVD_DEVICES) {
     with([&](const List& list) { D::copy_arrays(list, none.data()); }, copied, 0);
     with([&](const List& list) { D::copy_arrays(list, one.data()); }, untouched, 0);
   }
+}
+
+// As one after the other, to the bit, and nothing in between is touched.
+TEST_CASE_TEMPLATE("copies of rows", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  std::vector<dvd::testing::Array<O>> x, together, lone;
+  std::vector<RowsToCopy<T>> list;
+  for (Index i = 0; i < 600; ++i) {
+    const Index blocks = i % 4, rows = 1 + i % 7, width = i == 300 ? 5000 : 1 + i % 23, x_row = width + i % 3,
+                x_block = rows * x_row + i % 5, y_row = width + i % 2, y_block = rows * y_row + i % 6;
+    x.push_back(dvd::testing::Array<O>::random((blocks + 1) * x_block, static_cast<std::uint64_t>(i)));
+    for (auto* y : {&together, &lone}) y->emplace_back((blocks + 1) * y_block, 7);
+    list.push_back({blocks, rows, width, x.back().data(), x_block, x_row, together.back().data(), y_block, y_row});
+    D::copy_rows(blocks, rows, width, x.back().data(), x_block, x_row, lone.back().data(), y_block, y_row);
+  }
+  D::copy_rows(list);
+  for (std::size_t i = 0; i < list.size(); ++i) CHECK(together[i].now() == lone[i].now());
+  D::copy_rows(std::vector<RowsToCopy<T>>());
 }
 
 TEST_CASE_TEMPLATE("sums of squares and what is not finite", O, DVD_DEVICES) {

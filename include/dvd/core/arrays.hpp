@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "dvd/core/bfloat16.hpp"
 #include "dvd/core/shape.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -29,6 +30,16 @@ struct ArrayPair {
   Index size;
   const T* x;
   T* y;
+};
+
+/// Blocks of rows to copy: what `copy_rows` is given.
+template <class T>
+struct RowsToCopy {
+  Index blocks, rows, width;
+  const T* x;
+  Index x_block, x_row;
+  T* y;
+  Index y_block, y_row;
 };
 
 /// A parameter under Adam, with its gradient and its running moments.
@@ -58,6 +69,22 @@ struct SpectralArrays {
   T* u;             ///< [rows]
   T* v;             ///< [columns]
   T* sigma;         ///< one number
+};
+
+/// A weight and its packed form, which is to be made: what `pack_weight` is given.
+template <class T>
+struct WeightToPack {
+  Index outputs, inputs, taps;
+  const FullPrecision<T>* weight;  ///< [outputs, inputs, taps]
+  const FullPrecision<T>* sigma;   ///< one number, or null
+  T* packed;                       ///< [taps, inputs, outputs]
+};
+
+/// A packed weight that a convolution with a kernel of 3 is to read.
+template <class T>
+struct PackedWeight {
+  Index outputs, inputs, taps;
+  const T* packed;  ///< [taps, inputs, outputs]
 };
 
 }  // namespace dvd

@@ -19,6 +19,7 @@
 //                                        anything changes that `work` reads on the host (see RecordingKey)
 //   copy_rows(blocks, rows, width, x, x_block, x_row, y, y_block, y_row)
 //                                        y[b * y_block + r * y_row + i] = x[b * x_block + r * x_row + i], i < width
+//   copy_rows(list)                      that, for all; see RowsToCopy in core/arrays.hpp
 //
 // pointwise, over `size` elements; outputs may be inputs
 //   fill(size, value, y)                 add(size, x, y): y += x         scale(size, factor, x, y): y = factor * x
@@ -40,6 +41,7 @@
 //   momentum(list, momentum, nesterov, weight_decay, rate, apply)
 //                                        unless *apply is 0:  g += weight_decay * w;  v = momentum * v + g;
 //                                        w -= *rate * (nesterov ? g + momentum * v : v); g itself stays
+//   fill_arrays(list, value)             x = value
 //   scale_arrays(list, factor, apply)    unless *apply is 0: x = *factor * x
 //   follow(list, decay, apply)           unless *apply is 0: y = decay * y + (1 - decay) * x; y = x if *decay is 0
 //   copy_arrays(list, unless or null)    y = x, but not if *unless is other than 0
@@ -81,6 +83,9 @@
 //                                        rectify its inputs
 //   filter(size, weight), backward_filter(size, weight)
 //                                        the weight in the device's own form, for as many calls as wanted
+//   filters_fit_all_sizes                whether a filter depends on the weight alone and serves both directions; then
+//   filters(list)                        -> vector of the filters of all weights, of kernels of 3, in their order; see
+//                                        PackedWeight in core/arrays.hpp
 //   convolve(size, input, filter, bias' or null, y, y_pixel, accumulate)
 //   convolve_backward_input(size, input, dy, dy_pixel, backward filter, dx, accumulate)
 //                                        the gradient of input.x or, where the input has a scale and shift, of their
@@ -92,6 +97,9 @@
 //   moments(groups, rows, channels, x, mean', variance')          [groups, channels] each; biased variance
 //   scale_shift(groups, rows, channels, x, scale', shift', rectify, y)
 //                                        y = scale[g, c] * x + shift[g, c], then ReLU if `rectify`
+//   follow_statistics(size, decay, unbias, mean', variance', running_mean', running_variance')
+//                                        running_mean = decay * running_mean + (1 - decay) * mean, and likewise
+//                                        running_variance by unbias * variance
 //   batch_norm_coefficients(frames, batch, channels, mean', variance', gain, bias, epsilon, scale', shift')
 //                                        mean, variance [frames, channels]; gain, bias [batch, channels]; scale, shift
 //                                        [frames * batch, channels] such that scale * x + shift is
@@ -156,6 +164,7 @@
 //
 // weights; `weight` is [outputs, inputs, taps] as in checkpoints, `packed` [taps, inputs, outputs]
 //   pack_weight(outputs, inputs, taps, weight', sigma' or null, packed)   packed = weight (/ *sigma)
+//   pack_weights(list)                         pack_weight of all; see WeightToPack in core/arrays.hpp
 //   unpack_weight_gradient(outputs, inputs, taps, dpacked, packed, sigma' or null, u', v', dweight')
 //                                        adds to dweight the gradient through pack_weight, sigma's included
 //   transpose(count, rows, columns, x, y)      y[i], of columns x rows, is x[i] transposed
@@ -184,10 +193,11 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Memory and copies of the contract above.
 template <class D, class T>
-concept DeviceCopies = DeviceMemory<D> && requires(const T* x, T* y, Index n) {
+concept DeviceCopies = DeviceMemory<D> && requires(const T* x, T* y, Index n, const std::vector<RowsToCopy<T>>& list) {
   { D::peak_memory() } -> std::convertible_to<std::size_t>;
   { D::name } -> std::convertible_to<const char*>;
   D::copy_rows(n, n, n, x, n, n, y, n, n);
+  D::copy_rows(list);
   { D::Recording::replays } -> std::convertible_to<bool>;
   typename D::Recording;
 } && requires(typename D::Recording& recording, void (*work)()) {
@@ -251,6 +261,7 @@ concept DeviceLists = requires(F value, const F* x, F* y, const std::vector<Adam
                                const std::vector<MutableArray<F>>& changed) {
   D::adam(parameters, value, value, value, x, x);
   D::momentum(moving, value, true, value, x, x);
+  D::fill_arrays(changed, value);
   D::scale_arrays(changed, x, x);
   D::follow(pairs, x, x);
   D::copy_arrays(pairs, x);
@@ -267,13 +278,20 @@ concept DeviceConvolution = requires(const ConvolutionSize& size, const Convolut
   D::convolve(size, input, D::filter(size, x), bias, y, n, true);
   D::convolve_backward_input(size, input, x, n, D::backward_filter(size, x), y, true);
   D::convolve_backward_weight(size, input, x, n, y);
-};
+  { D::filters_fit_all_sizes } -> std::convertible_to<bool>;
+}
+&&(!D::filters_fit_all_sizes || requires(const std::vector<PackedWeight<T>>& weights) { D::filters(weights); });
+
+/// A weight made ready for convolutions.
+template <class D, class T>
+using FilterOf = decltype(D::filter(std::declval<const ConvolutionSize&>(), std::declval<const T*>()));
 
 /// Normalisation kernels of the contract above.
 template <class D, class T, class F>
 concept DeviceNormalization = requires(const T* x, T* y, const F* precise_x, F* precise_y, F value, Index n) {
   D::moments(n, n, n, x, precise_y, precise_y);
   D::scale_shift(n, n, n, x, precise_x, precise_x, true, y);
+  D::follow_statistics(n, value, value, precise_x, precise_x, precise_y, precise_y);
   D::batch_norm_coefficients(n, n, n, precise_x, precise_x, x, x, value, precise_y, precise_y);
   D::batch_norm_backward(n, n, n, n, x, x, precise_x, precise_x, x, precise_x, precise_x, value, true, true, y, y, y);
   D::group_moments(n, n, n, n, x, precise_y, precise_y);
@@ -334,8 +352,9 @@ concept DeviceRows = requires(const T* x, T* y, const F* precise_x, F* precise_y
 /// Weight kernels of the contract above.
 template <class D, class T, class F>
 concept DeviceWeights = requires(const T* x, T* y, const F* precise_x, F* precise_y, T value, Index n,
-                                 const Random& random) {
+                                 const Random& random, const std::vector<WeightToPack<T>>& weights) {
   D::pack_weight(n, n, n, precise_x, precise_x, y);
+  D::pack_weights(weights);
   D::unpack_weight_gradient(n, n, n, x, x, precise_x, precise_x, precise_x, precise_y);
   D::transpose(n, n, n, x, y);
   D::random_normal(n, random, value, y);

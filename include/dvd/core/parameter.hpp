@@ -50,24 +50,14 @@ struct NamedBuffer {
   Buffer<T, D>* buffer;
 };
 
-/// A weight that its layer divides by an estimate of its largest singular value, and the vector that remembers it.
-template <class T, class D>
-struct NormalizedParameter {
-  const Parameter<T, D>* weight;
-  Buffer<T, D>* u;
-};
-
 /// All that a layer or network holds, in the order of its `visit`. Points into the network: it must stay where it is.
 template <Scalar T, DeviceMemory D = Cpu>
 struct Contents {
   std::vector<NamedParameter<T, D>> parameters;
   std::vector<NamedBuffer<T, D>> buffers;
-  std::vector<NormalizedParameter<T, D>> normalized_parameters;  ///< of its spectral norms
 
   void operator()(const std::string& name, Parameter<T, D>& parameter) { parameters.push_back({name, &parameter}); }
   void operator()(const std::string& name, Buffer<T, D>& buffer) { buffers.push_back({name, &buffer}); }
-
-  void normalized(const Parameter<T, D>& weight, Buffer<T, D>& u) { normalized_parameters.push_back({&weight, &u}); }
 
   /// Number of learned values.
   Index size() const {
@@ -78,8 +68,10 @@ struct Contents {
 
   /// Sets every gradient to zero.
   void clear_gradients() {
+    std::vector<MutableArray<T>> gradients;
     for (auto& [name, parameter] : parameters)
-      if (parameter->gradient) D::fill(parameter->gradient.size(), T(0), parameter->gradient.data());
+      if (parameter->gradient) gradients.push_back({parameter->gradient.size(), parameter->gradient.data()});
+    D::fill_arrays(gradients, T(0));
   }
 };
 

@@ -155,12 +155,9 @@ class ClassConditionalBatchNorm {
 
   void follow(double momentum, Index count, const PreciseView& mean, const PreciseView& variance) {
     const P decay = static_cast<P>(1 - momentum);
-    D::moving_average(mean.size(), decay, mean.data(), running_mean.value.data());
-    Tensor<P, D> unbiased(variance.shape());
-    D::scale(variance.size(),
-             static_cast<P>(static_cast<double>(count) / static_cast<double>(std::max<Index>(count - 1, 1))),
-             variance.data(), unbiased.data());
-    D::moving_average(unbiased.size(), decay, unbiased.data(), running_var.value.data());
+    const double unbias = static_cast<double>(count) / static_cast<double>(std::max<Index>(count - 1, 1));
+    D::follow_statistics(mean.size(), decay, static_cast<P>(unbias), mean.data(), variance.data(),
+                         running_mean.value.data(), running_var.value.data());
   }
 };
 

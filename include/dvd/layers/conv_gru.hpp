@@ -4,6 +4,8 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <array>
+#include <utility>
+#include <vector>
 
 #include "dvd/core/gru_gates.hpp"
 #include "dvd/layers/convolution.hpp"
@@ -44,6 +46,10 @@ class ConvolutionalGRU {
   using Views = std::array<View, array_count>;
   using Tensors = std::array<Tensor<T, D>, array_count>;
 
+  /// Of the weights for inputs, for the gates and for the candidate, in this order, where filters fit all sizes; else
+  /// empty.
+  using Filters = std::vector<FilterOf<D, T>>;
+
   struct Cache {
     View x;        ///< [T or 1, N, H, W, C]
     View state;    ///< the given initial state, or empty
@@ -51,6 +57,7 @@ class ConvolutionalGRU {
     View outputs;  ///< [T, N, H, W, C]: h_t
     Views input_weights;
     View gates_weight, candidate_weight;
+    Filters filters;
     typename Gate::NormalizedWeight reset, update, candidate;
   };
 
@@ -66,7 +73,10 @@ class ConvolutionalGRU {
       : reset(random.stream("reset u"), 2 * width, width, 3, random.stream("reset")),
         update(random.stream("update u"), 2 * width, width, 3, random.stream("update")),
         candidate(random.stream("candidate u"), 2 * width, width, 3, random.stream("candidate")),
-        width_(width) {}
+        width_(width) {
+    if constexpr (requires { reset.filter_ahead; })
+      reset.filter_ahead = update.filter_ahead = candidate.filter_ahead = false;
+  }
 
   Index width() const { return width_; }
 
@@ -83,13 +93,13 @@ class ConvolutionalGRU {
     Weights weights = normalized_weights(pass);
 
     Tensors gates = gate_arrays(gates_shape);
-    give_inputs(x, weights.inputs, gates);
+    give_inputs(x, weights, gates);
 
     Tensor<T, D> outputs(x.shape().with_first(frames));
     Tensor<T, D> reset_state(frame);  // r . h_{t-1}
     const ConvolutionSize gates_size = size_for(1, frame, 2 * width_), candidate_size = size_for(1, frame, width_);
-    const auto gates_filter = D::filter(gates_size, weights.gates.data());
-    const auto candidate_filter = D::filter(candidate_size, weights.candidate.data());
+    const auto gates_filter = filter(gates_size, weights.gates, weights.filters, array_count);
+    const auto candidate_filter = filter(candidate_size, weights.candidate, weights.filters, array_count + 1);
     for (Index t = 0; t < frames; ++t) {
       const GruGates<T> gate = gates_at<T>(gates, t);
       const TensorView<T, D> output = outputs[t];
@@ -112,6 +122,7 @@ class ConvolutionalGRU {
                 views(weights.inputs),
                 weights.gates,
                 weights.candidate,
+                std::move(weights.filters),
                 std::move(weights.reset_norm),
                 std::move(weights.update_norm),
                 std::move(weights.candidate_norm)};
@@ -126,8 +137,9 @@ class ConvolutionalGRU {
     const Index pixels = frame.size() / width_;
 
     const ConvolutionSize gates_size = size_for(1, frame, 2 * width_), candidate_size = size_for(1, frame, width_);
-    const auto gates_filter = D::backward_filter(gates_size, cache.gates_weight.data());
-    const auto candidate_filter = D::backward_filter(candidate_size, cache.candidate_weight.data());
+    const auto gates_filter = backward_filter(gates_size, cache.gates_weight, cache.filters, array_count);
+    const auto candidate_filter =
+        backward_filter(candidate_size, cache.candidate_weight, cache.filters, array_count + 1);
 
     Tensors dgates = gate_arrays(dy.shape().with_last(3 * width_));
     Tensor<T, D> dreset_state(frame);
@@ -166,7 +178,8 @@ class ConvolutionalGRU {
         const Index outputs = dinputs[i].extent(-1);
         const ConvolutionSize size = size_for(cache.x.extent(0), frame, outputs);
         D::convolve_backward_input(size, ConvolutionInput<T>{}, dinputs[i].data(), outputs,
-                                   D::backward_filter(size, cache.input_weights[i].data()), result.x.data(), i > 0);
+                                   backward_filter(size, cache.input_weights[i], cache.filters, i), result.x.data(),
+                                   i > 0);
       }
       result.state = std::move(dstate);
     }
@@ -186,6 +199,7 @@ class ConvolutionalGRU {
   struct Weights {
     Tensors inputs;                 ///< [9, C, 3C], or 2C and C
     Tensor<T, D> gates, candidate;  ///< [9, C, 2C], [9, C, C]
+    Filters filters;
     typename Gate::NormalizedWeight reset_norm, update_norm, candidate_norm;
   };
 
@@ -228,44 +242,85 @@ class ConvolutionalGRU {
   }
 
   // The weight of a gate is [9, 2C, C], inputs ordered [h; x]. Its two halves take their places in weights that serve
-  // several gates: `gate_slice` is where gate number `gate` of `count` stands in such a weight.
-  void copy_half(const View& from, Index half, Tensor<T, D>& to, Index gate, Index count) const {
-    D::copy_rows(9, width_, width_, from.data() + half * width_ * width_, 2 * width_ * width_, width_,
-                 to.data() + gate * width_, count * width_ * width_, count * width_);
+  // several gates, as gate number `gate` of `count`.
+  RowsToCopy<T> half(const View& from, Index half, Tensor<T, D>& to, Index gate, Index count) const {
+    return {9,
+            width_,
+            width_,
+            from.data() + half * width_ * width_,
+            2 * width_ * width_,
+            width_,
+            to.data() + gate * width_,
+            count * width_ * width_,
+            count * width_};
   }
-  void copy_half_back(const View& from, Index gate, Index count, Tensor<T, D>& to, Index half) const {
-    D::copy_rows(9, width_, width_, from.data() + gate * width_, count * width_ * width_, count * width_,
-                 to.data() + half * width_ * width_, 2 * width_ * width_, width_);
+  RowsToCopy<T> half_back(const View& from, Index gate, Index count, Tensor<T, D>& to, Index half) const {
+    return {9,
+            width_,
+            width_,
+            from.data() + gate * width_,
+            count * width_ * width_,
+            count * width_,
+            to.data() + half * width_ * width_,
+            2 * width_ * width_,
+            width_};
+  }
+
+  // The filter of weight number `number`: the one made before, or one for this size.
+  static auto filter(const ConvolutionSize& size, const View& weight, const Filters& made, std::size_t number) {
+    if constexpr (D::filters_fit_all_sizes)
+      return made[number];
+    else
+      return D::filter(size, weight.data());
+  }
+  static auto backward_filter(const ConvolutionSize& size, const View& weight, const Filters& made,
+                              std::size_t number) {
+    if constexpr (D::filters_fit_all_sizes)
+      return made[number];
+    else
+      return D::backward_filter(size, weight.data());
   }
 
   Weights normalized_weights(Pass pass) {
     Weights weights{gate_arrays(Shape{9, width_, 3 * width_}),
                     Tensor<T, D>(Shape{9, width_, 2 * width_}),
                     Tensor<T, D>(Shape{9, width_, width_}),
+                    {},
                     reset.normalized_weight(pass),
                     update.normalized_weight(pass),
                     candidate.normalized_weight(pass)};
     const View packed[] = {weights.reset_norm.packed, weights.update_norm.packed, weights.candidate_norm.packed};
+    std::vector<RowsToCopy<T>> halves;
     for (std::size_t i = 0; i < places().size(); ++i)
       for (Index gate = 0; gate < places()[i].gates; ++gate)
-        copy_half(packed[places()[i].first + gate], 1, weights.inputs[i], gate, places()[i].gates);
-    copy_half(weights.reset_norm.packed, 0, weights.gates, 0, 2);
-    copy_half(weights.update_norm.packed, 0, weights.gates, 1, 2);
-    copy_half(weights.candidate_norm.packed, 0, weights.candidate, 0, 1);
+        halves.push_back(half(packed[places()[i].first + gate], 1, weights.inputs[i], gate, places()[i].gates));
+    halves.push_back(half(weights.reset_norm.packed, 0, weights.gates, 0, 2));
+    halves.push_back(half(weights.update_norm.packed, 0, weights.gates, 1, 2));
+    halves.push_back(half(weights.candidate_norm.packed, 0, weights.candidate, 0, 1));
+    D::copy_rows(halves);
+    if constexpr (D::filters_fit_all_sizes) {
+      std::vector<PackedWeight<T>> all;
+      for (const Tensor<T, D>& input : weights.inputs) all.push_back({input.extent(-1), width_, 9, input.data()});
+      all.push_back({2 * width_, width_, 9, weights.gates.data()});
+      all.push_back({width_, width_, 9, weights.candidate.data()});
+      weights.filters = D::filters(all);
+    }
     return weights;
   }
 
   /// gates = what x and the biases contribute, for all frames.
-  void give_inputs(const View& x, const Tensors& weights, Tensors& gates) {
+  void give_inputs(const View& x, const Weights& weights, Tensors& gates) {
     PreciseTensor<T, D> bias(Shape{3 * width_});
     const Parameter<FullPrecision<T>, D>* biases[] = {&reset.layer.bias, &update.layer.bias, &candidate.layer.bias};
+    std::vector<ArrayPair<FullPrecision<T>>> bias_copies;
     for (Index gate = 0; gate < 3; ++gate)
-      D::copy_rows(1, 1, width_, biases[gate]->value.data(), 0, 0, bias.data() + gate * width_, 0, 0);
+      bias_copies.push_back({width_, biases[gate]->value.data(), bias.data() + gate * width_});
+    D::copy_arrays(bias_copies, nullptr);
     for (std::size_t i = 0; i < gates.size(); ++i) {
       Tensor<T, D>& here = gates[i];
       const Index outputs = here.extent(-1), frame = here[0].size(), copies = here.extent(0) - x.extent(0);
       const ConvolutionSize size = size_for(x.extent(0), x.shape().tail(), outputs);
-      D::convolve(size, ConvolutionInput<T>{x.data()}, D::filter(size, weights[i].data()),
+      D::convolve(size, ConvolutionInput<T>{x.data()}, filter(size, weights.inputs[i], weights.filters, i),
                   bias.data() + places()[i].first * width_, here.data(), outputs, false);
       // The one frame that stands for all.
       if (copies > 0) D::copy_rows(1, copies, frame, here.data(), 0, 0, here.data() + frame, 0, frame);
@@ -308,15 +363,19 @@ class ConvolutionalGRU {
 
     Gate* gates[] = {&reset, &update, &candidate};
     const typename Gate::NormalizedWeight* weights[] = {&cache.reset, &cache.update, &cache.candidate};
+    std::array<Tensor<T, D>, 3> dpacked;
+    std::vector<RowsToCopy<T>> halves;
     for (Index gate = 0; gate < 3; ++gate) {
-      Tensor<T, D> dpacked(weights[gate]->packed.shape());
+      Tensor<T, D>& here = dpacked[static_cast<std::size_t>(gate)];
+      here = Tensor<T, D>(weights[gate]->packed.shape());
       const std::size_t i = gate < places()[0].gates ? 0 : 1;
-      copy_half_back(dweights[i], gate - places()[i].first, places()[i].gates, dpacked, 1);
-      if (gate < 2)
-        copy_half_back(dgate_state, gate, 2, dpacked, 0);
-      else
-        copy_half_back(dcandidate_state, 0, 1, dpacked, 0);
-      gates[gate]->add_weight_gradient(dpacked, *weights[gate]);
+      halves.push_back(half_back(dweights[i], gate - places()[i].first, places()[i].gates, here, 1));
+      halves.push_back(gate < 2 ? half_back(dgate_state, gate, 2, here, 0)
+                                : half_back(dcandidate_state, 0, 1, here, 0));
+    }
+    D::copy_rows(halves);
+    for (Index gate = 0; gate < 3; ++gate) {
+      gates[gate]->add_weight_gradient(dpacked[static_cast<std::size_t>(gate)], *weights[gate]);
       D::add(width_, dbias.data() + gate * width_, gates[gate]->layer.bias.accumulator().data());
     }
   }

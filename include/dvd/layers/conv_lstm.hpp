@@ -65,6 +65,8 @@ class ConvolutionalLSTM {
         width_(width) {
     require(is_finite(forget_bias), "the forget gate's bias is a number, not ", forget_bias);
     forget.layer.bias.value.fill(static_cast<P>(forget_bias));
+    if constexpr (requires { input.filter_ahead; })
+      input.filter_ahead = forget.filter_ahead = output.filter_ahead = candidate.filter_ahead = false;
   }
 
   Index width() const { return width_; }

@@ -126,9 +126,15 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
   // What spectral normalisation needs; see AppliedLayer.
 
   Tensor<T, D> packed_weight(const PreciseView& sigma = {}) const {
-    Tensor<T, D> packed(Shape{taps(), group_inputs(), outputs_});
-    D::pack_weight(outputs_, group_inputs(), taps(), weight.value.data(), sigma.data(), packed.data());
+    Tensor<T, D> packed;
+    const WeightToPack<T> todo = packing(sigma, packed);
+    D::pack_weight(todo.outputs, todo.inputs, todo.taps, todo.weight, todo.sigma, todo.packed);
     return packed;
+  }
+
+  WeightToPack<T> packing(const PreciseView& sigma, Tensor<T, D>& packed) const {
+    packed = Tensor<T, D>(Shape{taps(), group_inputs(), outputs_});
+    return {outputs_, group_inputs(), taps(), weight.value.data(), sigma.data(), packed.data()};
   }
 
   void check(const Input& input, const View& onto = {}) const {
@@ -139,7 +145,11 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
     require(!input.scale || !fusion_.rectified, "a convolution of rectified images takes no affine map");
   }
 
-  Tensor<T, D> apply(const View& packed, const Input& input, Tensor<T, D> onto) const {
+  /// Whether the weight is read as a filter that can be made ahead, with those of other layers.
+  bool wants_filter() const { return D::filters_fit_all_sizes && kernel_ == 3 && !method_; }
+
+  Tensor<T, D> apply(const View& packed, const Input& input, Tensor<T, D> onto,
+                     const FilterOf<D, T>* made = nullptr) const {
     check(input, onto);
     const bool accumulate{onto};
     Tensor<T, D> y = accumulate ? std::move(onto) : Tensor<T, D>(result_shape(input));
@@ -148,13 +158,15 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
       return y;
     }
     const ConvolutionSize size = size_for(input);
-    D::convolve(size, kernel_input(input), D::filter(size, packed.data()), bias.value.data(), y.data(), outputs_,
-                accumulate);
+    const auto convolve = [&](const auto& filter) {
+      D::convolve(size, kernel_input(input), filter, bias.value.data(), y.data(), outputs_, accumulate);
+    };
+    made ? convolve(*made) : convolve(D::filter(size, packed.data()));
     return y;
   }
 
   Tensor<T, D> apply_backward(const View& packed, const Input& input, const View& dy, Tensor<T, D>* dpacked,
-                              bool wants_dx, Tensor<T, D> onto) {
+                              bool wants_dx, Tensor<T, D> onto, const FilterOf<D, T>* made = nullptr) {
     check_gradient(name, dy, result_shape(input));
     check_added(name, onto, input.x.shape());
     if (dpacked) {
@@ -176,8 +188,10 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
       return dx;
     }
     const ConvolutionSize size = size_for(input);
-    D::convolve_backward_input(size, kernel_input(input), dy.data(), outputs_, D::backward_filter(size, packed.data()),
-                               dx.data(), accumulate);
+    const auto convolve = [&](const auto& filter) {
+      D::convolve_backward_input(size, kernel_input(input), dy.data(), outputs_, filter, dx.data(), accumulate);
+    };
+    made ? convolve(*made) : convolve(D::backward_filter(size, packed.data()));
     return dx;
   }
 

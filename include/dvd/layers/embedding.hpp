@@ -71,9 +71,15 @@ class Embedding {
   // What spectral normalisation needs: a table is its own packed form.
 
   Tensor<T, D> packed_weight(const PreciseView& sigma = {}) const {
-    Tensor<T, D> packed(weight.value.shape());
-    D::pack_weight(1, weight.value.size(), 1, weight.value.data(), sigma.data(), packed.data());
+    Tensor<T, D> packed;
+    const WeightToPack<T> todo = packing(sigma, packed);
+    D::pack_weight(todo.outputs, todo.inputs, todo.taps, todo.weight, todo.sigma, todo.packed);
     return packed;
+  }
+
+  WeightToPack<T> packing(const PreciseView& sigma, Tensor<T, D>& packed) const {
+    packed = Tensor<T, D>(weight.value.shape());
+    return {1, weight.value.size(), 1, weight.value.data(), sigma.data(), packed.data()};
   }
 
   Tensor<T, D> apply(const View& table, const Rows<D>& labels) const { return looked_up<T>(table, labels); }

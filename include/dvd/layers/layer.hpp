@@ -47,7 +47,8 @@ concept Layer = Visitable<L> && std::default_initializable<typename L::Cache> &&
 /// A layer whose weight can be replaced for a pass by another one, which is what spectral normalisation does:
 /// `packed_weight` makes the weight that kernels read, divided by `sigma` unless that is empty, and
 /// `add_weight_gradient` adds to the gradient of `weight` what follows from the gradient of the packed one. The weight
-/// is in full precision, the packed one in that of the layer.
+/// is in full precision, the packed one in that of the layer. A layer may have `packing(sigma, packed)`, which makes
+/// room for the packed weight and returns the WeightToPack that would fill it: a network's are then packed together.
 template <class L>
 concept WeightedLayer = Visitable<L> &&
     requires(L& layer, const ViewOf<L>& packed,

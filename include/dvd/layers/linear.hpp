@@ -44,9 +44,15 @@ class Linear : public Weighted<Linear<T, D>, ConstTensorView<T, D>, T, D> {
   // What spectral normalisation needs; see AppliedLayer. A vector is a pixel, and W a 1x1 convolution.
 
   Tensor<T, D> packed_weight(const PreciseView& sigma = {}) const {
-    Tensor<T, D> packed(Shape{1, inputs_, outputs_});
-    D::pack_weight(outputs_, inputs_, 1, weight.value.data(), sigma.data(), packed.data());
+    Tensor<T, D> packed;
+    const WeightToPack<T> todo = packing(sigma, packed);
+    D::pack_weight(todo.outputs, todo.inputs, todo.taps, todo.weight, todo.sigma, todo.packed);
     return packed;
+  }
+
+  WeightToPack<T> packing(const PreciseView& sigma, Tensor<T, D>& packed) const {
+    packed = Tensor<T, D>(Shape{1, inputs_, outputs_});
+    return {outputs_, inputs_, 1, weight.value.data(), sigma.data(), packed.data()};
   }
 
   void check(const View& x, const View& onto = {}) const {

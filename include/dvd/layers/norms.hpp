@@ -155,10 +155,8 @@ class BatchNorm : public detail::Norm<T, D> {
   void follow(double momentum, Index count, const PreciseView& mean, const PreciseView& variance) {
     const P decay = static_cast<P>(1 - momentum);
     const double unbias = static_cast<double>(count) / static_cast<double>(std::max<Index>(count - 1, 1));
-    D::moving_average(mean.size(), decay, mean.data(), running_mean.value.data());
-    Tensor<P, D> unbiased(variance.shape());
-    D::scale(variance.size(), static_cast<P>(unbias), variance.data(), unbiased.data());
-    D::moving_average(unbiased.size(), decay, unbiased.data(), running_var.value.data());
+    D::follow_statistics(mean.size(), decay, static_cast<P>(unbias), mean.data(), variance.data(),
+                         running_mean.value.data(), running_var.value.data());
   }
 };
 

@@ -3,7 +3,13 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <concepts>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -12,12 +18,98 @@
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// What a pass knows of a weight W `[out, rest]`: sigma `[1]`, close to its largest singular value, and the vectors
-/// u `[out]` and v `[rest]` of sigma = u^T W v.
-template <Scalar P, DeviceMemory D>
+/// What a pass knows of a weight W `[out, rest]`: sigma `[1]`, close to its largest singular value, the vectors u
+/// `[out]` and v `[rest]` of sigma = u^T W v, W / sigma as kernels read it and, where a filter fits all sizes, as a
+/// convolution's filter.
+template <Scalar T, DeviceMemory D>
 struct SpectralEstimate {
-  ConstTensorView<P, D> sigma, u, v;
+  PreciseTensorView<T, D> sigma, u, v;
+  ConstTensorView<T, D> packed;
+  std::optional<FilterOf<D, T>> filter;
 };
+
+namespace detail {
+
+/// Makes the estimates of all spectral norms that it visits, whose layers compute in T or in FullPrecision<T>: each
+/// step for all of them together.
+template <Scalar T, DeviceMemory D>
+class SpectralVisit {
+ public:
+  using P = FullPrecision<T>;
+
+  template <class Member>
+  void operator()(const std::string&, const Member&) {}
+
+  template <class L>
+  void normalized(const L& layer, Buffer<P, D>& buffer, bool filter_ahead) {
+    using U = typename L::scalar_type;
+    if constexpr (std::same_as<U, T> || std::same_as<U, P>) {
+      const Tensor<P, D>& weight = layer.weight.value;
+      Tensor<P, D>& u = buffer.value;
+      const Index rows = u.size(), columns = weight.size() / rows;
+      Tensor<P, D> sigma(Shape{1}), now(u.shape()), v(Shape{columns});
+      matrices_.push_back({rows, columns, weight.data(), u.data(), v.data(), sigma.data()});
+      copies_.push_back({rows, u.data(), now.data()});
+      auto estimate = std::make_shared<SpectralEstimate<U, D>>();
+      if constexpr (requires(Tensor<U, D> & packed) { layer.packing(sigma, packed); }) {
+        Tensor<U, D> packed;
+        Work<U>& work = std::get<Work<U>>(work_);
+        const WeightToPack<U> weight_to_pack = layer.packing(sigma, packed);
+        work.weights.push_back(weight_to_pack);
+        estimate->packed = packed;
+        if constexpr (requires { layer.wants_filter(); })
+          if (filter_ahead && layer.wants_filter()) {
+            const auto& [outputs, inputs, taps, from, divisor, to] = weight_to_pack;
+            work.packed.push_back({outputs, inputs, taps, to});
+            work.filtered.push_back(estimate);
+          }
+      } else {
+        others_.push_back([&layer, estimate] { estimate->packed = layer.packed_weight(estimate->sigma); });
+      }
+      estimate->sigma = sigma;
+      estimate->u = now;
+      estimate->v = v;
+      estimates_.emplace_back(&layer.weight, std::move(estimate));
+    }
+  }
+
+  /// The estimates, and the addresses of the weights that they are of.
+  std::vector<std::pair<const void*, std::shared_ptr<const void>>> make(Pass pass) {
+    D::power_iterations(matrices_, pass.power_iteration);
+    D::copy_arrays(copies_, nullptr);  // a later pass moves u before this one's gradient is asked for
+    std::apply([](const auto&... work) { (pack(work), ...); }, work_);
+    for (const auto& pack_other : others_) pack_other();
+    return std::move(estimates_);
+  }
+
+ private:
+  /// What is to be made for layers that compute in U.
+  template <Scalar U>
+  struct Work {
+    std::vector<WeightToPack<U>> weights;
+    std::vector<PackedWeight<U>> packed;  ///< those that want a filter
+    std::vector<std::shared_ptr<SpectralEstimate<U, D>>> filtered;
+  };
+  using AllWork = std::conditional_t<std::same_as<T, P>, std::tuple<Work<T>>, std::tuple<Work<T>, Work<P>>>;
+
+  template <Scalar U>
+  static void pack(const Work<U>& work) {
+    if (work.weights.empty()) return;
+    D::pack_weights(work.weights);
+    if constexpr (D::filters_fit_all_sizes) {
+      auto filters = D::filters(work.packed);
+      for (std::size_t i = 0; i < filters.size(); ++i) work.filtered[i]->filter = std::move(filters[i]);
+    }
+  }
+
+  std::vector<SpectralArrays<P>> matrices_;
+  std::vector<ArrayPair<P>> copies_;
+  AllWork work_;
+  std::vector<std::function<void()>> others_;
+  std::vector<std::pair<const void*, std::shared_ptr<const void>>> estimates_;
+};
+
+}  // namespace detail
 
 /// The estimates for a pass over a network, which its spectral norms find in `Pass::estimates`. Each would make its own
 /// estimate otherwise, to the same bits; but made together they take a GPU a few launches, not a few a weight.
@@ -31,9 +123,9 @@ class SpectralEstimates {
   template <class Network>
   SpectralEstimates(Network& network, Pass pass) {
     if (pass.estimates) return;
-    const auto weights = contents(network).normalized_parameters;
-    const auto estimates = estimate(weights, pass);
-    for (std::size_t i = 0; i < weights.size(); ++i) estimates_.emplace_back(weights[i].weight, estimates[i]);
+    detail::SpectralVisit<typename Network::scalar_type, typename Network::device_type> visit;
+    network.visit("", visit);
+    estimates_ = visit.make(pass);
   }
 
   /// The pass with these estimates, unless it has some already. They must outlive it.
@@ -42,34 +134,23 @@ class SpectralEstimates {
     return pass;
   }
 
-  /// That of a weight; null where there is none.
-  template <Scalar P, DeviceMemory D>
-  std::shared_ptr<const SpectralEstimate<P, D>> find(const Parameter<P, D>& weight) const {
+  /// That of a layer that computes in T, by its weight; null where there is none.
+  template <Scalar T, DeviceMemory D>
+  std::shared_ptr<const SpectralEstimate<T, D>> find(const Parameter<FullPrecision<T>, D>& weight) const {
     const void* const address = &weight;
     for (const auto& [key, estimate] : estimates_)
-      if (key == address) return std::static_pointer_cast<const SpectralEstimate<P, D>>(estimate);
+      if (key == address) return std::static_pointer_cast<const SpectralEstimate<T, D>>(estimate);
     return nullptr;
   }
 
-  /// Estimates for `weights`, each seen as a matrix of as many rows as its u has elements.
-  template <Scalar P, DeviceMemory D>
-  static std::vector<std::shared_ptr<const SpectralEstimate<P, D>>> estimate(
-      const std::vector<NormalizedParameter<P, D>>& weights, Pass pass) {
-    std::vector<std::shared_ptr<const SpectralEstimate<P, D>>> estimates;
-    std::vector<SpectralArrays<P>> matrices;
-    std::vector<ArrayPair<P>> copies;
-    for (const auto& [parameter, buffer] : weights) {
-      const Tensor<P, D>& weight = parameter->value;
-      Tensor<P, D>& u = buffer->value;
-      const Index rows = u.size(), columns = weight.size() / rows;
-      Tensor<P, D> sigma(Shape{1}), now(u.shape()), v(Shape{columns});
-      matrices.push_back({rows, columns, weight.data(), u.data(), v.data(), sigma.data()});
-      copies.push_back({rows, u.data(), now.data()});
-      estimates.push_back(std::make_shared<const SpectralEstimate<P, D>>(SpectralEstimate<P, D>{sigma, now, v}));
-    }
-    D::power_iterations(matrices, pass.power_iteration);
-    D::copy_arrays(copies, nullptr);  // a later pass moves u before this one's gradient is asked for
-    return estimates;
+  /// That of one layer, its weight seen as a matrix of as many rows as u has elements.
+  template <class L, Scalar P, DeviceMemory D>
+  static std::shared_ptr<const SpectralEstimate<typename L::scalar_type, D>> estimate(const L& layer, Buffer<P, D>& u,
+                                                                                      Pass pass) {
+    using T = typename L::scalar_type;
+    detail::SpectralVisit<T, D> visit;
+    visit.normalized(layer, u, false);
+    return std::static_pointer_cast<const SpectralEstimate<T, D>>(visit.make(pass).front().second);
   }
 
  private:

@@ -51,7 +51,7 @@ class SpectralNorm {
   /// The weight of one pass, as kernels read it, and what its gradient needs.
   struct NormalizedWeight {
     View packed;
-    std::shared_ptr<const SpectralEstimate<P, D>> estimate;
+    std::shared_ptr<const SpectralEstimate<T, D>> estimate;
   };
 
   struct Cache {
@@ -61,6 +61,7 @@ class SpectralNorm {
 
   L layer;
   Buffer<P, D> u;
+  bool filter_ahead = true;  ///< not where a unit reads the packed weight alone, to make filters of its own
 
   /// Constructs the layer inside from `arguments`. u starts as a random direction.
   template <class... Arguments>
@@ -73,7 +74,11 @@ class SpectralNorm {
                        Tensor<T, D> onto = {}) requires AppliedLayer<L> {
     layer.check(x, onto);  // before u advances
     NormalizedWeight weight = normalized_weight(pass);
-    Tensor<T, D> y = layer.apply(weight.packed, x, std::move(onto));
+    Tensor<T, D> y;
+    if constexpr (takes_filter)
+      y = layer.apply(weight.packed, x, std::move(onto), made_filter(weight));
+    else
+      y = layer.apply(weight.packed, x, std::move(onto));
     if (pass.watch) pass.watch->see(&layer.weight, y);
     if (cache) *cache = {x, std::move(weight)};
     return y;
@@ -85,8 +90,13 @@ class SpectralNorm {
     check_filled("a spectrally normalised layer", cache.weight.packed);
     Tensor<T, D> dpacked;
     if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.weight.packed.shape());
-    Tensor<T, D> dx = layer.apply_backward(cache.weight.packed, cache.x, dy, dpacked ? &dpacked : nullptr,
-                                           wants_inputs(gradients), std::move(onto));
+    Tensor<T, D> dx;
+    if constexpr (takes_filter)
+      dx = layer.apply_backward(cache.weight.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients),
+                                std::move(onto), made_filter(cache.weight));
+    else
+      dx = layer.apply_backward(cache.weight.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients),
+                                std::move(onto));
     if (dpacked) add_weight_gradient(dpacked, cache.weight);
     return dx;
   }
@@ -94,14 +104,14 @@ class SpectralNorm {
   /// W / sigma for one pass over the network; a training pass advances u. Called once a pass, however often the weight
   /// is then used.
   NormalizedWeight normalized_weight(Pass pass) {
-    auto estimate = pass.estimates ? pass.estimates->find(layer.weight) : nullptr;
-    if (!estimate) estimate = SpectralEstimates::estimate<P, D>({{&layer.weight, &u}}, pass).front();
-    return {layer.packed_weight(estimate->sigma), estimate};
+    auto estimate = pass.estimates ? pass.estimates->template find<T>(layer.weight) : nullptr;
+    if (!estimate) estimate = SpectralEstimates::estimate(layer, u, pass);
+    return {estimate->packed, estimate};
   }
 
   /// Adds to the raw weight's gradient what follows from the gradient of the normalised one.
   void add_weight_gradient(const View& dpacked, const NormalizedWeight& weight) {
-    const SpectralEstimate<P, D>& estimate = *weight.estimate;
+    const SpectralEstimate<T, D>& estimate = *weight.estimate;
     layer.add_weight_gradient(dpacked, weight.packed, estimate.sigma, estimate.u, estimate.v);
   }
 
@@ -109,10 +119,17 @@ class SpectralNorm {
   void visit(const std::string& prefix, F& f) {
     layer.visit(prefix, f);
     f(prefix + "u", u);
-    if constexpr (requires { f.normalized(layer.weight, u); }) f.normalized(layer.weight, u);
+    if constexpr (requires { f.normalized(layer, u, filter_ahead); }) f.normalized(layer, u, filter_ahead);
   }
 
  private:
+  static constexpr bool takes_filter = requires(const L& l) { l.wants_filter(); };
+
+  static const FilterOf<D, T>* made_filter(const NormalizedWeight& weight) {
+    const auto& filter = weight.estimate->filter;
+    return filter ? &*filter : nullptr;
+  }
+
   static Buffer<P, D> random_direction(Index size, const Random& random) {
     auto direction = Tensor<P, D>::zeros(Shape{size});
     if (random.is_none()) return {std::move(direction)};

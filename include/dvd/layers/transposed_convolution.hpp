@@ -87,9 +87,15 @@ requires(Dimensions == 2 || Dimensions == 3) class TransposedConvolution
   // What spectral normalisation needs; see AppliedLayer.
 
   Tensor<T, D> packed_weight(const PreciseView& sigma = {}) const {
-    Tensor<T, D> packed(Shape{taps(), outputs_ / groups_, inputs_});
-    D::pack_weight(inputs_, outputs_ / groups_, taps(), weight.value.data(), sigma.data(), packed.data());
+    Tensor<T, D> packed;
+    const WeightToPack<T> todo = packing(sigma, packed);
+    D::pack_weight(todo.outputs, todo.inputs, todo.taps, todo.weight, todo.sigma, todo.packed);
     return packed;
+  }
+
+  WeightToPack<T> packing(const PreciseView& sigma, Tensor<T, D>& packed) const {
+    packed = Tensor<T, D>(Shape{taps(), outputs_ / groups_, inputs_});
+    return {inputs_, outputs_ / groups_, taps(), weight.value.data(), sigma.data(), packed.data()};
   }
 
   void check(const Input& x, const View& onto = {}) const {

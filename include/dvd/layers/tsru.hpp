@@ -75,7 +75,9 @@ class TransformationUnit {
       : offset(random.stream("offset u"), 2 * width, Index{2}, 3, random.stream("offset")),
         candidate(random.stream("candidate u"), 2 * width, width, 3, random.stream("candidate")),
         update(random.stream("update u"), 2 * width, width, 3, random.stream("update")),
-        width_(width) {}
+        width_(width) {
+    offset.filter_ahead = candidate.filter_ahead = update.filter_ahead = false;
+  }
 
   Index width() const { return width_; }
 

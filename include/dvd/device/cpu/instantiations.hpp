@@ -73,6 +73,7 @@ DVD_KERNEL void Pointwise::moving_average(Index, float, const float*, float*);
 
 DVD_KERNEL void Lists::momentum(const std::vector<MomentumArrays<float>>&, float, bool, float, const float*,
                                 const float*);
+DVD_KERNEL void Lists::fill_arrays(const std::vector<MutableArray<float>>&, float);
 DVD_KERNEL void Lists::scale_arrays(const std::vector<MutableArray<float>>&, const float*, const float*);
 DVD_KERNEL void Lists::adam(const std::vector<AdamArrays<float>>&, float, float, float, const float*, const float*);
 DVD_KERNEL void Lists::follow(const std::vector<ArrayPair<float>>&, const float*, const float*);
@@ -91,6 +92,7 @@ DVD_KERNEL void Convolution::convolve_backward_weight(const ConvolutionSize&, co
 
 DVD_KERNEL void Normalization::moments(Index, Index, Index, const float*, float*, float*);
 DVD_KERNEL void Normalization::scale_shift(Index, Index, Index, const float*, const float*, const float*, bool, float*);
+DVD_KERNEL void Normalization::follow_statistics(Index, float, float, const float*, const float*, float*, float*);
 DVD_KERNEL void Normalization::batch_norm_coefficients(Index, Index, Index, const float*, const float*, const float*,
                                                        const float*, float, float*, float*);
 DVD_KERNEL void Normalization::batch_norm_backward(Index, Index, Index, Index, const float*, const float*, const float*,
@@ -142,6 +144,7 @@ DVD_KERNEL void Gathering::scale_rows(Index, Index, const float*, const float*, 
 
 DVD_KERNEL void Weights::power_iterations(const std::vector<SpectralArrays<float>>&, bool);
 DVD_KERNEL void Weights::pack_weight(Index, Index, Index, const float*, const float*, float*);
+DVD_KERNEL void Weights::pack_weights(const std::vector<WeightToPack<float>>&);
 DVD_KERNEL void Weights::unpack_weight_gradient(Index, Index, Index, const float*, const float*, const float*,
                                                 const float*, const float*, float*);
 DVD_KERNEL void Weights::transpose(Index, Index, Index, const float*, float*);

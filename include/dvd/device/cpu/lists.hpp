@@ -26,6 +26,8 @@ struct Lists {
   static void momentum(const std::vector<MomentumArrays<T>>& arrays, T momentum, bool nesterov, T weight_decay,
                        const T* rate, const T* apply);
   template <class T>
+  static void fill_arrays(const std::vector<MutableArray<T>>& arrays, std::type_identity_t<T> value);
+  template <class T>
   static void scale_arrays(const std::vector<MutableArray<T>>& arrays, const T* factor, const T* apply);
   template <class T>
   static void follow(const std::vector<ArrayPair<T>>& arrays, const T* decay, const T* apply);
@@ -80,6 +82,11 @@ void Lists::momentum(const std::vector<MomentumArrays<T>>& arrays, T momentum, b
         array.weight[i] -= learning_rate * (nesterov ? g + momentum * v : v);
       }
     });
+}
+
+template <class T>
+void Lists::fill_arrays(const std::vector<MutableArray<T>>& arrays, std::type_identity_t<T> value) {
+  for (const MutableArray<T>& array : arrays) Pointwise::fill(array.size, value, array.x);
 }
 
 template <class T>

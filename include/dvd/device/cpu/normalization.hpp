@@ -12,6 +12,7 @@
 
 #include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/parallel.hpp"
+#include "dvd/device/cpu/pointwise.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
@@ -22,6 +23,9 @@ struct Normalization {
   template <class T>
   static void scale_shift(Index groups, Index rows, Index channels, const T* x, const T* scale, const T* shift,
                           bool rectify, T* y);
+  template <class T>
+  static void follow_statistics(Index size, T decay, T unbias, const T* mean, const T* variance, T* running_mean,
+                                T* running_variance);
   template <class T>
   static void batch_norm_coefficients(Index frames, Index batch, Index channels, const T* mean, const T* variance,
                                       const T* gain, const T* bias, T epsilon, T* scale, T* shift);
@@ -100,6 +104,16 @@ void Normalization::scale_shift(Index groups, Index rows, Index channels, const 
         store(y + i + c, rectify ? rectified(value) : value);
       });
   });
+}
+
+template <class T>
+void Normalization::follow_statistics(Index size, T decay, T unbias, const T* mean, const T* variance, T* running_mean,
+                                      T* running_variance) {
+  Pointwise::moving_average(size, decay, mean, running_mean);
+  const auto memory = Memory::allocate(static_cast<std::size_t>(size) * sizeof(T));
+  T* const unbiased = static_cast<T*>(memory.get());
+  Pointwise::scale(size, unbias, variance, unbiased);
+  Pointwise::moving_average(size, decay, unbiased, running_variance);
 }
 
 template <class T>

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <concepts>
 #include <cstring>
+#include <vector>
 
+#include "dvd/core/arrays.hpp"
 #include "dvd/core/gru_gates.hpp"
 #include "dvd/device/cpu/eigen_arrays.hpp"
 #include "dvd/device/cpu/parallel.hpp"
@@ -61,6 +63,11 @@ struct Pointwise {
   template <class T>
   static void copy_rows(Index blocks, Index rows, Index width, const T* x, Index x_block, Index x_row, T* y,
                         Index y_block, Index y_row);
+  template <class T>
+  static void copy_rows(const std::vector<RowsToCopy<T>>& list) {
+    for (const RowsToCopy<T>& c : list)
+      copy_rows(c.blocks, c.rows, c.width, c.x, c.x_block, c.x_row, c.y, c.y_block, c.y_row);
+  }
 
   // A convolution reads its input once for all gates of one array, and writes it at any distance of pixels.
   static constexpr bool gru_gates_apart = false;

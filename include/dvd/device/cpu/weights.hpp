@@ -21,6 +21,8 @@ struct Weights {
   static void pack_weight(Index outputs, Index inputs, Index taps, const T* weight,
                           const std::type_identity_t<T>* sigma, T* packed);
   template <class T>
+  static void pack_weights(const std::vector<WeightToPack<T>>& weights);
+  template <class T>
   static void unpack_weight_gradient(Index outputs, Index inputs, Index taps, const T* dpacked, const T* packed,
                                      const std::type_identity_t<T>* sigma, const T* u, const T* v, T* dweight);
   template <class T>
@@ -110,6 +112,11 @@ void Weights::pack_weight(Index outputs, Index inputs, Index taps, const T* weig
         }
     }
   });
+}
+
+template <class T>
+void Weights::pack_weights(const std::vector<WeightToPack<T>>& weights) {
+  for (const WeightToPack<T>& w : weights) pack_weight(w.outputs, w.inputs, w.taps, w.weight, w.sigma, w.packed);
 }
 
 template <class T>

@@ -9,7 +9,9 @@
 
 #include <memory>
 #include <type_traits>
+#include <vector>
 
+#include "dvd/core/arrays.hpp"
 #include "dvd/core/convolution.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
@@ -32,6 +34,9 @@ struct Convolution {
   static Filter<T> filter(const ConvolutionSize& size, const T* weight);
   template <CudaScalar T>
   static Filter<T> backward_filter(const ConvolutionSize& size, const T* weight);
+  static constexpr bool filters_fit_all_sizes = true;
+  template <CudaScalar T>
+  static std::vector<Filter<T>> filters(const std::vector<PackedWeight<T>>& weights);
   template <CudaScalar T>
   static void convolve(const ConvolutionSize& size, const ConvolutionInput<T>& input, const Filter<T>& filter,
                        const float* bias, std::type_identity_t<T>* y, Index y_pixel, bool accumulate);

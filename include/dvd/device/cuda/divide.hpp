@@ -26,7 +26,7 @@ struct Divided {
 /// A divisor, more than 0. Dividends are not negative.
 class FastDivide {
  public:
-  constexpr FastDivide(Index divisor) : divisor_(divisor) {
+  constexpr FastDivide(Index divisor = 1) : divisor_(divisor) {
     // quotient = n (2^32 + multiplier) / 2^(32 + shift), rounded down, with 2^shift >= divisor. A divisor that no small
     // index reaches gives 0.
     if (divisor > largest_small_index || divisor < 1) return;

@@ -1,5 +1,5 @@
 // What launches decide by sizes alone: how sums are cut into pieces, so that the same sum is added in the same order
-// every time, and in how many bits positions are counted.
+// every time, into which tiles arrays are cut that are transposed, and in how many bits positions are counted.
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"
@@ -30,6 +30,22 @@ constexpr bool counts_small(Index rows, Index columns, const Body& body) {
     return std::max({rows, columns, static_cast<Index>(body.largest())}) <= largest_small_index;
   else
     return false;
+}
+
+/// Rows and columns of the square that a block transposes.
+constexpr int transposed_tile = 32;
+
+constexpr Index tiles_of(Index extent) { return (extent + transposed_tile - 1) / transposed_tile; }
+
+/// A square of array number `array`, of so many rows and columns, which may end within it.
+struct TransposedTile {
+  Index array, first_row, first_column, rows, columns;
+};
+
+/// Tile number i of an array.
+constexpr TransposedTile tile_of(Index array, Index i, Index rows, Index columns) {
+  const Index across = tiles_of(columns);
+  return {array, i / across * transposed_tile, i % across * transposed_tile, rows, columns};
 }
 
 }  // namespace dvd::cuda

@@ -14,6 +14,8 @@ struct Normalization {
   template <CudaScalar T>
   static void scale_shift(Index groups, Index rows, Index channels, const T* x, const float* scale, const float* shift,
                           bool rectify, T* y);
+  static void follow_statistics(Index size, float decay, float unbias, const float* mean, const float* variance,
+                                float* running_mean, float* running_variance);
   template <CudaScalar T>
   static void batch_norm_coefficients(Index frames, Index batch, Index channels, const float* mean,
                                       const float* variance, const T* gain, const T* bias, float epsilon, float* scale,

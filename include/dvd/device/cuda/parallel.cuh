@@ -170,14 +170,12 @@ struct CombinePieces {
   }
 };
 
-constexpr int tile = 32, tile_rows = 8;
+constexpr int tile = transposed_tile, tile_rows = 8;
 
 template <class Body>
-__global__ void __launch_bounds__(tile* tile_rows) transpose_kernel(Index rows, Index columns, const Body body) {
+__device__ __forceinline__ void transpose_tile(const TransposedTile& place, const Body& body) {
   __shared__ float values[tile][tile + 1];  // one more: columns then lie in different banks
-  const unsigned column_tiles = static_cast<unsigned>((columns + tile - 1) / tile);  // as all tiles, fewer than 2^31
-  const Index batch = blockIdx.z, first_row = Index{blockIdx.x / column_tiles} * tile,
-              first_column = Index{blockIdx.x % column_tiles} * tile;
+  const auto [batch, first_row, first_column, rows, columns] = place;
   for (int r = static_cast<int>(threadIdx.y); r < tile; r += tile_rows)
     if (first_row + r < rows && first_column + threadIdx.x < columns)
       values[r][threadIdx.x] = body.load(batch, first_row + r, first_column + threadIdx.x);
@@ -185,6 +183,19 @@ __global__ void __launch_bounds__(tile* tile_rows) transpose_kernel(Index rows, 
   for (int c = static_cast<int>(threadIdx.y); c < tile; c += tile_rows)
     if (first_column + c < columns && first_row + threadIdx.x < rows)
       body.store(batch, first_row + threadIdx.x, first_column + c, values[threadIdx.x][c]);
+}
+
+template <class Body>
+__global__ void __launch_bounds__(tile* tile_rows) transpose_kernel(Index rows, Index columns, const Body body) {
+  const unsigned column_tiles = static_cast<unsigned>((columns + tile - 1) / tile);  // as all tiles, fewer than 2^31
+  transpose_tile(
+      {blockIdx.z, Index{blockIdx.x / column_tiles} * tile, Index{blockIdx.x % column_tiles} * tile, rows, columns},
+      body);
+}
+
+template <class Body>
+__global__ void __launch_bounds__(tile* tile_rows) transpose_tiles_kernel(const Body body) {
+  transpose_tile(body.tile(blockIdx.x), body);
 }
 
 inline unsigned blocks_for(Index pieces) {
@@ -265,6 +276,14 @@ void transpose(Index batches, Index rows, Index columns, const Body& body) {
   const Index tiles = ((rows + detail::tile - 1) / detail::tile) * ((columns + detail::tile - 1) / detail::tile);
   const dim3 grid(static_cast<unsigned>(tiles), 1, static_cast<unsigned>(batches));
   launch(detail::transpose_kernel<Body>, grid, dim3(detail::tile, detail::tile_rows), rows, columns, body);
+}
+
+/// The same for arrays of several sizes: tile i, of fewer than 2^31, is where body.tile(i) says.
+template <class Body>
+void transpose_tiles(Index tiles, const Body& body) {
+  if (tiles <= 0) return;
+  launch(detail::transpose_tiles_kernel<Body>, static_cast<unsigned>(tiles), dim3(detail::tile, detail::tile_rows),
+         body);
 }
 
 }  // namespace dvd::cuda

@@ -41,6 +41,8 @@ struct Pointwise {
   template <CudaScalar T>
   static void copy_rows(Index blocks, Index rows, Index width, const T* x, Index x_block, Index x_row, T* y,
                         Index y_block, Index y_row);
+  template <CudaScalar T>
+  static void copy_rows(const std::vector<RowsToCopy<T>>& list);
   // The libraries read and write whole arrays, and add to them.
   static constexpr bool gru_gates_apart = true;
   template <CudaScalar T>
@@ -88,6 +90,7 @@ struct Lists {
                    const float* rates, const float* apply);
   static void momentum(const std::vector<MomentumArrays<float>>& arrays, float momentum, bool nesterov,
                        float weight_decay, const float* rate, const float* apply);
+  static void fill_arrays(const std::vector<MutableArray<float>>& arrays, float value);
   static void scale_arrays(const std::vector<MutableArray<float>>& arrays, const float* factor, const float* apply);
   static void follow(const std::vector<ArrayPair<float>>& arrays, const float* decay, const float* apply);
   static void copy_arrays(const std::vector<ArrayPair<float>>& arrays, const float* unless);

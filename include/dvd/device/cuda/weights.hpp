@@ -18,6 +18,8 @@ struct Weights {
   template <CudaScalar T>
   static void pack_weight(Index outputs, Index inputs, Index taps, const float* weight, const float* sigma, T* packed);
   template <CudaScalar T>
+  static void pack_weights(const std::vector<WeightToPack<T>>& weights);
+  template <CudaScalar T>
   static void unpack_weight_gradient(Index outputs, Index inputs, Index taps, const T* dpacked, const T* packed,
                                      const float* sigma, const float* u, const float* v, float* dweight);
   template <CudaScalar T>

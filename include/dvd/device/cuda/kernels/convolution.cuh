@@ -134,6 +134,25 @@ Filter<T> Convolution::backward_filter(const ConvolutionSize& size, const T* wei
 }
 
 template <CudaScalar T>
+std::vector<Filter<T>> Convolution::filters(const std::vector<PackedWeight<T>>& weights) {
+  static_assert(sizeof(detail::FiltersForLibrary<T>) <= launch_bytes);
+  std::vector<Filter<T>> result;
+  while (result.size() < weights.size()) {
+    detail::FiltersForLibrary<T> table;
+    while (result.size() < weights.size() && table.count < table.capacity) {
+      const PackedWeight<T>& w = weights[result.size()];
+      const Index inputs = detail::padded(w.inputs), outputs = detail::padded(w.outputs);
+      auto memory = detail::scratch<T>(outputs * w.taps * inputs);
+      T* const library_weight = static_cast<T*>(memory.get());
+      table.add({w.packed, w.taps, w.inputs, w.outputs, inputs, library_weight}, outputs);
+      result.push_back({std::move(memory), library_weight});
+    }
+    transpose_tiles(table.tiles, table);
+  }
+  return result;
+}
+
+template <CudaScalar T>
 void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T>& input, const Filter<T>& filter,
                            const float* bias, std::type_identity_t<T>* y, Index y_pixel, bool accumulate) {
   if (size.kernel == 1) {
@@ -214,6 +233,7 @@ void Convolution::convolve_backward_weight(const ConvolutionSize& size, const Co
 #define DVD_INSTANTIATE(T)                                                                                          \
   template Filter<T> Convolution::filter(const ConvolutionSize&, const T*);                                         \
   template Filter<T> Convolution::backward_filter(const ConvolutionSize&, const T*);                                \
+  template std::vector<Filter<T>> Convolution::filters(const std::vector<PackedWeight<T>>&);                        \
   template void Convolution::convolve(const ConvolutionSize&, const ConvolutionInput<T>&, const Filter<T>&,         \
                                       const float*, T*, Index, bool);                                               \
   template void Convolution::convolve_backward_input(const ConvolutionSize&, const ConvolutionInput<T>&, const T*,  \

@@ -7,6 +7,7 @@
 
 #include "dvd/core/convolution.hpp"
 #include "dvd/device/cuda/divide.hpp"
+#include "dvd/device/cuda/kernels/launch_bytes.cuh"
 #include "dvd/device/cuda/parallel.cuh"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -285,6 +286,50 @@ struct FilterForLibrary {
   }
   DVD_DEVICE void store(Index tap, Index input, Index output, float value) const {
     write(weight + (output * taps + tap) * padded_inputs + input, T(value));
+  }
+};
+
+/// FilterForLibrary of weights that one launch works on, cut into tiles, which are counted through all weights; writes
+/// the zeros of padded channels, too.
+template <class T>
+struct FiltersForLibrary {
+  struct Entry {
+    FilterForLibrary<T> filter;
+    Index padded_outputs, first_tile;
+  };
+  static constexpr int capacity = (launch_bytes - 256) / static_cast<int>(sizeof(Entry));
+  static constexpr Index most_taps = 32;  ///< more than any weight has
+
+  int count = 0;
+  Index tiles = 0;
+  Entry entry[std::size_t{capacity}];
+
+  void add(const FilterForLibrary<T>& filter, Index padded_outputs) {
+    entry[count++] = {filter, padded_outputs, tiles};
+    tiles += filter.taps * tiles_of(filter.padded_inputs) * tiles_of(padded_outputs);
+  }
+
+  /// An array is a tap of a weight.
+  DVD_DEVICE TransposedTile tile(Index i) const {
+    int low = 0, high = count;  // the last entry that begins no later
+    while (high - low > 1) {
+      const int middle = (low + high) / 2;
+      if (entry[middle].first_tile <= i)
+        low = middle;
+      else
+        high = middle;
+    }
+    const Entry& found = entry[low];
+    const Index within = i - found.first_tile, rows = found.filter.padded_inputs, columns = found.padded_outputs,
+                tap_tiles = tiles_of(rows) * tiles_of(columns);
+    return tile_of(low * most_taps + within / tap_tiles, within % tap_tiles, rows, columns);
+  }
+  DVD_DEVICE float load(Index array, Index input, Index output) const {
+    const FilterForLibrary<T>& filter = entry[array / most_taps].filter;
+    return input < filter.inputs && output < filter.outputs ? filter.load(array % most_taps, input, output) : 0;
+  }
+  DVD_DEVICE void store(Index array, Index input, Index output, float value) const {
+    entry[array / most_taps].filter.store(array % most_taps, input, output, value);
   }
 };
 

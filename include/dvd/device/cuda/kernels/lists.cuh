@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "dvd/device/cuda/definition.hpp"
+#include "dvd/device/cuda/divide.hpp"
 #include "dvd/device/cuda/kernels/launch_bytes.cuh"
 #include "dvd/device/cuda/parallel.cuh"
 #include "dvd/device/cuda/pointwise.hpp"
@@ -114,6 +115,19 @@ struct ListMomentum {
   }
 };
 
+struct ListFill {
+  ListTable<MutableArray<float>> table;
+  float value;
+
+  struct Step {
+    float value;
+
+    DVD_DEVICE void operator()(const MutableArray<float>& array, Index i) const { write(array.x + i, value); }
+  };
+
+  DVD_DEVICE void operator()(Index thread) const { table.visit(thread, Step{value}); }
+};
+
 struct ListScale {
   ListTable<MutableArray<float>> table;
   const float *factor, *apply;
@@ -163,6 +177,34 @@ struct ListCopy {
     if (unless && *unless != 0) return;
     table.visit(thread, Step{});
   }
+};
+
+/// RowsToCopy, counted through all elements.
+template <class T>
+struct CopiedRows {
+  Index size = 0;
+  FastDivide rows, width;
+  const T* x;
+  Index x_block, x_row;
+  T* y;
+  Index y_block, y_row;
+
+  DVD_DEVICE void copy(Index i) const {
+    const auto [line, column] = width.divide(i);
+    const auto [block, row] = rows.divide(line);
+    write(y + block * y_block + row * y_row + column, read(x + block * x_block + row * x_row + column));
+  }
+};
+
+template <class T>
+struct ListCopyRows {
+  ListTable<CopiedRows<T>> table;
+
+  struct Step {
+    DVD_DEVICE void operator()(const CopiedRows<T>& rows, Index i) const { rows.copy(i); }
+  };
+
+  DVD_DEVICE void operator()(Index thread) const { table.visit(thread, Step{}); }
 };
 
 struct ListSquares {
@@ -235,6 +277,12 @@ DVD_CUDA_DEFINITION void Lists::momentum(const std::vector<MomentumArrays<float>
   });
 }
 
+DVD_CUDA_DEFINITION void Lists::fill_arrays(const std::vector<MutableArray<float>>& arrays, float value) {
+  detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
+    for_each(threads, detail::ListFill{table, value});
+  });
+}
+
 DVD_CUDA_DEFINITION void Lists::scale_arrays(const std::vector<MutableArray<float>>& arrays, const float* factor,
                                              const float* apply) {
   detail::by_tables(arrays, [=](const auto& table, Index threads, bool, bool) {
@@ -254,6 +302,19 @@ DVD_CUDA_DEFINITION void Lists::copy_arrays(const std::vector<ArrayPair<float>>&
     for_each(threads, detail::ListCopy{table, unless});
   });
 }
+
+template <CudaScalar T>
+void Pointwise::copy_rows(const std::vector<RowsToCopy<T>>& list) {
+  std::vector<detail::CopiedRows<T>> arrays;
+  for (const RowsToCopy<T>& c : list)
+    if (c.blocks * c.rows * c.width > 0)
+      arrays.push_back(
+          {c.blocks * c.rows * c.width, c.rows, c.width, c.x, c.x_block, c.x_row, c.y, c.y_block, c.y_row});
+  detail::by_tables(
+      arrays, [](const auto& table, Index threads, bool, bool) { for_each(threads, detail::ListCopyRows<T>{table}); });
+}
+template void Pointwise::copy_rows(const std::vector<RowsToCopy<float>>&);
+template void Pointwise::copy_rows(const std::vector<RowsToCopy<bfloat16>>&);
 
 DVD_CUDA_DEFINITION void Lists::sum_squares(const std::vector<ArrayView<float>>& arrays, float* result) {
   const auto memory = Memory::allocate(sizeof(double));

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "dvd/device/cuda/definition.hpp"
 #include "dvd/device/cuda/reduce_rows.cuh"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -68,6 +69,17 @@ struct ScaleShift {
       if (rectify && value[k] < 0) value[k] = 0;
     }
     store(y + place, value);
+  }
+};
+
+struct FollowStatistics {
+  float decay, unbias;
+  const float *mean, *variance;
+  float *running_mean, *running_variance;
+
+  DVD_DEVICE void operator()(Index i) const {
+    write(running_mean + i, decay * read(running_mean + i) + (1 - decay) * read(mean + i));
+    write(running_variance + i, decay * read(running_variance + i) + (1 - decay) * (unbias * read(variance + i)));
   }
 };
 
@@ -279,6 +291,12 @@ void Normalization::scale_shift(Index groups, Index rows, Index channels, const 
                                 const float* shift, bool rectify, T* y) {
   for_each_row_lanes<T>(groups * rows, channels, channels,
                         detail::ScaleShift<T>{rows, channels, x, scale, shift, rectify, y}, x, scale, shift, y);
+}
+
+DVD_CUDA_DEFINITION void Normalization::follow_statistics(Index size, float decay, float unbias, const float* mean,
+                                                          const float* variance, float* running_mean,
+                                                          float* running_variance) {
+  for_each(size, detail::FollowStatistics{decay, unbias, mean, variance, running_mean, running_variance});
 }
 
 template <CudaScalar T>

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "dvd/device/cuda/kernels/launch_bytes.cuh"
 #include "dvd/device/cuda/normalization.hpp"
 #include "dvd/device/cuda/parallel.cuh"
 
@@ -30,6 +31,42 @@ struct PackWeight {
   DVD_DEVICE void store(Index, Index output, Index column, float value) const {
     const auto [input, tap] = taps.divide(column);
     write(packed + (tap * inputs + input) * outputs + output, T(value));
+  }
+};
+
+/// PackWeight of weights that one launch works on, cut into tiles, which are counted through all weights.
+template <class T>
+struct PackWeights {
+  struct Entry {
+    PackWeight<T> pack;
+    Index first_tile;
+  };
+  static constexpr int capacity = (launch_bytes - 256) / static_cast<int>(sizeof(Entry));
+
+  int count = 0;
+  Index tiles = 0;
+  Entry entry[std::size_t{capacity}];
+
+  void add(const WeightToPack<T>& weight) {
+    entry[count++] = {{weight.outputs, weight.inputs, weight.taps, weight.weight, weight.sigma, weight.packed}, tiles};
+    tiles += tiles_of(weight.outputs) * tiles_of(weight.inputs * weight.taps);
+  }
+
+  DVD_DEVICE TransposedTile tile(Index i) const {
+    int low = 0, high = count;  // the last entry that begins no later
+    while (high - low > 1) {
+      const int middle = (low + high) / 2;
+      if (entry[middle].first_tile <= i)
+        low = middle;
+      else
+        high = middle;
+    }
+    const PackWeight<T>& pack = entry[low].pack;
+    return tile_of(low, i - entry[low].first_tile, pack.outputs, pack.inputs * pack.taps.value());
+  }
+  DVD_DEVICE float load(Index i, Index output, Index column) const { return entry[i].pack.load(0, output, column); }
+  DVD_DEVICE void store(Index i, Index output, Index column, float value) const {
+    entry[i].pack.store(0, output, column, value);
   }
 };
 
@@ -104,6 +141,16 @@ void Weights::pack_weight(Index outputs, Index inputs, Index taps, const float* 
 }
 
 template <CudaScalar T>
+void Weights::pack_weights(const std::vector<WeightToPack<T>>& weights) {
+  static_assert(sizeof(detail::PackWeights<T>) <= launch_bytes);
+  for (std::size_t next = 0; next < weights.size();) {
+    detail::PackWeights<T> table;
+    for (; next < weights.size() && table.count < table.capacity; ++next) table.add(weights[next]);
+    transpose_tiles(table.tiles, table);
+  }
+}
+
+template <CudaScalar T>
 void Weights::unpack_weight_gradient(Index outputs, Index inputs, Index taps, const T* dpacked, const T* packed,
                                      const float* sigma, const float* u, const float* v, float* dweight) {
   std::shared_ptr<void> memory;
@@ -138,6 +185,7 @@ void Weights::random_uniform(Index size, const Random& random, T low, T high, T*
 
 #define DVD_INSTANTIATE(T)                                                                                           \
   template void Weights::pack_weight(Index, Index, Index, const float*, const float*, T*);                           \
+  template void Weights::pack_weights(const std::vector<WeightToPack<T>>&);                                          \
   template void Weights::unpack_weight_gradient(Index, Index, Index, const T*, const T*, const float*, const float*, \
                                                 const float*, float*);                                               \
   template void Weights::transpose(Index, Index, Index, const T*, T*);                                               \

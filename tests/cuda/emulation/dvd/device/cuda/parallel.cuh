@@ -182,17 +182,29 @@ void reduce(Index rows, Index columns, const Body& body) {
                  });
 }
 
+namespace detail {
+
+template <class Body>
+void transpose_tile(const TransposedTile& place, const Body& body) {
+  const auto& [batch, first_row, first_column, rows, columns] = place;
+  for (Index row = first_row; row < std::min(rows, first_row + transposed_tile); ++row)
+    for (Index column = first_column; column < std::min(columns, first_column + transposed_tile); ++column)
+      body.store(batch, row, column, body.load(batch, row, column));
+}
+
+}  // namespace detail
+
 template <class Body>
 void transpose(Index batches, Index rows, Index columns, const Body& body) {
   if (batches <= 0 || rows <= 0 || columns <= 0) return;
-  constexpr Index tile = 32;
-  const Index down = (rows + tile - 1) / tile, across = (columns + tile - 1) / tile;
-  detail::emulate<Body>(batches * down * across, [=](Index i) {
-    const Index batch = i / (down * across), first_row = i / across % down * tile, first_column = i % across * tile;
-    for (Index row = first_row; row < std::min(rows, first_row + tile); ++row)
-      for (Index column = first_column; column < std::min(columns, first_column + tile); ++column)
-        body.store(batch, row, column, body.load(batch, row, column));
-  });
+  const Index tiles = tiles_of(rows) * tiles_of(columns);
+  detail::emulate<Body>(batches * tiles,
+                        [=](Index i) { detail::transpose_tile(tile_of(i / tiles, i % tiles, rows, columns), body); });
+}
+
+template <class Body>
+void transpose_tiles(Index tiles, const Body& body) {
+  detail::emulate<Body>(tiles, [=](Index i) { detail::transpose_tile(body.tile(i), body); });
 }
 
 }  // namespace dvd::cuda

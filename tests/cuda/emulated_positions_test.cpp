@@ -74,7 +74,7 @@ TEST_CASE("passes around a convolution are the same in 32 and in 64 bits") {
       const Index rows = height >> pool, columns = width >> pool;
       CHECK(same_in_both((frames >> pool_frames) * batch * rows * columns, channels,
                          passes::FinishOutput<float>{x.data(), scale.data(), order, height, width, rows, columns,
-                                                     padded, pool, pool_frames, true, y.data(), channels},
+                                                     padded, pool, pool_frames, true, false, y.data(), channels},
                          y));
     }
   }
@@ -91,7 +91,7 @@ TEST_CASE("a pixel behind the 2^31st") {
   REQUIRE(y);
   const passes::PrepareInput<float> prepare{{x}, {images, 1, false}, height, width, 1, 8, 0, y};
   const passes::FinishOutput<float> finish{
-      y, nullptr, {images, 1, false}, height, width, height, width, 8, false, false, false, x, 1};
+      y, nullptr, {images, 1, false}, height, width, height, width, 8, false, false, false, false, x, 1};
   CHECK_FALSE(counts_small(pixels, 8, prepare));
   CHECK_FALSE(counts_small(pixels, 1, finish));
   const Index last = pixels - 1;

@@ -12,6 +12,7 @@ using namespace dvd;
 using dvd::testing::Array;
 using dvd::testing::check_close;
 using dvd::testing::check_convolution;
+using dvd::testing::Precise;
 using dvd::testing::plain::Vector;
 namespace plain = dvd::testing::plain;
 

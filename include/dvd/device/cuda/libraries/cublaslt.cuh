@@ -146,11 +146,11 @@ class Products {
                   .emplace(key, choose(problem, description.get(), b_layout.get(), a_layout.get(), result_layout.get(),
                                        alignment_of(b.data), alignment_of(a.data), alignment_of(result)))
                   .first;
-    const auto workspace = Memory::allocate(product_workspace);
+    const auto workspace = Memory::allocate(known->second.workspace);
     const float alpha = 1, beta = problem.accumulate ? 1 : 0;
     check_cublas(cublasLtMatmul(handle_, description.get(), &alpha, b.data, b_layout.get(), a.data, a_layout.get(),
                                 &beta, result, result_layout.get(), result, result_layout.get(), &known->second.algo,
-                                workspace.get(), product_workspace, stream()),
+                                workspace.get(), known->second.workspace, stream()),
                  "cublasLtMatmul", problem);
   }
 
@@ -164,6 +164,7 @@ class Products {
  private:
   struct Choice {
     cublasLtMatmulAlgo_t algo;
+    std::size_t workspace;
     std::string words;  ///< "a product of ... -> algorithm 66 (...), 0 bytes of workspace"
   };
 
@@ -228,7 +229,7 @@ class Products {
                    "cublasLtMatmulAlgoConfigGetAttribute", problem);
       return value;
     };
-    return {found.algo,
+    return {found.algo, found.workspaceSize,
             concat(words(problem), " on ", device_words(), Memory::tf32_allowed() ? ", TF32 allowed" : "",
                    " -> algorithm ", setting(CUBLASLT_ALGO_CONFIG_ID), " (tile ", setting(CUBLASLT_ALGO_CONFIG_TILE_ID),
                    ", stages ", setting(CUBLASLT_ALGO_CONFIG_STAGES_ID), ", splits ",

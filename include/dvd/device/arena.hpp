@@ -107,7 +107,7 @@ class Arena {
   Recorded end_recording(bool keep = true) {
     const std::lock_guard lock(mutex_);
     recording_ = false;
-    const auto left = static_cast<std::ptrdiff_t>(std::distance(unreturned_.begin(), unreturned_.end()));
+    const std::ptrdiff_t left = std::distance(unreturned_.begin(), unreturned_.end());
     Claim claim = 0;
     if (keep && left == 0) {
       claim = ++last_claim_;

@@ -25,7 +25,7 @@ prepare() {
   command -v ninja >/dev/null && generator=(-G Ninja)
   cmake -S . -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DDVD_NATIVE=OFF -DDVD_WITH_CUDA=ON \
     -DDVD_WITH_VIDEO=OFF -DCMAKE_CUDA_ARCHITECTURES="${ARCHITECTURE:-90}" \
-    -DCMAKE_CXX_FLAGS="-march=${MARCH:-x86-64-v3} -static-libstdc++ -static-libgcc" >"$build.log" ||
+    -DCMAKE_CXX_FLAGS="-march=${MARCH:-x86-64-v3}" >"$build.log" ||
     fail "CMake could not configure $build (see $build.log)"
   mapfile -t tests < <(cmake --build "$build" --target help | sed -nE 's/^(\.\.\. )?(cuda_[a-z0-9_]+_test)(:.*)?$/\2/p' |
     grep -v _emulated_ | sort -u)
@@ -49,7 +49,7 @@ prepare() {
   local test objects
   for test in device_conformance device_lists training; do
     objects=$(find "$build/tests/CMakeFiles/cuda_${test}_objects.dir" -name '*.o')
-    "$(value CMAKE_CXX_COMPILER)" -static-libstdc++ -static-libgcc $objects "$single/pool.o" \
+    "$(value CMAKE_CXX_COMPILER)" $objects "$single/pool.o" \
       "$(find "$build" -name 'libdvd_cuda.a')" $(find "$build" -name 'libdvd_stb_image.a') -ltbb "$(value CUDA_CUDART)" \
       "$(value CUDA_cublasLt_LIBRARY)" "$(value cuDNN_LIBRARY)" -o ".gpu/bin/single_${test}_test" || fail "$test failed"
   done
@@ -57,7 +57,7 @@ prepare() {
   # Where an array of CUDA's own profiler is installed, that too.
   local cupti
   cupti=$(find "$(dirname "$(value CUDA_CUDART)")" -name 'libcupti.so' 2>/dev/null | head -n 1)
-  [ -z "$cupti" ] || "$(value CMAKE_CXX_COMPILER)" -std=c++20 -O2 -fPIC -shared -static-libstdc++ -static-libgcc \
+  [ -z "$cupti" ] || "$(value CMAKE_CXX_COMPILER)" -std=c++20 -O2 -fPIC -shared \
     -isystem "$(dirname "$(value CMAKE_CUDA_COMPILER)")/../include" benchmarks/gpu_pass/cupti_times.cpp "$cupti" \
     -o .gpu/bin/libcupti_times.so || fail "cupti_times.cpp failed"
 
@@ -66,7 +66,8 @@ prepare() {
   # Libraries that the other machine need not have. CUDA's own are its own.
   ldd .gpu/bin/train_ucf101 | awk '/libtbb|libfmt/ {print $3}' | xargs -I FILE cp -L FILE .gpu/bin/
   strip --strip-unneeded .gpu/bin/*
-  echo "needs glibc $(objdump -T .gpu/bin/* 2>/dev/null | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1 | cut -c 7-) or newer"
+  needed() { objdump -T .gpu/bin/* 2>/dev/null | grep -o "$1_[0-9.]*" | sort -Vu | tail -n 1; }
+  echo "needs $(needed GLIBC) and $(needed GLIBCXX), or newer"
   tar -C .gpu -cJf .gpu/bin.tar.xz bin && rm -rf .gpu/bin
   du -h .gpu/bin.tar.xz
 }

@@ -37,12 +37,12 @@ class Races {
 TEST_CASE("the checker: what is ordered, and what is not") {
   EmulatedOrder order;
   const Races races(order);
-  const EmulatedOrder::Agent host = EmulatedOrder::host, first = order.new_stream(), second = order.new_stream();
+  const EmulatedOrder::Actor host = EmulatedOrder::host, first = order.new_stream(), second = order.new_stream();
   std::vector<char> memory(100);
-  const auto touch = [&](EmulatedOrder::Agent agent, int begin, int end, bool writes) {
-    order.begin(agent);
+  const auto touch = [&](EmulatedOrder::Actor actor, int begin, int end, bool writes) {
+    order.begin(actor);
     const std::size_t before = races.found.size();
-    order.touch(agent, memory.data() + begin, static_cast<std::size_t>(end - begin), writes, "something");
+    order.touch(actor, memory.data() + begin, static_cast<std::size_t>(end - begin), writes, "something");
     return races.found.size() - before;
   };
   // What the host has done comes before what it asks for, and a stream does one thing after the other.

@@ -40,7 +40,7 @@ struct cudaDeviceProp {
 constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
 
 struct EmulatedStream {
-  EmulatedOrder::Agent agent = 0;
+  EmulatedOrder::Actor actor = 0;
 };
 struct EmulatedEvent {
   EmulatedOrder::Clock recorded;  ///< what had happened when it was recorded
@@ -97,8 +97,9 @@ struct EmulatedGpu {
   void submit(cudaStream_t stream, const Work& work, const Describe& describe) {
     EmulatedCounting& counting = EmulatedCounting::instance();
     if (counting.on)
-      submit(stream, [described = EmulatedWork(describe()), &counting] { counting.add(described); },
-             std::vector<EmulatedTouch>());
+      submit(
+          stream, [described = EmulatedWork(describe()), &counting] { counting.add(described); },
+          std::vector<EmulatedTouch>());
     if (!counting.dry) submit(stream, work);
   }
 
@@ -116,8 +117,8 @@ struct EmulatedGpu {
 
   /// Work that begins on a stream.
   void begin(cudaStream_t stream, const std::vector<EmulatedTouch>& touches, const char* what) {
-    order.begin(stream->agent);
-    for (const EmulatedTouch& touch : touches) order.touch(stream->agent, touch.begin, touch.bytes, touch.writes, what);
+    order.begin(stream->actor);
+    for (const EmulatedTouch& touch : touches) order.touch(stream->actor, touch.begin, touch.bytes, touch.writes, what);
   }
 
   /// What the host does to memory itself.
@@ -130,7 +131,7 @@ struct EmulatedGpu {
   void wait(const EmulatedOrder::Clock& known) {
     order.wait(EmulatedOrder::host, known);
     for (auto copy = arriving_.begin(); copy != arriving_.end();) {
-      if (!order.comes_before(copy->agent, copy->count, EmulatedOrder::host)) {
+      if (!order.comes_before(copy->actor, copy->count, EmulatedOrder::host)) {
         ++copy;
         continue;
       }
@@ -143,7 +144,7 @@ struct EmulatedGpu {
   void send(cudaStream_t stream, void* to, const void* from, std::size_t bytes) {
     begin(stream, {{from, bytes, false}}, "a copy to the host");
     const auto* const values = static_cast<const std::byte*>(from);
-    arriving_.push_back({to, {values, values + bytes}, stream->agent, order.known(stream->agent).at(stream->agent)});
+    arriving_.push_back({to, {values, values + bytes}, stream->actor, order.known(stream->actor).at(stream->actor)});
     std::memset(to, 0xCD, bytes);
   }
 
@@ -162,7 +163,7 @@ struct EmulatedGpu {
   struct Arriving {
     void* to;
     std::vector<std::byte> values;
-    EmulatedOrder::Agent agent;
+    EmulatedOrder::Actor actor;
     std::uint64_t count;
   };
 
@@ -328,7 +329,7 @@ inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   EmulatedGpu& gpu = EmulatedGpu::instance();
   const std::lock_guard lock(gpu.mutex);
   if (gpu.recorder == stream && stream) return emulated_failure(cudaErrorStreamCaptureUnsupported);
-  if (!emulated_skip("cudaStreamSynchronize")) gpu.wait(gpu.order.known(stream->agent));
+  if (!emulated_skip("cudaStreamSynchronize")) gpu.wait(gpu.order.known(stream->actor));
   return status;
 }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
@@ -343,7 +344,7 @@ inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   EmulatedGpu& gpu = EmulatedGpu::instance();
   const std::lock_guard lock(gpu.mutex);
   if (gpu.recorder == stream && stream) return emulated_failure(cudaErrorStreamCaptureUnsupported);
-  if (!emulated_skip("cudaEventRecord")) event->recorded = gpu.order.known(stream->agent);
+  if (!emulated_skip("cudaEventRecord")) event->recorded = gpu.order.known(stream->actor);
   return cudaSuccess;
 }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
@@ -358,7 +359,7 @@ inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, u
   EmulatedGpu& gpu = EmulatedGpu::instance();
   const std::lock_guard lock(gpu.mutex);
   if (gpu.recorder == stream && stream) return emulated_failure(cudaErrorStreamCaptureUnsupported);
-  if (!emulated_skip("cudaStreamWaitEvent")) gpu.order.wait(stream->agent, event->recorded);
+  if (!emulated_skip("cudaStreamWaitEvent")) gpu.order.wait(stream->actor, event->recorded);
   return cudaSuccess;
 }
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,

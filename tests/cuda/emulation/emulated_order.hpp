@@ -12,16 +12,16 @@
 #include <string>
 #include <vector>
 
-/// Finds races by vector clocks (Mattern 1989): the host and every stream are agents that count what they do, and know
+/// Finds races by vector clocks (Mattern 1989): the host and every stream are actors that count what they do, and know
 /// up to which count of every other one all has happened before. A stream learns what the host knows with every piece
-/// of work, and agents learn from each other where one waits for another; what one does to a place must be known to
+/// of work, and actors learn from each other where one waits for another; what one does to a place must be known to
 /// whoever touches it next, unless both only read. The emulation does all work at once, in the order of calls, so that
 /// a missing wait would show nowhere else.
 class EmulatedOrder {
  public:
-  using Agent = std::size_t;
-  using Clock = std::vector<std::uint64_t>;  ///< by agents; those missing are at 0
-  static constexpr Agent host = 0;
+  using Actor = std::size_t;
+  using Clock = std::vector<std::uint64_t>;  ///< by actors; those missing are at 0
+  static constexpr Actor host = 0;
 
   /// Whom to tell of a race: by default, one line, and the process is at its end.
   std::function<void(const std::string&)> report = [](const std::string& race) {
@@ -29,42 +29,42 @@ class EmulatedOrder {
     std::abort();
   };
 
-  Agent new_stream() {
+  Actor new_stream() {
     clocks_.emplace_back();
     return clocks_.size() - 1;
   }
 
-  /// An agent's next piece of work.
-  void begin(Agent agent) {
-    if (agent != host) wait(agent, clocks_[host]);
-    Clock& clock = clocks_[agent];
-    if (clock.size() <= agent) clock.resize(agent + 1);
-    ++clock[agent];
+  /// An actor's next piece of work.
+  void begin(Actor actor) {
+    if (actor != host) wait(actor, clocks_[host]);
+    Clock& clock = clocks_[actor];
+    if (clock.size() <= actor) clock.resize(actor + 1);
+    ++clock[actor];
   }
 
-  /// All that an agent knows to have happened, its own work included.
-  const Clock& known(Agent agent) const { return clocks_[agent]; }
+  /// All that an actor knows to have happened, its own work included.
+  const Clock& known(Actor actor) const { return clocks_[actor]; }
 
-  /// From now on, the agent's work comes after what is known there.
-  void wait(Agent agent, const Clock& known) {
-    Clock& clock = clocks_[agent];
+  /// From now on, the actor's work comes after what is known there.
+  void wait(Actor actor, const Clock& known) {
+    Clock& clock = clocks_[actor];
     if (clock.size() < known.size()) clock.resize(known.size());
     for (std::size_t i = 0; i < known.size(); ++i) clock[i] = std::max(clock[i], known[i]);
   }
 
-  /// Whether an agent's work up to some count comes before what another does next.
-  bool comes_before(Agent first, std::uint64_t count, Agent second) const {
+  /// Whether an actor's work up to some count comes before what another does next.
+  bool comes_before(Actor first, std::uint64_t count, Actor second) const {
     const Clock& clock = clocks_[second];
     return first < clock.size() && clock[first] >= count;
   }
 
-  /// The work that the agent has begun last reads or writes these bytes.
-  void touch(Agent agent, const void* memory, std::size_t bytes, bool writes, const char* what) {
+  /// The work that the actor has begun last reads or writes these bytes.
+  void touch(Actor actor, const void* memory, std::size_t bytes, bool writes, const char* what) {
     const auto first = reinterpret_cast<std::uintptr_t>(memory), last = first + bytes;
     if (bytes == 0) return;
     split(first);
     split(last);
-    const Access own{agent, clocks_[agent][agent], what};
+    const Access own{actor, clocks_[actor][actor], what};
     std::uintptr_t next = first;
     const auto begin = places_.lower_bound(first);
     auto place = begin;
@@ -78,7 +78,7 @@ class EmulatedOrder {
       next = place->second.end;
       std::vector<Access>& reads = place->second.read;
       const auto same =
-          std::find_if(reads.begin(), reads.end(), [&](const Access& read) { return read.agent == agent; });
+          std::find_if(reads.begin(), reads.end(), [&](const Access& read) { return read.actor == actor; });
       if (same == reads.end())
         reads.push_back(own);
       else
@@ -102,7 +102,7 @@ class EmulatedOrder {
 
  private:
   struct Access {
-    Agent agent = 0;
+    Actor actor = 0;
     std::uint64_t count = 0;  ///< 0: there was none
     const char* what = "";
   };
@@ -112,14 +112,14 @@ class EmulatedOrder {
     std::vector<Access> read{};
   };
 
-  static std::string name(Agent agent) { return agent == host ? "the host" : "stream " + std::to_string(agent); }
+  static std::string name(Actor actor) { return actor == host ? "the host" : "stream " + std::to_string(actor); }
 
   void check(const Access& before, const Access& now, bool writes, std::uintptr_t address) const {
-    if (before.count == 0 || comes_before(before.agent, before.count, now.agent)) return;
+    if (before.count == 0 || comes_before(before.actor, before.count, now.actor)) return;
     std::ostringstream message;
-    message << "a race at 0x" << std::hex << address << ": " << now.what << " on " << name(now.agent)
+    message << "a race at 0x" << std::hex << address << ": " << now.what << " on " << name(now.actor)
             << (writes ? " may write" : " reads") << " there, and nothing makes it wait for " << before.what << " on "
-            << name(before.agent);
+            << name(before.actor);
     report(message.str());
   }
 

@@ -174,10 +174,11 @@ int main(int argc, char** argv) {
   app.add_flag("--recompute", options.step.recompute,
                "compute the generator's stages again rather than keep their activations");
   app.add_option("--peak-tflops", options.peak_tflops,
-                 "what convolutions and products reach; 0: an H100's 800 in bfloat16, 400 in tf32, 60 in float32");
-  app.add_option("--bandwidth", options.bandwidth, "TB/s")->check(CLI::PositiveNumber)->capture_default_str();
+                 "what convolutions and products reach; 0: an H100's 800 in bfloat16, 400 in tf32, 60 in float32")
+      ->check(CLI::Range(0.0, 1e9));
+  app.add_option("--bandwidth", options.bandwidth, "TB/s")->check(CLI::Range(1e-6, 1e9))->capture_default_str();
   app.add_option("--launch-us", options.launch_us, "microseconds from one launch of a graph to the next")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0.0, 1e9))
       ->capture_default_str();
   app.add_flag("--plans,!--no-plans", options.plans, "list cuDNN's plans, where this build has cuDNN");
   app.add_flag("--json", options.json, "one line of JSON");

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 
 #include "dvd/core/instruction_set.hpp"
@@ -108,6 +109,13 @@ bool for_each_jpeg_marker(CodedBytes bytes, Visit&& visit) {
     at += 2 + (std::size_t{bytes[at + 2]} << 8 | bytes[at + 3]);
   }
   return false;
+}
+
+/// Whether a JPEG picture is there to its end, behind which a little may follow.
+inline bool ends_as_jpeg(CodedBytes bytes) {
+  constexpr std::uint8_t end[] = {0xFF, 0xD9};
+  const CodedBytes tail = bytes.last(std::min<std::size_t>(bytes.size(), 256));
+  return std::search(tail.begin(), tail.end(), std::begin(end), std::end(end)) != tail.end();
 }
 
 }  // namespace dvd::inline DVD_INSTRUCTION_SET::detail

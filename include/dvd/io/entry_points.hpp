@@ -27,6 +27,7 @@ enum class PacketKind {
   entry,     ///< one picture from which decoding gives all that is shown after it, whatever was before
   recovery,  ///< one picture at which, by its own word, decoding recovers; plain as far as exact frames are wanted
   hidden,    ///< one picture that others build on and that is not shown
+  header,    ///< no picture
   doubtful,  ///< anything else: a field, several pictures or none, parameters that change, a codec that is not known
 };
 
@@ -67,7 +68,7 @@ class EntryPoints {
       case AV_CODEC_ID_AV1:
         return inspect_av1(bytes);
       case AV_CODEC_ID_THEORA:
-        return (bytes[0] & 0x80) != 0   ? PacketKind::doubtful
+        return (bytes[0] & 0x80) != 0   ? PacketKind::header
                : (bytes[0] & 0x40) == 0 ? PacketKind::entry
                                         : PacketKind::plain;
       case AV_CODEC_ID_MJPEG:
@@ -257,16 +258,18 @@ class EntryPoints {
       huffman = huffman || marker == 0xC4;
     });
     if (!picture || !quantisation) return PacketKind::doubtful;
-    if (huffman_tables_.value_or(huffman) != huffman) return PacketKind::doubtful;
+    const bool ends = ends_as_jpeg(bytes);
+    if (huffman_tables_.value_or(huffman) != huffman || ends_.value_or(ends) != ends) return PacketKind::doubtful;
     huffman_tables_ = huffman;
+    ends_ = ends;
     return PacketKind::entry;
   }
 
   AVCodecID codec_;
-  std::size_t length_bytes_ = 0;  // before each unit of H.264 and HEVC; 0: start codes
-  std::string headers_;           // a hash of those seen so far
-  bool without_headers_ = false;  // an entry has been seen that has none
-  std::optional<bool> huffman_tables_;
+  std::size_t length_bytes_ = 0;               // before each unit of H.264 and HEVC; 0: start codes
+  std::string headers_;                        // a hash of those seen so far
+  bool without_headers_ = false;               // an entry has been seen that has none
+  std::optional<bool> huffman_tables_, ends_;  // whether the pictures of JPEG have them
   std::unique_ptr<AVCodecParserContext, ParserDeleter> parser_;
   LibavCodec parser_context_;
 };

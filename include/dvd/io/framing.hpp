@@ -53,15 +53,19 @@ inline void cut_frame(AVFrame& frame, const Framing& framing, const Orientation&
   const std::int64_t width = shown.transposed ? framing.image_height() : framing.image_width();
   const bool wide = frame.width * height > frame.height * width;
   const std::int64_t side = wide ? frame.width : frame.height;
+  const AVPixFmtDescriptor* const format = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
+  const int shift = !format ? 0 : wide ? format->log2_chroma_w : format->log2_chroma_h;
+  const std::int64_t grid = std::int64_t{1} << shift;  // pixels that share a sample of colour
   // Rounded to the nearest: a * b / c.
   const auto scaled = [](std::int64_t a, std::int64_t b, std::int64_t c) { return (a * b + c / 2) / c; };
-  const std::int64_t kept = wide ? scaled(frame.height, width, height) : scaled(frame.width, height, width);
-  const std::int64_t spare = side - std::clamp<std::int64_t>(kept, 1, side);
+  std::int64_t kept = wide ? scaled(frame.height, width, height) : scaled(frame.width, height, width);
+  kept = std::clamp<std::int64_t>(kept, 1, side);
+  if (kept < side && kept > grid) kept -= kept % grid;
+  const std::int64_t spare = side - kept;
   const bool reversed = wide != shown.transposed ? shown.mirrored : shown.flipped;
   const std::int64_t offset = std::lround(framing.position * static_cast<double>(spare));
   std::int64_t before = reversed ? spare - offset : offset;
-  if (const AVPixFmtDescriptor* const format = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format)))
-    before -= before % (std::int64_t{1} << (wide ? format->log2_chroma_w : format->log2_chroma_h));
+  before -= before % grid;
   (wide ? frame.crop_left : frame.crop_top) = static_cast<std::size_t>(before);
   (wide ? frame.crop_right : frame.crop_bottom) = static_cast<std::size_t>(spare - before);
   if (av_frame_apply_cropping(&frame, AV_FRAME_CROP_UNALIGNED) < 0) throw FileError("its frames cannot be cut");

@@ -14,6 +14,7 @@ extern "C" {
 #include <filesystem>
 #include <new>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,7 +24,9 @@ extern "C" {
 #include "dvd/io/framing.hpp"
 #include "dvd/io/libav.hpp"
 #include "dvd/io/packet_reader.hpp"
+#include "dvd/io/saved_index.hpp"
 #include "dvd/io/video_index.hpp"
+#include "dvd/io/video_info.hpp"
 #include "dvd/io/video_stream.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -48,15 +51,6 @@ class Counter {
 
 }  // namespace detail
 
-/// What a video holds.
-struct VideoInfo {
-  std::int64_t width = 0;   ///< pixels, as shown: turned and mirrored as the file asks for
-  std::int64_t height = 0;  ///< pixels, as shown
-  /// Frames that are shown. Where a file need not be decoded to count them, those that turn out to be damaged count.
-  std::int64_t frames = 0;
-  double frames_per_second = 0;  ///< the mean where the rate varies; 25 where the file does not say
-};
-
 /// A video file's track of pictures, readable at any frame. It keeps an index of the file and opens it anew for every
 /// reading, so that many fit into memory, no file stays open and several threads may read from one object at once.
 /// The same call always gives the same pixels.
@@ -70,6 +64,15 @@ class VideoFile {
   /// ("PATH: what is wrong") where the file is missing, is no regular file, is empty, is in no format that FFmpeg
   /// reads, has no video track, one of absurd dimensions, or no frame that can be decoded.
   explicit VideoFile(std::filesystem::path path) : path_(std::move(path)), index_(detail::VideoIndexer::index(path_)) {}
+
+  /// The same from what `saved_index` gave, without reading the file, which must not have changed since. Throws
+  /// FileError where these bytes are no index.
+  VideoFile(std::filesystem::path path, std::string_view saved_index)
+      : path_(std::move(path)), index_(detail::load_index(saved_index)) {
+    detail::silence_libav();
+  }
+  /// For programs on this machine that use the same libraries.
+  std::string saved_index() const { return detail::save_index(index_); }
 
   const std::filesystem::path& path() const { return path_; }
   VideoInfo info() const { return {index_.width, index_.height, index_.frames, index_.track.frames_per_second}; }

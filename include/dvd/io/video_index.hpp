@@ -110,8 +110,10 @@ class VideoIndexer {
     bool expected = true;
     while (input.read(*packet)) {
       const bool discarded = (packet->flags & AV_PKT_FLAG_DISCARD) != 0;
-      const PacketKind kind = expected ? points.inspect(*packet) : PacketKind::doubtful;
-      expected = expected && kind != PacketKind::doubtful && (packet->flags & AV_PKT_FLAG_CORRUPT) == 0;
+      const PacketKind kind = points.inspect(*packet);
+      expected = expected && kind != PacketKind::doubtful && kind != PacketKind::header &&
+                 (packet->flags & AV_PKT_FLAG_CORRUPT) == 0;
+      is_header_.push_back(kind == PacketKind::header);
       index_.packets.push_back({-1, kind == PacketKind::entry});
       marked_.push_back((packet->flags & AV_PKT_FLAG_KEY) != 0);
       stamps_.push_back({packet->pts, packet->dts, discarded || kind == PacketKind::hidden});
@@ -312,13 +314,15 @@ class VideoIndexer {
       while (const AVFrame* const frame = decoder.receive(failed))
         if (!visit(*frame)) return number;
       if (!more) return number;
-      if (failed) failures_.push_back(number);
+      const bool listed = number < static_cast<std::int64_t>(is_header_.size());
+      if (failed && !(listed && is_header_[static_cast<std::size_t>(number)])) failures_.push_back(number);
     }
   }
 
   std::filesystem::path path_;
   VideoIndex index_;
   std::vector<Stamps> stamps_;
+  std::vector<bool> is_header_;         // packets without a picture
   std::vector<bool> marked_;            // packets that the file says are key frames
   std::vector<std::int64_t> failures_;  // packets that could not be decoded
 };

@@ -21,6 +21,7 @@ extern "C" {
 
 #include "dvd/core/error.hpp"
 #include "dvd/core/is_finite.hpp"
+#include "dvd/io/bitstream.hpp"
 #include "dvd/io/libav.hpp"
 #include "dvd/io/orientation.hpp"
 
@@ -56,7 +57,8 @@ class VideoInput {
     AVFormatContext* input = nullptr;
     AVDictionary* options = nullptr;
     av_dict_set(&options, "protocol_whitelist", "file", 0);
-    av_dict_set(&options, "scan_all_pmts", "1", 0);  // as the ffmpeg program does; MPEG-TS alone knows it
+    av_dict_set(&options, "pattern_type", "none", 0);  // nor one of a picture for a pattern
+    av_dict_set(&options, "scan_all_pmts", "1", 0);    // as the ffmpeg program does; MPEG-TS alone knows it
     const int status = avformat_open_input(&input, ("file:" + path.string()).c_str(), nullptr, &options);
     av_dict_free(&options);
     if (status < 0) fail(concat("cannot be read as a video (", libav_error_text(status), ")"));
@@ -194,6 +196,7 @@ class FrameDecoder {
   /// decoder refuses it.
   bool send(AVPacket& packet, std::int64_t number) {
     if (packet.size == 0) return true;  // which a decoder would take for the end
+    if (is_cut_picture(packet)) return false;
     packet.pts = number;
     packet.dts = AV_NOPTS_VALUE;
     return avcodec_send_packet(decoder_.get(), &packet) >= 0;
@@ -214,6 +217,15 @@ class FrameDecoder {
   }
 
  private:
+  // A picture of JPEG that is not there to its end, where others of the file are: its decoder would fill it up with
+  // what was in memory.
+  bool is_cut_picture(const AVPacket& packet) {
+    if (decoder_->codec_id != AV_CODEC_ID_MJPEG) return false;
+    const bool ends = ends_as_jpeg({packet.data, static_cast<std::size_t>(packet.size)});
+    pictures_end_ = pictures_end_ || ends;
+    return pictures_end_ && !ends;
+  }
+
   // What a damaged packet leaves out of a frame would be whatever was in memory: another picture every time.
   static int cleared_buffer(AVCodecContext* decoder, AVFrame* frame, int flags) {
     const int status = avcodec_default_get_buffer2(decoder, frame, flags);
@@ -224,6 +236,7 @@ class FrameDecoder {
 
   LibavCodec decoder_;
   LibavFrame frame_;
+  bool pictures_end_ = false;  // of JPEG
 };
 
 /// How a frame is to be shown: its own display matrix, which may stand in the video stream itself, goes before the

@@ -62,7 +62,7 @@ class PacketReader {
     if (time == AV_NOPTS_VALUE) return false;
     for (const double seconds_before : {0.0, 1.0, 5.0, 25.0}) {
       const double units = seconds_before / std::max(av_q2d(index_.track.time_base), 1e-9);
-      if (!input_->seek(time - static_cast<std::int64_t>(units))) return false;
+      if (!input_->seek(time - static_cast<std::int64_t>(units), *packet_)) return false;
       if (find_place()) return true;
     }
     return false;
@@ -95,7 +95,6 @@ class PacketReader {
   }
 
   const PacketPlace& place(std::int64_t number) const { return index_.places[static_cast<std::size_t>(number)]; }
-  static PacketPlace place_of(const AVPacket& packet) { return {packet.pos, packet.pts, packet.size}; }
 
   const std::filesystem::path& path_;
   const VideoIndex& index_;

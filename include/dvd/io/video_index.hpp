@@ -37,11 +37,15 @@ struct IndexedPacket {
 /// By which a packet is known again behind a seek.
 struct PacketPlace {
   std::int64_t position;  ///< in the file, bytes
-  std::int64_t time;      ///< of presentation
+  std::int64_t time;      ///< of presentation, or where that is not known of decoding
   std::int32_t size;
 
   friend bool operator==(const PacketPlace&, const PacketPlace&) = default;
 };
+
+inline PacketPlace place_of(const AVPacket& packet) {
+  return {packet.pos, packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts, packet.size};
+}
 
 /// Frames are numbered in the order in which they are shown. Most files are indexed packet by packet, without decoding
 /// them: their own pictures say where decoding can begin. Those of which that cannot be trusted are decoded once, from
@@ -117,7 +121,7 @@ class VideoIndexer {
       index_.packets.push_back({-1, kind == PacketKind::entry});
       marked_.push_back((packet->flags & AV_PKT_FLAG_KEY) != 0);
       stamps_.push_back({packet->pts, packet->dts, discarded || kind == PacketKind::hidden});
-      index_.places.push_back({packet->pos, packet->pts, packet->size});
+      index_.places.push_back(place_of(*packet));
     }
     return expected && !index_.packets.empty();
   }

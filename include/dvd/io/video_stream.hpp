@@ -103,8 +103,11 @@ class VideoInput {
   }
 
   /// To a packet at or before this time stamp, as far as the container's index is right. False where it has none.
-  bool seek(std::int64_t time_stamp) {
-    return av_seek_frame(input_.get(), stream_, time_stamp, AVSEEK_FLAG_BACKWARD) >= 0;
+  /// `packet` serves on the way.
+  bool seek(std::int64_t time_stamp, AVPacket& packet) {
+    // Some formats learn of their tracks from the packets alone.
+    if (!has_track() && !read(packet)) return false;
+    return has_track() && av_seek_frame(input_.get(), stream_, time_stamp, AVSEEK_FLAG_BACKWARD) >= 0;
   }
 
   [[noreturn]] void fail(const std::string& what) const { fail_file(path_, what); }
@@ -118,6 +121,8 @@ class VideoInput {
     if (!std::filesystem::is_regular_file(status)) fail("is not a regular file");
     if (std::filesystem::file_size(path_, error) == 0) fail("is empty");
   }
+
+  bool has_track() const { return stream_ >= 0 && static_cast<unsigned>(stream_) < input_->nb_streams; }
 
   // Other tracks need not be read.
   void choose(int stream) {

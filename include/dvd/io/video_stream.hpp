@@ -21,9 +21,9 @@ extern "C" {
 
 #include "dvd/core/error.hpp"
 #include "dvd/core/is_finite.hpp"
-#include "dvd/io/bitstream.hpp"
 #include "dvd/io/libav.hpp"
 #include "dvd/io/orientation.hpp"
+#include "dvd/io/unwritten_parts.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::detail {
 
@@ -201,7 +201,6 @@ class FrameDecoder {
   /// decoder refuses it.
   bool send(AVPacket& packet, std::int64_t number) {
     if (packet.size == 0) return true;  // which a decoder would take for the end
-    if (is_cut_picture(packet)) return false;
     packet.pts = number;
     packet.dts = AV_NOPTS_VALUE;
     return avcodec_send_packet(decoder_.get(), &packet) >= 0;
@@ -209,12 +208,12 @@ class FrameDecoder {
   void send_end() { avcodec_send_packet(decoder_.get(), nullptr); }
 
   /// The next frame that is ready, valid until the next call; null where there is none yet. `failed` becomes true where
-  /// decoding fails on the way.
+  /// decoding fails on the way, or gives a part of a frame alone.
   const AVFrame* receive(bool& failed) {
     // A decoder may report a failure and still have frames; one that only ever fails is not asked for ever.
     for (int attempt = 0; attempt < 64; ++attempt) {
       const int status = avcodec_receive_frame(decoder_.get(), frame_.get());
-      if (status >= 0) return frame_.get();
+      if (status >= 0 && !has_unwritten_parts(*frame_)) return frame_.get();
       if (status == AVERROR(EAGAIN) || status == AVERROR_EOF) return nullptr;
       failed = true;
     }
@@ -222,26 +221,14 @@ class FrameDecoder {
   }
 
  private:
-  // A picture of JPEG that is not there to its end, where others of the file are: its decoder would fill it up with
-  // what was in memory.
-  bool is_cut_picture(const AVPacket& packet) {
-    if (decoder_->codec_id != AV_CODEC_ID_MJPEG) return false;
-    const bool ends = ends_as_jpeg({packet.data, static_cast<std::size_t>(packet.size)});
-    pictures_end_ = pictures_end_ || ends;
-    return pictures_end_ && !ends;
-  }
-
-  // What a damaged packet leaves out of a frame would be whatever was in memory: another picture every time.
   static int cleared_buffer(AVCodecContext* decoder, AVFrame* frame, int flags) {
     const int status = avcodec_default_get_buffer2(decoder, frame, flags);
-    for (const AVBufferRef* const buffer : frame->buf)
-      if (status >= 0 && buffer) std::memset(buffer->data, 0, buffer->size);
+    if (status >= 0) clear_memory(*frame, writes_whole_frames(decoder->codec_id));
     return status;
   }
 
   LibavCodec decoder_;
   LibavFrame frame_;
-  bool pictures_end_ = false;  // of JPEG
 };
 
 /// How a frame is to be shown: its own display matrix, which may stand in the video stream itself, goes before the

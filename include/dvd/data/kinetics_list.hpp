@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -142,17 +143,17 @@ class KineticsFiles {
   }
 
   std::optional<std::size_t> find(std::string_view name, std::string_view label) const {
-    std::optional<std::size_t> best;
-    bool best_fits = false;
-    for (auto [i, end] = files_.equal_range(name); i != end; ++i) {
-      const std::string folders = with_blanks("/" + scan_.videos[i->second].name);
-      const bool fits = folders.find("/" + with_blanks(label) + "/") != std::string::npos;
-      if (!best || std::pair(!fits, i->second) < std::pair(!best_fits, *best)) {
-        best = i->second;
-        best_fits = fits;
-      }
+    const auto [begin, end] = files_.equal_range(name);
+    if (begin == end) return std::nullopt;
+    if (std::next(begin) == end) return begin->second;
+    const std::string folder = "/" + with_blanks(label) + "/";
+    // Of those in a folder named as the label, or else of all, the first by name.
+    std::pair<bool, std::size_t> best(true, begin->second);
+    for (auto i = begin; i != end; ++i) {
+      const bool lies_elsewhere = with_blanks("/" + scan_.videos[i->second].name).find(folder) == std::string::npos;
+      best = std::min(best, {lies_elsewhere, i->second});
     }
-    return best;
+    return best.second;
   }
 
   const FolderScan& scan_;

@@ -52,12 +52,8 @@ class ListedNames {
   // Names may also be whole paths, and lead to the folder from any of `bases`.
   ListedNames(const FolderScan& scan, const std::filesystem::path& folder,
               const std::vector<std::filesystem::path>& bases) {
-    for (std::size_t i = 0; i < scan.videos.size(); ++i) {
-      names_.emplace(scan.videos[i].name, i);
-      // Two of one name but for their extensions can only be told apart with these.
-      const auto [stem, added] = stems_.emplace(stem_of(scan.videos[i].name), i);
-      if (!added) stem->second = ambiguous;
-    }
+    names_.reserve(scan.videos.size());
+    for (std::size_t i = 0; i < scan.videos.size(); ++i) names_.emplace(scan.videos[i].name, i);
     std::error_code error;
     for (const std::filesystem::path& whole :
          {std::filesystem::absolute(folder, error), std::filesystem::canonical(folder, error)}) {
@@ -70,16 +66,18 @@ class ListedNames {
 
   // The video that a line names: with or without one or two numbers behind its name (a class; frames and a class),
   // without its extension, in quotes, with backslashes.
-  std::optional<ListedName> find(std::string_view line) const {
+  std::optional<ListedName> find(std::string_view line) {
     const std::string_view all = trimmed(line), front = without_number(all), name = without_number(front);
     const std::array<std::string_view, 4> readings = {line, all, front, name};
     const auto number = [&](std::string_view reading) {
       const std::size_t blank = reading.size() < all.size() ? all.find_last_of(separators) : std::string_view::npos;
       return blank == std::string_view::npos ? std::string_view() : all.substr(blank + 1);
     };
-    for (const std::string_view reading : readings)
-      if (const auto found = names_.find(reading); found != names_.end())
-        return ListedName{found->second, number(reading)};
+    for (std::size_t i = 0; i < readings.size(); ++i)
+      if (i == 0 || readings[i].size() != readings[i - 1].size())
+        if (const auto found = names_.find(readings[i]); found != names_.end())
+          return ListedName{found->second, number(readings[i])};
+    if (stems_.empty()) find_stems();
     for (const bool exactly : {true, false})
       for (const bool backslashes : {false, true})
         for (const std::string_view reading : readings)
@@ -92,6 +90,14 @@ class ListedNames {
   using Names = std::unordered_map<std::string_view, std::size_t>;
   static constexpr std::size_t ambiguous = static_cast<std::size_t>(-1);
   static constexpr std::string_view separators = " \t,;";
+
+  // Two of one name but for their extensions can only be told apart with these.
+  void find_stems() {
+    for (const auto& [name, video] : names_) {
+      const auto [stem, added] = stems_.emplace(stem_of(name), video);
+      if (!added) stem->second = ambiguous;
+    }
+  }
 
   void add_prefix(const std::filesystem::path& path) {
     std::string prefix = path.generic_string();

@@ -198,8 +198,8 @@ class VideoFinder {
   // Those that a list names, a line each.
   void take_lines(std::string_view text) {
     const std::filesystem::path around = whole_path(places_.videos).parent_path();
-    const ListedNames names(scan_, places_.videos,
-                            {around, places_.root, std::filesystem::path("."), whole_path(split_.list).parent_path()});
+    ListedNames names(scan_, places_.videos,
+                      {around, places_.root, std::filesystem::path("."), whole_path(split_.list).parent_path()});
     const std::string split = split_.list.filename().string();
     std::vector<bool> taken(scan_.videos.size());
     std::map<std::string_view, std::int64_t> label_of_number;

@@ -57,8 +57,8 @@ inline std::vector<std::string> read_class_list(const std::filesystem::path& pat
     const std::string_view number = line.substr(begin, blank - begin);
     const std::size_t name = blank == std::string_view::npos ? blank : line.find_first_not_of(" \t,", blank);
     if (!is_number(number) || number.size() > 9 || name == std::string_view::npos)
-      throw FileError(
-          concat(path.string(), ": line \"", trimmed(line), "\" should be a number and a class, as in \"1 Archery\""));
+      throw FileError(concat(path.string(), ": line \"", beginning_of(trimmed(line)),
+                             "\" should be a number and a class, as in \"1 Archery\""));
     if (!classes.emplace(std::stoll(std::string(number)), line.substr(name)).second)
       throw FileError(concat(path.string(), ": two classes have the number ", number, "; expected one a line"));
   }
@@ -91,9 +91,9 @@ inline void order_by_list(std::vector<std::string>& classes, const std::filesyst
     remarks.push_back(concat(list.string(), ": names ", listed.size(), " classes, of which ", there,
                              there == 1 ? " has" : " have", " videos here: the others are left out"));
   if (!unnamed.empty())
-    remarks.push_back(concat(list.string(), ": does not name ",
-                             counted(static_cast<std::int64_t>(unnamed.size()), "class folder"), " (",
-                             first_few(unnamed), "): they are the last classes"));
+    remarks.push_back(in_one_line(concat(list.string(), ": does not name ",
+                                         counted(static_cast<std::int64_t>(unnamed.size()), "class folder"), " (",
+                                         first_few(unnamed), "): they are the last classes")));
 }
 
 // The classes among videos whose names, from the classes' folders on, are `names`, one for each of the scan and empty

@@ -136,8 +136,8 @@ class FolderScanner {
   void make_remarks() {
     const auto remark = [&](const Tally& tally, std::string_view thing, std::string_view what) {
       if (tally.count > 0)
-        result_.remarks.push_back(concat(folder_.string(), ": ", counted(tally.count, thing), " ", what,
-                                         tally.count == 1 ? " (" : " (the first: ", tally.first, ")"));
+        result_.remarks.push_back(in_one_line(concat(folder_.string(), ": ", counted(tally.count, thing), " ", what,
+                                                     tally.count == 1 ? " (" : " (the first: ", tally.first, ")")));
     };
     remark(unreadable_, "folder", "cannot be read, and left out");
     remark(broken_links_, "link", "to what is not there, left out");

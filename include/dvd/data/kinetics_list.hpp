@@ -72,10 +72,10 @@ inline KineticsList read_kinetics(const std::filesystem::path& path, std::string
              start = column({"time_start", "start_time", "start"}), end = column({"time_end", "end_time", "end"}),
              split = column({"split", "subset"});
   if (!id)
-    throw FileError(concat(path.string(), ": its first line names the columns ",
-                           header.empty() ? "(none)" : first_few(header),
-                           "; expected Kinetics' label, youtube_id, time_start, time_end and split, in any order, "
-                           "youtube_id among them (a list of files is a text with a path a line, not a .csv)"));
+    throw FileError(in_one_line(
+        concat(path.string(), ": its first line names the columns ", header.empty() ? "(none)" : first_few(header),
+               "; expected Kinetics' label, youtube_id, time_start, time_end and split, in any order, "
+               "youtube_id among them (a list of files is a text with a path a line, not a .csv)")));
   KineticsList list{{}, label.has_value(), split.has_value(), {}};
   while (reader.next(row)) {
     const auto value = [&](std::optional<std::size_t> i) { return i && *i < row.size() ? row[*i] : std::string(); };

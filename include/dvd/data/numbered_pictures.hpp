@@ -4,10 +4,8 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <algorithm>
-#include <compare>
 #include <cstddef>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -84,9 +82,8 @@ inline NumberedPictures numbered_pictures(const std::vector<std::string>& names)
     const std::size_t as = formats.at(extension_of(a)), bs = formats.at(extension_of(b));
     return as != bs ? as > bs : a < b;
   });
-  const auto again = std::ranges::unique(
-      chosen.names, [](const std::string& a, const std::string& b) { return stem_of(a) == stem_of(b); });
-  chosen.names.erase(again.begin(), again.end());
+  const auto same = [](const std::string& a, const std::string& b) { return stem_of(a) == stem_of(b); };
+  chosen.names.erase(std::unique(chosen.names.begin(), chosen.names.end(), same), chosen.names.end());
   chosen.left_out = numbered - chosen.names.size();
   return chosen;
 }

@@ -38,10 +38,20 @@ inline std::string lower_case(std::string_view text) {
   return lower;
 }
 
+// For messages: names and lines of other people's may have line ends, or what moves a terminal's cursor.
+inline std::string in_one_line(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 32 || c == 127) c = ' ';
+  return text;
+}
+
+// Nobody reads more of a line in a message.
+inline std::string_view beginning_of(std::string_view text) { return text.substr(0, 300); }
+
 // "a, b, c and 4 more".
 inline std::string first_few(const std::vector<std::string>& names, std::size_t few = 5) {
   std::string text;
-  for (std::size_t i = 0; i < names.size() && i < few; ++i) text += (i > 0 ? ", " : "") + names[i];
+  for (std::size_t i = 0; i < names.size() && i < few; ++i) (text += i > 0 ? ", " : "") += beginning_of(names[i]);
   return names.size() > few ? concat(text, " and ", names.size() - few, " more") : text;
 }
 
@@ -55,7 +65,7 @@ struct Tally {
   std::int64_t count = 0;
   std::string first = {};
   void add(std::string_view where) {
-    if (count++ == 0) first = where;
+    if (count++ == 0) first = beginning_of(where);
   }
 };
 
@@ -65,7 +75,8 @@ inline std::string read_text(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text;
   if (file) {
-    for (std::array<char, 1 << 16> part; file.read(part.data(), part.size()), file.gcount() > 0;) {
+    std::array<char, 1 << 16> part;
+    while (file.read(part.data(), part.size()).gcount() > 0) {
       text.append(part.data(), static_cast<std::size_t>(file.gcount()));
       if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
         throw FileError(concat(path.string(), ": is text in UTF-16; expected UTF-8: save it as that"));

@@ -87,11 +87,11 @@ class VideoFinder {
 
  private:
   [[noreturn]] static void fail(const std::filesystem::path& path, const std::string& what) {
-    throw FileError(concat(path.string(), ": ", what));
+    throw FileError(in_one_line(concat(path.string(), ": ", what)));
   }
 
   void remark(const std::filesystem::path& path, const std::string& what) {
-    listing_.remarks.push_back(concat(path.string(), ": ", what));
+    listing_.remarks.push_back(in_one_line(concat(path.string(), ": ", what)));
   }
 
   [[noreturn]] void fail_without_videos() const {
@@ -244,9 +244,7 @@ class VideoFinder {
                                  ", the first: ", disagreeing.first, "); classes are the folders"));
   }
 
-  void count_unlisted(const std::vector<bool>& taken) {
-    listing_.unlisted = static_cast<std::int64_t>(std::ranges::count(taken, false));
-  }
+  void count_unlisted(const std::vector<bool>& taken) { listing_.unlisted = std::ranges::count(taken, false); }
 
   void remark_on_missing(std::int64_t named, const Tally& missing) {
     if (missing.count > 0)

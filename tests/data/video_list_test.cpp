@@ -493,6 +493,18 @@ TEST_CASE("Kinetics: a table over files alone, and over folders of splits") {
   CHECK(listing.class_names == Names{"zumba"});
 }
 
+TEST_CASE("Kinetics: with a table for each split, classes have the same numbers in all") {
+  const Files files;
+  files.make("aaa_000010_000020.mp4|bbb_000010_000020.mp4|ccc.mp4|k_test.csv");
+  files.write("k_train.csv", "label,youtube_id,time_start,time_end\nzumba,aaa,10,20\nbowling,none,1,11\n");
+  files.write("k_val.csv", "label,youtube_id,time_start,time_end\narchery,bbb,10,20\n");
+  files.write("other_val.csv", "label,youtube_id,time_start,time_end\nrunning,ccc,10,20\n");
+  for (const char* list : {"k_train.csv", "k_val.csv"})
+    CHECK(files.find(list).class_names == Names{"archery", "zumba"});
+  CHECK(files.find("k_train.csv").videos.at(0).label == 1);
+  CHECK(files.find("other_val.csv").class_names == Names{"running"});
+}
+
 TEST_CASE("Kinetics: tables that do not fit") {
   const Files files;
   files.make("aaa_000010_000020.mp4");

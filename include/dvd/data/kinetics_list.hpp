@@ -21,6 +21,7 @@
 
 #include "dvd/core/error.hpp"
 #include "dvd/data/csv_reader.hpp"
+#include "dvd/data/file_names.hpp"
 #include "dvd/data/folder_scan.hpp"
 #include "dvd/data/text_lines.hpp"
 
@@ -159,6 +160,38 @@ class KineticsFiles {
   const FolderScan& scan_;
   std::unordered_multimap<std::string_view, std::size_t> files_;
 };
+
+// "kinetics_*.csv" of "kinetics_train.csv"; empty where the name has no word for a split.
+inline std::string without_split_word(std::string_view name) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  for (std::size_t begin = 0; begin < name.size();) {
+    std::size_t end = begin;
+    while (end < name.size() && is_letter(name[end])) ++end;
+    if (end > begin && is_split_name(name.substr(begin, end - begin)))
+      return concat(name.substr(0, begin), "*", name.substr(end));
+    begin = std::max(end, begin + 1);
+  }
+  return "";
+}
+
+// The tables of the other splits of a data set that has one for each, beside a table: train.csv, validate.csv. What is
+// no table of that kind is left out.
+inline std::vector<KineticsList> lists_of_other_splits(const std::filesystem::path& path) {
+  std::vector<KineticsList> lists;
+  const std::string pattern = without_split_word(path.filename().string());
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  std::error_code error;
+  if (pattern.empty()) return lists;
+  for (std::filesystem::directory_iterator i(folder, error), end; !error && i != end; i.increment(error)) {
+    const std::string name = i->path().filename().string();
+    if (name == path.filename().string() || without_split_word(name) != pattern) continue;
+    try {
+      lists.push_back(read_kinetics(i->path(), read_text(i->path())));
+    } catch (const FileError&) {
+    }
+  }
+  return lists;
+}
 
 // "validate" of "val", "valid" and "validation", which all say the same; else the name in lower case.
 inline std::string split_word(std::string_view name) {

@@ -336,7 +336,7 @@ class VideoFinder {
   }
 
   // The number of each label: that of the folder named as it, where folders are named as labels; else labels are the
-  // classes, those of which any file is there, whatever their split, in order of their names.
+  // classes, those of which any file is there, whatever its split, in order of their names.
   std::unordered_map<std::string, std::int64_t> find_labels(const KineticsList& list, const KineticsFiles& files) {
     std::unordered_map<std::string, std::int64_t> labels;
     if (!list.has_labels) return labels;
@@ -353,8 +353,12 @@ class VideoFinder {
     }
     if (any) return labels;
     std::set<std::string> classes;
-    for (const KineticsRow& row : list.rows)
-      if (!classes.contains(row.label) && files.find(row)) classes.insert(row.label);
+    const auto add_classes = [&](const std::vector<KineticsRow>& rows) {
+      for (const KineticsRow& row : rows)
+        if (!row.label.empty() && !classes.contains(row.label) && files.find(row)) classes.insert(row.label);
+    };
+    add_classes(list.rows);
+    for (const KineticsList& other : lists_of_other_splits(split_.list)) add_classes(other.rows);
     listing_.class_names.assign(classes.begin(), classes.end());
     std::int64_t number = 0;
     for (const std::string& name : classes) labels[name] = number++;
@@ -389,7 +393,8 @@ class VideoFinder {
 ///   far as there are any, `label`, `time_start`, `time_end` and `split`. Files are named ID_000010_000020, ID_10_20 or
 ///   ID (untrimmed: the video is a part of the file), with any extension. "kinetics.csv#validate" takes one of the
 ///   splits that the table holds. Where no class folder is named as a label, blanks or '_' between words, the classes
-///   are the labels of which any file is there, in order of their names; or
+///   are the labels of which any file is there, in order of their names, be it by the table of another split beside
+///   this one (train.csv, validate.csv); or
 /// - a folder directly in `root`, such as train beside test, that holds class folders. The classes are those of all
 ///   these folders.
 ///

@@ -461,7 +461,7 @@ TEST_CASE("Kinetics: a table over class folders") {
   REQUIRE(all.remarks.size() == 3);
   CHECK(has(all.remarks[0], "k.csv: 2 of the 8 videos that it names are not in "));
   CHECK(has(all.remarks[1], "gives 1 video another label than their folders"));
-  CHECK(has(all.remarks[2], "has several splits (train 6, validate 3), all of which are taken; k.csv#validate would"));
+  CHECK(has(all.remarks[2], "has several splits (train 6, validate 3), all of which are taken; k.csv#train would"));
 
   const VideoListing some = files.find("k.csv#val");
   CHECK(names_of(some) == Names{"arm_wrestling/bbb_12_345__000000_000010.webm", "other/eeeeeeeeeee_000001_000011.mp4"});

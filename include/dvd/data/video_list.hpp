@@ -319,7 +319,7 @@ class VideoFinder {
       std::vector<std::string> parts;
       for (const auto& [name, count] : splits) parts.push_back(concat(name.empty() ? "none" : name, " ", count));
       remark(split_.list, concat("has several splits (", first_few(parts), "), all of which are taken; ", file, "#",
-                                 splits.rbegin()->first, " would take one"));
+                                 splits.contains("train") ? "train" : splits.rbegin()->first, " would take one"));
     }
   }
 

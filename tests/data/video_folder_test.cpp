@@ -296,7 +296,7 @@ TEST_CASE("draws depend on Random alone: not on threads, order or earlier draws"
     CHECK(drawn[i].clip.pixels == expected[i].clip.pixels);
     different.insert(drawn[i].clip.pixels);
   }
-  CHECK(different.size() > 30);
+  CHECK(different.size() > 25);  // crops lie at even columns, where two share a sample of colour
 }
 
 TEST_CASE("windows start anywhere they fit, at the stride") {
@@ -351,11 +351,79 @@ TEST_CASE("a video that breaks later is named once and others are drawn; with no
   });
   CHECK(videos.skipped() == 2);
   CHECK(warnings.lines.size() == 2);
-  CHECK(warnings.about("a/a.avi: no such file; skipped") == 1);
+  CHECK(warnings.about("a/a.avi: no such file; another clip is drawn in its place") == 1);
   CHECK(warnings.about("a/b.avi") == 1);
   std::filesystem::remove(folder / "b/c.avi");
   CHECK_THROWS_AS(videos.draw(Random(4)), dvd::FileError);
   CHECK(videos.skipped() == 3);
+}
+
+TEST_CASE("a stretch that cannot be decoded costs no more than its clips") {
+  const TemporaryFolder folder;
+  encode_clip(folder / "a/numbers.avi", numbered_clip(40), "-c:v mjpeg -q:v 2 -pix_fmt yuvj420p");
+  std::string avi = read_bytes(folder / "a/numbers.avi");
+  std::size_t at = avi.find("movi");
+  for (int number = 0; (at = avi.find("00dc", at)) < avi.find("idx1"); ++number) {
+    const auto byte = [&](std::size_t i) { return std::size_t{static_cast<unsigned char>(avi[at + 4 + i])}; };
+    const std::size_t size = byte(0) | byte(1) << 8 | byte(2) << 16;
+    if (number >= 20 && number < 36) std::fill_n(avi.begin() + static_cast<std::ptrdiff_t>(at) + 8, size, '\0');
+    at += 8 + size;
+  }
+  write_bytes(folder / "a/numbers.avi", avi);
+  Warnings warnings;
+  const VideoFolder videos(folder.path(), {.frames = 4, .resolution = 48, .warn = warnings.options().warn});
+  CHECK(videos.skipped() == 0);
+  for (std::uint64_t i = 0; i < 60; ++i) videos.draw(Random(3).stream(i));
+  CHECK(videos.skipped() == 1);
+  CHECK(warnings.lines.size() == 1);
+  CHECK(warnings.about("only 1 of the 4 frames") + warnings.about("only 0 of the 4 frames") == 1);
+}
+
+TEST_CASE("folders of pictures are videos") {
+  const TemporaryFolder folder;
+  encode_clip(folder / "numbers.mkv", numbered_clip(12), "-c:v ffv1 -pix_fmt bgr0");
+  std::filesystem::create_directories(folder.path() / "data/a/one");
+  ffmpeg("-i '" + (folder / "numbers.mkv").string() + "' -start_number 0", folder.path() / "data/a/one/%d.png");
+  const VideoFolder videos(folder.path() / "data", {.frames = 3, .height = 48, .width = 64});
+  CHECK(videos.class_names() == std::vector<std::string>{"a"});
+  REQUIRE(videos.size() == 1);
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    const dvd::Clip clip = videos.draw(Random(1).stream(i)).clip;
+    const std::int64_t first = number_shown(clip, 0);
+    CHECK(numbers_shown(clip) == std::vector<std::int64_t>{first, first + 1, first + 2});
+  }
+}
+
+TEST_CASE("what is found out about the files is kept, and a file that has changed is noticed") {
+  const TemporaryFolder folder;
+  make_shade(folder / "videos/a/a.avi", 40);
+  make_shade(folder / "videos/a/b.avi", 80);
+  VideoFolderOptions options{.frames = 4, .resolution = 16, .index_file = folder.path() / "kept/index"};
+  const auto shades = [&](const VideoFolder& videos) {
+    std::set<int> seen;
+    for (std::uint64_t i = 0; i < 20; ++i) seen.insert(shade_of(videos.draw(Random(4).stream(i))));
+    return seen;
+  };
+  CHECK(shades(VideoFolder(folder.path() / "videos", options)) == std::set<int>{40, 80});
+  const std::string kept = read_bytes(folder / "kept/index");
+  CHECK(kept.size() > 100);
+  const auto written = std::filesystem::last_write_time(folder / "kept/index");
+  CHECK(shades(VideoFolder(folder.path() / "videos", options)) == std::set<int>{40, 80});
+  CHECK(std::filesystem::last_write_time(folder / "kept/index") == written);  // nothing was new
+
+  std::filesystem::remove(folder / "videos/a/b.avi");
+  make_shade(folder / "videos/a/b.avi", 120);
+  CHECK(shades(VideoFolder(folder.path() / "videos", options)) == std::set<int>{40, 120});
+
+  // Whatever is done to it, the folder is read as it is.
+  for (std::size_t i = 0; i < kept.size(); i += 37) {
+    std::string damaged = kept;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x55);
+    write_bytes(folder / "kept/index", i % 2 != 0 ? damaged : kept.substr(0, i));
+    CHECK(VideoFolder(folder.path() / "videos", options).size() == 2);
+  }
+  options.index_file = "/dev/null/nowhere";
+  CHECK(VideoFolder(folder.path() / "videos", options).size() == 2);
 }
 
 TEST_CASE("whoever is warned may ask the folder, and draw from it") {

@@ -43,8 +43,8 @@ inline std::filesystem::path default_index_path(const std::filesystem::path& fol
 
 namespace detail {
 
-/// What is known of each file of a folder: its index, or why it cannot be used. A file is known by its name, size and
-/// time of change. What cannot be read, was made by other libraries or is damaged counts as empty.
+/// The index of each file of a folder that has one. A file is known by its name, size and time of change. What cannot
+/// be read, was made by other libraries or is damaged counts as empty.
 class FolderIndex {
  public:
   /// A file as the system sees it.
@@ -56,11 +56,12 @@ class FolderIndex {
   };
   struct Entry {
     Identity identity;
-    std::string index;    // saved
-    std::string failure;  // in words, where there is no index
+    std::string index;  // saved
   };
 
-  explicit FolderIndex(std::filesystem::path path) : path_(std::move(path)) {
+  /// What the file at `path` holds, if there is one; an empty path is kept nowhere.
+  FolderIndex(std::filesystem::path path, const std::filesystem::path& folder)
+      : path_(std::move(path)), folder_(folder.string()) {
     if (!path_.empty()) load();
   }
 
@@ -75,12 +76,12 @@ class FolderIndex {
 
   /// Null where nothing is known of the file, or of what it was before.
   const Entry* find(const std::filesystem::path& file, const Identity& identity) const {
-    const auto found = entries_.find(file.string());
+    const auto found = entries_.find(key(file));
     return found != entries_.end() && found->second.identity == identity ? &found->second : nullptr;
   }
 
   void put(const std::filesystem::path& file, Entry entry) {
-    entries_[file.string()] = std::move(entry);
+    entries_[key(file)] = std::move(entry);
     changed_ = true;
   }
 
@@ -88,12 +89,15 @@ class FolderIndex {
   void save() {
     if (!changed_ || path_.empty()) return;
     changed_ = false;
+    std::error_code error;
+    std::erase_if(entries_, [&](const auto& entry) {
+      return !std::filesystem::exists(std::filesystem::path(folder_) / entry.first, error);
+    });
     ByteWriter bytes;
     for (const auto& [file, entry] : entries_) {
       bytes.add(std::string_view(file));
       bytes.add(entry.identity);
       bytes.add(std::string_view(entry.index));
-      bytes.add(std::string_view(entry.failure));
     }
     const std::string body = bytes.take();
     ContentHash hash;
@@ -103,7 +107,6 @@ class FolderIndex {
     head.add(hash.value());
     const std::string front = head.take();
     const std::array pieces{std::as_bytes(std::span(front)), std::as_bytes(std::span(body))};
-    std::error_code error;
     if (path_.has_parent_path()) std::filesystem::create_directories(path_.parent_path(), error);
     try {
       write_file_atomically(path_, pieces);
@@ -112,6 +115,13 @@ class FolderIndex {
   }
 
  private:
+  // A file's name within the folder: the folder may be named in several ways.
+  std::string key(const std::filesystem::path& file) const {
+    const std::string name = file.string();
+    const bool within = name.starts_with(folder_) && name.size() > folder_.size() && name[folder_.size()] == '/';
+    return within ? name.substr(folder_.size() + 1) : name;
+  }
+
   void load() try {
     std::ifstream file(path_, std::ios::binary);
     const std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
@@ -127,7 +137,6 @@ class FolderIndex {
       Entry entry;
       entry.identity = bytes.take<Identity>();
       entry.index = bytes.text();
-      entry.failure = bytes.text();
       entries_.emplace_hint(entries_.end(), std::move(name), std::move(entry));
     }
   } catch (const FileError&) {
@@ -135,6 +144,7 @@ class FolderIndex {
   }
 
   std::filesystem::path path_;
+  std::string folder_;
   std::map<std::string, Entry> entries_;
   bool changed_ = false;
 };

@@ -67,12 +67,12 @@ inline std::uint64_t mark_at(std::size_t offset) {
   return value * 0xBF58476D1CE4E5B9;
 }
 
-/// Fills the memory of a frame that is to be decoded with zeros, and with marks if `marked`.
-inline void clear_memory(AVFrame& frame, bool marked) {
+/// Fills the memory of a frame that is to be decoded with a value, and with marks if `marked`.
+inline void clear_memory(AVFrame& frame, bool marked, int value) {
   for (int plane = 0; plane < AV_NUM_DATA_POINTERS && frame.buf[plane]; ++plane) {
     AVBufferRef& buffer = *frame.buf[plane];
     const auto size = static_cast<std::size_t>(buffer.size);
-    std::memset(buffer.data, 0, size);
+    std::memset(buffer.data, value, size);
     if (!marked || frame.linesize[plane] <= 0) continue;
     const auto row = static_cast<std::size_t>(frame.linesize[plane]);
     for (std::size_t begin = 0; begin + row <= size; begin += marked_row * row)

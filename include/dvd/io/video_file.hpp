@@ -215,6 +215,7 @@ class VideoFile {
       }
     };
     const bool whole = decode(start, [&](const AVFrame& frame, std::int64_t index) {
+      if (is_decoded() && content(index) == 0) return true;  // another one stands in for it
       disordered = index <= last_index;
       other = is_decoded() && index >= first_needed && detail::content_of(frame) != content(index);
       if (disordered || other) return false;

@@ -193,13 +193,16 @@ class VideoIndexer {
     index_.times.clear();
     for (IndexedPacket& packet : index_.packets) packet.frame = -1;
     std::vector<std::int64_t> numbers;  // of the packets that the frames are from
+    bool damaged = false;
     const std::int64_t read = decode([&](const AVFrame& frame) {
       if (numbers.empty()) take_size(frame);
+      damaged = damaged || frame.decode_error_flags != 0 || (frame.flags & AV_FRAME_FLAG_CORRUPT) != 0;
       numbers.push_back(frame.pts);
       index_.contents.push_back(content_of(frame));
       return true;
     });
     if (numbers.empty()) fail_file(path_, "none of its frames can be decoded");
+    if (!failures_.empty() || damaged) drop_unstable(numbers);
     if (numbers.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
       fail_file(path_, "has too many frames");
     const bool in_order = std::is_sorted(numbers.begin(), numbers.end(), std::less_equal<>());
@@ -211,6 +214,23 @@ class VideoIndexer {
     time_frames(numbers);
     drop_even_times();
     keep_places();
+  }
+
+  // Damaged frames may depend on what was in memory before. Those that another background changes are no frames.
+  void drop_unstable(const std::vector<std::int64_t>& numbers) {
+    constexpr int other_background = 0xA5;
+    const std::vector<std::int64_t> failures = failures_;
+    std::vector<std::uint64_t> again;
+    decode(
+        [&](const AVFrame& frame) {
+          again.push_back(content_of(frame));
+          return again.size() < numbers.size();
+        },
+        other_background);
+    failures_ = failures;
+    again.resize(numbers.size());
+    for (std::size_t i = 1; i < numbers.size(); ++i)  // nothing could stand in for the first
+      if (again[i] != index_.contents[i]) index_.contents[i] = 0;
   }
 
   // False where two frames say that they are from one packet, or one that it is from none.
@@ -303,9 +323,9 @@ class VideoIndexer {
 
   // Calls visit(frame) for all that are shown until it answers false. Fills failures_; returns the packets read.
   template <class Visit>
-  std::int64_t decode(Visit&& visit) {
+  std::int64_t decode(Visit&& visit, int background = 0) {
     VideoInput input(path_, index_.track);
-    FrameDecoder decoder(path_, index_.track);
+    FrameDecoder decoder(path_, index_.track, background);
     const LibavPacket packet(libav_allocated(av_packet_alloc()));
     failures_.clear();
     for (std::int64_t number = 0;; ++number) {

@@ -11,6 +11,7 @@ extern "C" {
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <new>
 #include <optional>
 #include <string>
@@ -183,7 +184,9 @@ class VideoInput {
 /// Decodes a track's packets, as the ffmpeg program does: what fails is left out, and decoding goes on.
 class FrameDecoder {
  public:
-  FrameDecoder(const std::filesystem::path& path, const TrackFormat& track) : frame_(make_frame()) {
+  /// `background` is what the memory of frames is filled with before they are decoded into it.
+  FrameDecoder(const std::filesystem::path& path, const TrackFormat& track, int background = 0)
+      : frame_(make_frame()), background_(std::make_unique<int>(background)) {
     const AVCodecParameters& parameters = *track.parameters;
     const AVCodec* const codec = avcodec_find_decoder(parameters.codec_id);
     if (!codec) fail_file(path, concat("FFmpeg has no decoder for its codec, ", avcodec_get_name(parameters.codec_id)));
@@ -193,6 +196,7 @@ class FrameDecoder {
     decoder_->max_pixels = most_pixels;
     decoder_->pkt_timebase = track.time_base;
     decoder_->get_buffer2 = cleared_buffer;
+    decoder_->opaque = background_.get();
     if (status >= 0) status = avcodec_open2(decoder_.get(), codec, nullptr);
     if (status < 0) fail_file(path, concat("its decoder cannot be opened (", libav_error_text(status), ")"));
   }
@@ -213,7 +217,7 @@ class FrameDecoder {
     // A decoder may report a failure and still have frames; one that only ever fails is not asked for ever.
     for (int attempt = 0; attempt < 64; ++attempt) {
       const int status = avcodec_receive_frame(decoder_.get(), frame_.get());
-      if (status >= 0 && !has_unwritten_parts(*frame_)) return frame_.get();
+      if (status >= 0 && is_whole(*frame_)) return frame_.get();
       if (status == AVERROR(EAGAIN) || status == AVERROR_EOF) return nullptr;
       failed = true;
     }
@@ -221,14 +225,29 @@ class FrameDecoder {
   }
 
  private:
+  // Frames that build on one of which a part is missing have what was in memory, too.
+  bool is_whole(const AVFrame& frame) {
+#ifdef AV_FRAME_FLAG_KEY
+    const bool key = (frame.flags & AV_FRAME_FLAG_KEY) != 0;
+#else
+    const bool key = frame.key_frame != 0;
+#endif
+    if (key) part_missing_ = false;
+    if (has_unwritten_parts(frame)) part_missing_ = true;
+    return !part_missing_;
+  }
+
   static int cleared_buffer(AVCodecContext* decoder, AVFrame* frame, int flags) {
     const int status = avcodec_default_get_buffer2(decoder, frame, flags);
-    if (status >= 0) clear_memory(*frame, writes_whole_frames(decoder->codec_id));
+    if (status >= 0)
+      clear_memory(*frame, writes_whole_frames(decoder->codec_id), *static_cast<const int*>(decoder->opaque));
     return status;
   }
 
   LibavCodec decoder_;
   LibavFrame frame_;
+  std::unique_ptr<int> background_;  // where the decoder finds it
+  bool part_missing_ = false;        // of a frame since the last key frame
 };
 
 /// How a frame is to be shown: its own display matrix, which may stand in the video stream itself, goes before the

@@ -10,6 +10,7 @@ extern "C" {
 #include <libavutil/pixdesc.h>
 }
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -18,9 +19,14 @@ extern "C" {
 
 namespace dvd::inline DVD_INSTRUCTION_SET::detail {
 
-/// Whether the decoder writes every pixel of every frame, where nothing is damaged. Others add to what they find, and
-/// are given zeros to begin with, as the ffmpeg program gives them.
-inline bool writes_whole_frames(AVCodecID codec) {
+/// How a decoder fills its frames, where nothing is damaged.
+enum class Filling {
+  blocks,  ///< it writes every pixel of every frame, in blocks of at least 8 rows
+  rows,    ///< it writes every pixel of every frame
+  parts,   ///< it adds to what it finds, which is zeros to begin with, as the ffmpeg program gives them
+};
+
+inline Filling filling_of(AVCodecID codec) {
   switch (codec) {
     case AV_CODEC_ID_H261:
     case AV_CODEC_ID_H263:
@@ -41,6 +47,7 @@ inline bool writes_whole_frames(AVCodecID codec) {
     case AV_CODEC_ID_VP8:
     case AV_CODEC_ID_VP9:
     case AV_CODEC_ID_MJPEG:
+      return Filling::blocks;
     case AV_CODEC_ID_JPEG2000:
     case AV_CODEC_ID_JPEGLS:
     case AV_CODEC_ID_FFV1:
@@ -51,14 +58,18 @@ inline bool writes_whole_frames(AVCodecID codec) {
     case AV_CODEC_ID_DNXHD:
     case AV_CODEC_ID_PRORES:
     case AV_CODEC_ID_DVVIDEO:
-      return true;
+      return Filling::rows;
     default:
-      return false;
+      return Filling::parts;
   }
 }
 
-// Every eighth row is marked: damage spares whole rows of blocks, which are at least as high.
-inline constexpr std::size_t marked_row = 8, marked_bytes = sizeof(std::uint64_t);
+// Marked are 8 of 16 bytes: in every row, or where blocks are missing as a whole, every eighth of the first plane.
+inline constexpr std::size_t mark_distance = 16, mark_bytes = sizeof(std::uint64_t);
+inline std::size_t row_distance(Filling filling) { return filling == Filling::blocks ? 8 : 1; }
+inline int marked_planes(Filling filling) {
+  return filling == Filling::blocks ? 1 : filling == Filling::rows ? AV_NUM_DATA_POINTERS : 0;
+}
 
 // What no picture has by chance.
 inline std::uint64_t mark_at(std::size_t offset) {
@@ -67,42 +78,43 @@ inline std::uint64_t mark_at(std::size_t offset) {
   return value * 0xBF58476D1CE4E5B9;
 }
 
-/// Fills the memory of a frame that is to be decoded with a value, and with marks if `marked`.
-inline void clear_memory(AVFrame& frame, bool marked, int value) {
+/// Prepares the memory of a frame that is to be decoded: marks it where the decoder will write all of it, and fills it
+/// with `background` where that would not show every damage, or is not 0.
+inline void prepare_memory(AVFrame& frame, Filling filling, int background) {
   for (int plane = 0; plane < AV_NUM_DATA_POINTERS && frame.buf[plane]; ++plane) {
     AVBufferRef& buffer = *frame.buf[plane];
     const auto size = static_cast<std::size_t>(buffer.size);
-    std::memset(buffer.data, value, size);
-    if (!marked || frame.linesize[plane] <= 0) continue;
+    if (filling != Filling::blocks || background != 0) std::memset(buffer.data, background, size);
+    if (plane >= marked_planes(filling) || frame.linesize[plane] <= 0) continue;
     const auto row = static_cast<std::size_t>(frame.linesize[plane]);
-    for (std::size_t begin = 0; begin + row <= size; begin += marked_row * row)
-      for (std::size_t at = begin; at + marked_bytes <= begin + row; at += marked_bytes) {
+    for (std::size_t begin = 0; begin + row <= size; begin += row_distance(filling) * row)
+      for (std::size_t at = (begin + mark_distance - 1) / mark_distance * mark_distance; at + mark_bytes <= begin + row;
+           at += mark_distance) {
         const std::uint64_t mark = mark_at(at);
-        std::memcpy(buffer.data + at, &mark, marked_bytes);
+        std::memcpy(buffer.data + at, &mark, mark_bytes);
       }
   }
 }
 
 /// Whether marks are left in what is to be shown of a frame.
-inline bool has_unwritten_parts(const AVFrame& frame) {
+inline bool has_unwritten_parts(const AVFrame& frame, Filling filling) {
   const auto format = static_cast<AVPixelFormat>(frame.format);
   const AVPixFmtDescriptor* const description = av_pix_fmt_desc_get(format);
-  if (!description || (description->flags & AV_PIX_FMT_FLAG_PAL) != 0) return false;
-  const int planes = av_pix_fmt_count_planes(format);
-  for (int plane = 0; plane < planes; ++plane) {
+  const int planes = std::min(marked_planes(filling), av_pix_fmt_count_planes(format));
+  for (int plane = 0; description && plane < planes; ++plane) {
     const AVBufferRef* const buffer = frame.buf[plane];
     const int bytes = av_image_get_linesize(format, frame.width, plane);
     if (!buffer || frame.linesize[plane] <= 0 || bytes <= 0 || frame.data[plane] < buffer->data) continue;
     const int shift = plane == 1 || plane == 2 ? description->log2_chroma_h : 0;
-    const auto rows = static_cast<std::size_t>(-((-frame.height) >> shift));
     const auto row = static_cast<std::size_t>(frame.linesize[plane]);
+    const auto rows = static_cast<std::size_t>(-((-frame.height) >> shift)), step = row_distance(filling);
     const auto first = static_cast<std::size_t>(frame.data[plane] - buffer->data);
-    for (std::size_t y = (marked_row - first / row % marked_row) % marked_row; y < rows; y += marked_row) {
+    for (std::size_t y = (step - first / row % step) % step; y < rows; y += step) {
       const std::size_t begin = first + y * row, end = begin + static_cast<std::size_t>(bytes);
-      for (std::size_t at = (begin + marked_bytes - 1) / marked_bytes * marked_bytes; at + marked_bytes <= end;
-           at += marked_bytes) {
+      for (std::size_t at = (begin + mark_distance - 1) / mark_distance * mark_distance; at + mark_bytes <= end;
+           at += mark_distance) {
         std::uint64_t found;
-        std::memcpy(&found, buffer->data + at, marked_bytes);
+        std::memcpy(&found, buffer->data + at, mark_bytes);
         if (found == mark_at(at)) return true;
       }
     }

@@ -138,9 +138,10 @@ class VideoFile {
   std::uint64_t content(std::int64_t frame) const { return index_.contents[static_cast<std::size_t>(frame)]; }
 
   // Calls visit(frame, its index) for those decoded from a packet on, in the order in which they are shown, until it
-  // answers false. True where nothing failed on the way.
+  // answers false. Those before frame `first` may be left out where no others build on them. True where nothing failed
+  // on the way.
   template <class Visit>
-  bool decode(std::size_t start, Visit&& visit) const {
+  bool decode(std::size_t start, std::int64_t first, Visit&& visit) const {
     detail::PacketReader packets(path_, index_, start);
     detail::FrameDecoder decoder(path_, index_.track);
     std::int64_t counted = 0;
@@ -148,9 +149,12 @@ class VideoFile {
     for (bool more = true; more;) {
       AVPacket* const packet = packets.next();
       more = packet != nullptr;
-      if (more)
+      if (more) {
+        const auto number = static_cast<std::size_t>(packets.number());
+        const std::int64_t holds = number < index_.packets.size() ? index_.packets[number].frame : -1;
+        decoder.leave_out_unneeded(holds >= 0 && holds < first);
         failed = !decoder.send(*packet, packets.number()) || failed;
-      else
+      } else
         decoder.send_end();
       while (const AVFrame* const frame = decoder.receive(failed)) {
         const bool known = frame->pts >= 0 && frame->pts < static_cast<std::int64_t>(index_.packets.size());
@@ -172,10 +176,12 @@ class VideoFile {
       fail(concat("has ", index_.frames, " frames, too few for ", range.frames, " at stride ", range.stride,
                   " from frame ", range.first, " on"));
     Clip clip(size.frames, size.height, size.width, size.channels);
-    for (const std::size_t start : starts(shown_for(range.first))) {
-      if (fill(clip, range, start, put)) return clip;
+    const std::int64_t first = shown_for(range.first);
+    for (const std::size_t start : starts(first)) {
+      if (fill(clip, range, start, first, put)) return clip;
       if (is_decoded()) vain_starts_.count();
     }
+    if (fill(clip, range, 0, 0, put)) return clip;
     fail("gives other frames than when it was opened; was it changed?");
   }
 
@@ -185,24 +191,24 @@ class VideoFile {
     return frame;
   }
 
-  // Packets at which decoding may begin in order to get at a frame, the best first. The last one is always the first of
-  // the file.
+  // Packets from which a frame may be got at sooner than by decoding everything before it, the best first.
   std::vector<std::size_t> starts(std::int64_t frame) const {
-    constexpr int most_tries = 2, most_in_vain = 16;
+    constexpr std::size_t most_tries = 2;
+    constexpr int most_in_vain = 16;
     std::vector<std::size_t> found;
-    if (index_.packets_tell_frames && vain_starts_.value() < most_in_vain) {
-      for (std::size_t i = index_.packets.size(); i-- > 1 && found.size() < (is_decoded() ? most_tries : 1);)
-        if (index_.packets[i].entry && index_.packets[i].frame >= 0 && index_.packets[i].frame <= frame)
-          found.push_back(i);
-    }
-    found.push_back(0);
+    if (!index_.packets_tell_frames || vain_starts_.value() >= most_in_vain) return found;
+    for (std::size_t i = index_.packets.size(); i-- > 0 && found.size() < (is_decoded() ? most_tries : 1);)
+      if (index_.packets[i].entry && index_.packets[i].frame >= 0 && index_.packets[i].frame <= frame)
+        found.push_back(i);
     return found;
   }
 
-  // False where decoding from `start` does not show what decoding from the file's start does. In a file that has not
-  // been decoded before, what `start` 0 gives is the truth: it makes do with gaps, or throws.
+  // False where decoding from `start`, without what only frames before `first` need, does not show what decoding all of
+  // the file does. In a file that has not been decoded before, all of it, with `start` and `first` 0, is the truth: it
+  // makes do with gaps, or throws.
   template <class Put>
-  bool fill(Clip& clip, const Range& range, std::size_t start, Put& put) const {
+  bool fill(Clip& clip, const Range& range, std::size_t start, std::int64_t first, Put& put) const {
+    const bool all = start == 0 && first == 0;
     const detail::LibavFrame last = detail::make_frame();  // the last frame decoded so far
     const std::int64_t first_needed = shown_for(range.first);
     std::int64_t filled = 0, repeated = 0, last_index = -1;
@@ -214,7 +220,7 @@ class VideoFile {
         fail(error.what());
       }
     };
-    const bool whole = decode(start, [&](const AVFrame& frame, std::int64_t index) {
+    const bool whole = decode(start, first, [&](const AVFrame& frame, std::int64_t index) {
       if (is_decoded() && content(index) == 0) return true;  // another one stands in for it
       disordered = index <= last_index;
       other = is_decoded() && index >= first_needed && detail::content_of(frame) != content(index);
@@ -232,7 +238,7 @@ class VideoFile {
       return filled < range.frames;
     });
     if (is_decoded() ? other || filled < range.frames
-                     : start > 0 && (filled < range.frames || repeated > 0 || damaged || !whole))
+                     : !all && (filled < range.frames || repeated > 0 || damaged || !whole))
       return false;
     if (disordered) fail("shows its frames in another order than its time stamps say");
     if (filled < range.frames) fail(concat("ends before its frame ", range.at(filled), " could be decoded"));

@@ -195,10 +195,24 @@ class FrameDecoder {
     decoder_->thread_count = 1;  // who reads many files does so in parallel
     decoder_->max_pixels = most_pixels;
     decoder_->pkt_timebase = track.time_base;
-    decoder_->get_buffer2 = cleared_buffer;
+    decoder_->get_buffer2 = prepared_buffer;
     decoder_->opaque = background_.get();
     if (status >= 0) status = avcodec_open2(decoder_.get(), codec, nullptr);
     if (status < 0) fail_file(path, concat("its decoder cannot be opened (", libav_error_text(status), ")"));
+  }
+
+  /// Whether frames that no other builds on may be left out from now on. The others are the same.
+  void leave_out_unneeded(bool leave_out) {
+    switch (decoder_->codec_id) {
+      case AV_CODEC_ID_H264:
+      case AV_CODEC_ID_MPEG1VIDEO:
+      case AV_CODEC_ID_MPEG2VIDEO:
+      case AV_CODEC_ID_MPEG4:
+        decoder_->skip_frame = leave_out ? AVDISCARD_NONREF : AVDISCARD_DEFAULT;
+        break;
+      default:  // others' marks are not as strict
+        break;
+    }
   }
 
   /// A packet, whose number its frames will have for a time stamp: so they tell where they are from. False where the
@@ -233,14 +247,13 @@ class FrameDecoder {
     const bool key = frame.key_frame != 0;
 #endif
     if (key) part_missing_ = false;
-    if (has_unwritten_parts(frame)) part_missing_ = true;
+    if (has_unwritten_parts(frame, filling_of(decoder_->codec_id))) part_missing_ = true;
     return !part_missing_;
   }
 
-  static int cleared_buffer(AVCodecContext* decoder, AVFrame* frame, int flags) {
+  static int prepared_buffer(AVCodecContext* decoder, AVFrame* frame, int flags) {
     const int status = avcodec_default_get_buffer2(decoder, frame, flags);
-    if (status >= 0)
-      clear_memory(*frame, writes_whole_frames(decoder->codec_id), *static_cast<const int*>(decoder->opaque));
+    if (status >= 0) prepare_memory(*frame, filling_of(decoder->codec_id), *static_cast<const int*>(decoder->opaque));
     return status;
   }
 

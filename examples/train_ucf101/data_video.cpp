@@ -15,9 +15,9 @@ std::unique_ptr<DataSet> open_video_folder(const TrainOptions& options, std::fun
                                             .random_crop = !options.center_crop,
                                             .split = options.split,
                                             .warn = std::move(warn)});
-  return std::make_unique<DataSet>(DataSet{[folder](const dvd::Random& random) { return folder->draw(random); },
-                                           [folder] { return folder->skipped(); }, folder->class_names(),
-                                           fmt::format(", {} videos, {} skipped", folder->size(), folder->skipped())});
+  return std::make_unique<DataSet>(DataSet{
+      [folder](const dvd::Random& random) { return folder->draw(random); }, [folder] { return folder->skipped(); },
+      folder->class_names(), fmt::format(", {} videos, {} skipped", folder->size(), folder->skipped()), nullptr});
 }
 
 }  // namespace examples

@@ -105,10 +105,13 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
   app.add_option("--preset", options.preset, std::string("defaults to start from: ") + preset_names)
       ->capture_default_str();
   auto* data = app.add_option_group("data");
-  data->add_option("--data", options.data,
-                   "UCF-101 folder, any folder of class folders of videos, or a folder of videos, which trains a model "
-                   "without classes; without it, moving shapes");
-  data->add_option("--split", options.split, "split list of UCF-101, such as trainlist01.txt")->needs("--data");
+  data->add_option(
+      "--data", options.data,
+      "set of prepare_videos, UCF-101 folder, any folder of class folders of videos, or a folder of videos, "
+      "which trains a model without classes; without it, moving shapes");
+  data->add_option("--split", options.split,
+                   "split list of UCF-101, such as trainlist01.txt; of a prepared set, one of the lists it knows")
+      ->needs("--data");
   data->add_option("--frames", options.model.frames,
                    "frames that are made; with --condition-frames C, clips have C more")
       ->capture_default_str();

@@ -252,7 +252,8 @@ TEST_CASE("other options, other videos and other places are refused") {
   CHECK(holds(refused({.height = 12, .width = 16, .position = 0}), "--position 0.5, not with 0"));
   CHECK(holds(refused({.height = 12, .width = 16, .part = 1, .parts = 2}), "--shard 1/1, not with 1/2"));
   CHECK_THROWS_AS(prepare(data, folder.path() / "new", {.height = 0, .width = 8}), dvd::ArgumentError);
-  make_video(folder.path() / "others" / fs::path("") / "a.avi", 4, "64x48", "-c:v mpeg4");
+  fs::create_directories(folder.path() / "others");
+  make_video(folder.path() / "others/a.avi", 4, "64x48", "-c:v mpeg4");
   CHECK(holds(error_of([&] { prepare(folder.path() / "others", set); }), "is a set of other videos"));
   CHECK(holds(error_of([&] { prepare(data, data / "set"); }), "lies within the folder of the videos"));
   CHECK(bytes_in(set) == before);

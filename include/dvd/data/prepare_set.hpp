@@ -67,7 +67,7 @@ struct PrepareResult {
 ///
 /// A thread writes a shard from its first video to its last, so memory holds no more than a frame of each thread's and
 /// the bytes do not depend on the threads. A video that cannot be read is listed in the index as skipped, with the
-/// reason, and not tried again before it changes; one that cannot be read on is kept as far as it goes, with a remark.
+/// reason, and tried again when it is touched; one that cannot be read on is kept as far as it goes, with a remark.
 class SetPreparation {
  public:
   /// Looks at what is there and what is to be done; changes nothing. Throws FileError where another process works in
@@ -218,6 +218,8 @@ class SetPreparation {
     if (record.path != source.path || record.video.start != source.video.start ||
         record.video.end != source.video.end || record.video.source_size != state.size)
       return false;
+    // What could not be read at all may be readable by now.
+    if (record.video.skipped && (record.video.source_hash == 0 || record.video.source_time != state.time)) return false;
     if (record.video.source_time == state.time) return true;
     try {
       if (detail::hash_of_source(source.video) != record.video.source_hash) return false;
@@ -360,7 +362,7 @@ class SetPreparation {
     }
     video.skipped = video.frames == 0;
     if (video.skipped && record.remark.empty()) record.remark = "has no frame between its start and its end";
-    if (video.skipped) video.offset = 0;
+    if (video.skipped) video.shard = video.offset = 0;  // the same wherever it was tried
     if (!video.skipped)
       file.end_tensor(source.name, std::vector{video.frames, format_.height, format_.width, format_.channels});
     return record;

@@ -70,7 +70,6 @@ inline SetRecord record_in_json(const nlohmann::json& json, std::int64_t shard) 
                    .remark = unescaped_name(json.at("remark").get<std::string>())};
   VideoSetIndex::Video& video = record.video;
   video.frames = json.at("frames");
-  video.shard = shard;
   video.offset = json.at("offset");
   video.frames_per_second = json.at("frames_per_second");
   video.source_width = json.at("width");
@@ -81,6 +80,7 @@ inline SetRecord record_in_json(const nlohmann::json& json, std::int64_t shard) 
   video.source_size = json.at("size");
   video.source_time = json.at("time");
   video.skipped = json.at("skipped");
+  video.shard = video.skipped ? 0 : shard;
   return record;
 }
 

@@ -189,8 +189,8 @@ class VideoSet {
                   "; ask for fewer frames or a smaller stride"));
     if (!options_.warn) return;
     if (too_short > 0)
-      options_.warn(concat(root_.string(), ": ", too_short, " of ", listed, listed == 1 ? " video is" : " videos are",
-                           " too short for ", clips, "; left out"));
+      options_.warn(concat(root_.string(), ": ", too_short, " of ", listed, listed == 1 ? " video " : " videos ",
+                           too_short == 1 ? "is" : "are", " too short for ", clips, "; left out"));
     for (std::size_t label = 0; label < videos_of_class.size(); ++label)
       if (videos_of_class[label] == 0)
         options_.warn(concat(root_.string(), ": class ", index_.class_names[label], " has no usable video"));

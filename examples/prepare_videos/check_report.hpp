@@ -265,14 +265,13 @@ class Findings {
   void print_sum() const {
     const double cores = options_.threads > 0 ? static_cast<double>(options_.threads)
                                               : std::max(1u, std::thread::hardware_concurrency());
-    fmt::print("\n{} of video, {}; decoding all of it once takes {} on one core, {} on {:.0f}\n",
-               duration_text(seconds_), frames_text(frames_), duration_text(report_.decoding_seconds),
+    const double each = report_.decoding_seconds / static_cast<double>(std::max<std::int64_t>(frames_, 1));
+    fmt::print("\n{} of video, {}\n", duration_text(seconds_), frames_text(frames_));
+    fmt::print("decoding all of it once takes {} on one core, {} on {:.0f}\n", duration_text(report_.decoding_seconds),
                duration_text(report_.decoding_seconds / cores), cores);
-    if (frames_ > 0 && span_ > 1)
-      fmt::print(
-          "training straight from the files decodes at least {} for a million clips, on one core; from a prepared "
-          "set, none\n",
-          duration_text(1e6 * static_cast<double>(span_) * report_.decoding_seconds / static_cast<double>(frames_)));
+    if (span_ > 1)
+      fmt::print("training on the files decodes for at least {} on one core per million clips, on a set not at all\n",
+                 duration_text(1e6 * static_cast<double>(span_) * each));
   }
 
   nlohmann::json video_json(std::size_t i) const {

@@ -47,7 +47,6 @@ inline void announce(const PrepareVideosOptions& options, const dvd::SetPreparat
     fmt::print("; {}about {} on disk", preparation.kept() > 0 ? "another " : "", bytes_text(estimate.bytes));
   if (free) fmt::print(", {} are free", bytes_text(*free));
   fmt::print("\n");
-  if (sources.missing > 0) fmt::print("missing    {} that the lists name\n", videos_text(sources.missing));
   std::fflush(stdout);
 }
 

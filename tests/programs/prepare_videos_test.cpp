@@ -31,7 +31,7 @@ ProgramResult prepare_under(const TemporaryFolder& folder, const std::string& en
                             const std::string& arguments) {
   const std::string command = "( cd '" + folder.path().string() + "' && " + environment +
                               "'" DVD_TEST_PROGRAMS "/prepare_videos' " + arguments +
-                              " </dev/null >output 2>errors ) 2>/dev/null";
+                              " </dev/null >output 2>errors; exit $? ) 2>/dev/null";
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(folder.path() / "output"),
           read_text(folder.path() / "errors")};

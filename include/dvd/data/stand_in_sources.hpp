@@ -2,11 +2,6 @@
 // are here. Whoever has them deletes this file and names them where it is included.
 #pragma once
 
-#if __has_include("dvd/data/video_list.hpp") && __has_include("dvd/io/video_reader.hpp")
-#include "dvd/data/video_list.hpp"
-#include "dvd/io/video_reader.hpp"
-#else
-
 #include "dvd/core/macros_begin.hpp"
 
 #include <algorithm>
@@ -16,11 +11,11 @@
 #include <string>
 #include <vector>
 
+#if __has_include("dvd/data/video_list.hpp")
+#include "dvd/data/video_list.hpp"
+#else
 #include "dvd/core/error.hpp"
 #include "dvd/data/folder_lists.hpp"
-#include "dvd/io/clip.hpp"
-#include "dvd/io/framing.hpp"
-#include "dvd/io/video_file.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -78,6 +73,18 @@ inline VideoListing find_videos(const std::filesystem::path& root, const std::fi
   return listing;
 }
 
+}  // namespace dvd
+#endif
+
+#if __has_include("dvd/io/video_reader.hpp")
+#include "dvd/io/video_reader.hpp"
+#else
+#include "dvd/io/clip.hpp"
+#include "dvd/io/framing.hpp"
+#include "dvd/io/video_file.hpp"
+
+namespace dvd::inline DVD_INSTRUCTION_SET {
+
 struct VideoCondition {
   std::int64_t frames = 0;
   double frames_per_second = 0;
@@ -128,6 +135,6 @@ class VideoReader {
 };
 
 }  // namespace dvd
+#endif
 
 #include "dvd/core/macros_end.hpp"
-#endif

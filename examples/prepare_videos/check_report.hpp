@@ -225,11 +225,11 @@ class Findings {
     print_title("duplicates", "videos whose frames are the same", report_.duplicates.size());
     for (std::size_t n = 0; n < std::min(report_.duplicates.size(), most_lines); ++n) {
       const auto& group = report_.duplicates[n];
-      std::string line;
-      for (std::size_t i = 0; i < std::min<std::size_t>(group.size(), 8); ++i)
-        line += (line.empty() ? "" : " = ") + text(sources_.videos[group[i]].path);
-      if (group.size() > 8) line += fmt::format(" and {} more", group.size() - 8);
-      fmt::print("  {}{}\n", line, crosses_splits(group) ? "  (in different splits)" : "");
+      constexpr std::size_t most_named = 4;
+      for (std::size_t i = 0; i < std::min(group.size(), most_named); ++i)
+        fmt::print("{}{}{}\n", i == 0 ? "  " : "    = ", text(sources_.videos[group[i]].path),
+                   i == 0 && crosses_splits(group) ? "  (in different splits)" : "");
+      if (group.size() > most_named) fmt::print("    and {} more\n", group.size() - most_named);
     }
     print_rest(report_.duplicates.size());
   }
@@ -266,7 +266,10 @@ class Findings {
     const double cores = options_.threads > 0 ? static_cast<double>(options_.threads)
                                               : std::max(1u, std::thread::hardware_concurrency());
     const double each = report_.decoding_seconds / static_cast<double>(std::max<std::int64_t>(frames_, 1));
-    fmt::print("\n{} of video, {}\n", duration_text(seconds_), frames_text(frames_));
+    fmt::print("\n{} of {} videos are usable: {} undecodable, {} too short; {} doubtful\n",
+               sources_.videos.size() - undecodable_.size() - too_short_.size(), sources_.videos.size(),
+               undecodable_.size(), too_short_.size(), doubtful_.size());
+    fmt::print("{} of video, {}\n", duration_text(seconds_), frames_text(frames_));
     fmt::print("decoding all of it once takes {} on one core, {} on {:.0f}\n", duration_text(report_.decoding_seconds),
                duration_text(report_.decoding_seconds / cores), cores);
     if (span_ > 1)
@@ -283,6 +286,7 @@ class Findings {
     nlohmann::json json = {{"path", text(source.path)},
                            {"splits", splits},
                            {"usable", usable(i)},
+                           {"too_short", !video.undecodable() && !usable(i)},
                            {"frames", video.frames},
                            {"seconds", video.seconds},
                            {"frames_per_second", video.condition.frames_per_second},

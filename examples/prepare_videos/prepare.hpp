@@ -41,7 +41,7 @@ inline void announce(const PrepareVideosOptions& options, const dvd::SetPreparat
   fmt::print("videos     {}{}", videos_text(all),
              sources.class_names.empty() ? "" : fmt::format(" in {} classes", sources.class_names.size()));
   if (preparation.kept() > 0) fmt::print(", {} of them in the set as they are", preparation.kept());
-  if (open > 0) fmt::print("; to decode: {}, about {}", open, duration_text(estimate.seconds));
+  if (open > 0) fmt::print("; to decode: {}, about {} of video", open, duration_text(estimate.seconds));
   fmt::print("\nset        {}: {}", options.out, format_text(options.format));
   if (open > 0)
     fmt::print("; {}about {} on disk", preparation.kept() > 0 ? "another " : "", bytes_text(estimate.bytes));

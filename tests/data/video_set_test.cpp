@@ -227,6 +227,31 @@ TEST_CASE("a damaged index is refused, whatever the damage") {
   }
 }
 
+TEST_CASE("a damaged shard is named, or gives other pixels, and nothing worse") {
+  const TemporaryFolder folder;
+  make_set(folder.path(), four);
+  const auto path = dvd::shard_of_set(folder.path(), 0);
+  const std::string bytes = read_bytes(path);
+  int refused = 0;
+  for (std::uint64_t round = 0; round < 200; ++round) {
+    const Random numbers = Random(12).stream(round);
+    std::string damaged = bytes;
+    const auto size = static_cast<std::int64_t>(bytes.size());
+    if (round % 4 == 0) damaged.resize(static_cast<std::size_t>(numbers.below(0, 2 * size)), 'x');
+    for (std::uint64_t i = 1; i <= 1 + round % 3 && !damaged.empty(); ++i)
+      damaged[static_cast<std::size_t>(numbers.below(i, static_cast<std::int64_t>(damaged.size())))] ^=
+          static_cast<char>(1 + numbers.below(100 + i, 255));
+    write_bytes(path, damaged);
+    const std::string error = error_of([&] {
+      const VideoSet set(folder.path(), {.frames = 3});
+      for (std::uint64_t n = 0; n < 10; ++n) CHECK(set.draw(numbers.stream(n)).clip.size().frames == 3);
+    });
+    CHECK((error.empty() || holds(error, "shard-00000.safetensors: ")));
+    refused += !error.empty();
+  }
+  CHECK(refused > 60);
+}
+
 TEST_CASE("an index that is whole but lies is refused") {
   const TemporaryFolder folder;
   const VideoSetIndex honest = make_set(folder.path(), four);

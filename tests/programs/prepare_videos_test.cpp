@@ -238,7 +238,7 @@ TEST_CASE("the doctor writes nothing but its report") {
   CHECK(holds(plain.output, "run/broken.avi: "));
   CHECK(holds(plain.output, "too short: 3"));
   CHECK(holds(plain.output, "run/v0.avi: 5 frames"));
-  CHECK(holds(plain.output, "run/v0.avi = walk/copy.avi  (in different splits)"));
+  CHECK(holds(plain.output, "  run/v0.avi  (in different splits)\n    = walk/copy.avi\n"));
   CHECK(holds(plain.output, "96x48              1  walk/wide.avi"));
   CHECK(holds(plain.output, "listed, but not there: 1"));
   CHECK(holds(plain.output, "there, but in none of the lists: "));

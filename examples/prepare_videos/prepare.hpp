@@ -120,7 +120,7 @@ inline int prepare(const PrepareVideosOptions& options) {
   if (result.stopped) throw dvd::Error("stopped, as asked; the same command goes on where this one stopped");
   std::string what;
   if (result.kept > 0 || result.dropped > 0)
-    what = fmt::format("{} new or changed, {} kept, {} gone; ", result.prepared, result.kept, result.dropped);
+    what = fmt::format("{} decoded, {} kept, {} gone; ", result.prepared, result.kept, result.dropped);
   tell_result(options, result.index, what, progress.seconds());
   return 0;
 }

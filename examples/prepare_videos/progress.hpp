@@ -25,8 +25,9 @@ class VideoProgress {
   void show(const dvd::PrepareProgress& progress) {
     const double now = seconds();
     const bool last = progress.videos == progress.all_videos;
-    if (quiet_ || progress.all_videos == 0 || (!last && now - shown_ < (terminal_ ? 0.2 : 10))) return;
+    if (quiet_ || done_ || progress.all_videos == 0 || (!last && now - shown_ < (terminal_ ? 0.2 : 10))) return;
     shown_ = now;
+    done_ = last;
     std::string line = fmt::format("video {}/{}  {:.0f} frames/s", progress.videos, progress.all_videos,
                                    static_cast<double>(progress.frames) / std::max(now, 1e-3));
     if (progress.bytes > 0) line += "  " + bytes_text(static_cast<double>(progress.bytes));
@@ -53,7 +54,7 @@ class VideoProgress {
  private:
   using Clock = std::chrono::steady_clock;
 
-  bool quiet_, terminal_, open_ = false;
+  bool quiet_, terminal_, open_ = false, done_ = false;
   Clock::time_point start_;
   double shown_ = 0;
 };

@@ -177,6 +177,39 @@ TEST_CASE("what killed processes leave behind is cleared away") {
   CHECK(bytes_in(set) == bytes_in(folder.path() / "whole"));
 }
 
+TEST_CASE("damage to what is noted during a preparation is said, or of no consequence") {
+  const TemporaryFolder folder;
+  const fs::path data = folder.path() / "data", set = folder.path() / "set";
+  make_videos(data, 3);
+  prepare(data, folder.path() / "whole");
+  int frames = 0;
+  REQUIRE(prepare(data, set, small, {}, {.threads = 1, .stop = [&] { return ++frames > 15; }}).stopped);
+  const auto begun = bytes_in(set);
+  REQUIRE(begun.contains("unfinished/shard-00000.json"));
+  for (std::uint64_t round = 0; round < 60; ++round) {
+    const dvd::Random random = dvd::Random(3).stream(round);
+    const std::string name = round % 2 ? "unfinished/plan.json" : "unfinished/shard-00000.json";
+    std::string damaged = begun.at(name);
+    const auto place = static_cast<std::size_t>(random.below(0, static_cast<std::int64_t>(damaged.size())));
+    if (round % 3 == 0)
+      damaged.resize(place);
+    else
+      damaged[place] ^= static_cast<char>(1 + random.below(1, 255));
+    fs::remove_all(set);
+    for (const auto& [path, bytes] : begun)
+      if (fs::path(path).has_extension()) {
+        fs::create_directories((set / path).parent_path());
+        write_bytes(set / path, path == name ? damaged : bytes);
+      }
+    const std::string error = error_of([&] { prepare(data, set); });
+    CAPTURE(error);
+    if (error.empty())
+      CHECK(bytes_in(set) == bytes_in(folder.path() / "whole"));
+    else
+      CHECK(holds(error, name + ": is damaged; delete the folder"));
+  }
+}
+
 TEST_CASE("later only new and changed videos are decoded, and what is gone is dropped") {
   const TemporaryFolder folder;
   const fs::path data = folder.path() / "data", set = folder.path() / "set";

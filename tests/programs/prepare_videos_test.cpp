@@ -80,7 +80,7 @@ TEST_CASE("a set is prepared, told about, and brought up to date") {
   dvd::testing::encode_clip(folder.path() / "data/walk/new.avi", dvd::testing::numbered_clip(8), "-c:v mpeg4");
   const auto update = prepare(folder, to_set + "set");
   CHECK(update.status == 0);
-  CHECK(holds(update.output, "1 new or changed, 6 kept, 1 gone"));
+  CHECK(holds(update.output, "1 decoded, 6 kept, 1 gone"));
 }
 
 TEST_CASE("killed at any action on the disk, the same command ends with the same bytes") {
@@ -203,6 +203,8 @@ TEST_CASE("wrong command lines are refused before anything is touched") {
   const auto before = bytes_in(folder.path());
   CHECK(failed_with(prepare(folder, ""), 2, "what is to be prepared?"));
   CHECK(failed_with(prepare(folder, "--data data"), 2, "--out SET is missing"));
+  CHECK(failed_with(prepare(folder, "--data data --out data/run/v0.avi/x"), 2, "lies within"));
+  CHECK(failed_with(prepare(folder, "--data data --out set/index.safetensors"), 2, "is not a folder"));
   CHECK(failed_with(prepare(folder, "--data nothing --out new"), 2, "--data nothing: no such folder"));
   CHECK(failed_with(prepare(folder, "--data set --out new"), 2, "is a prepared set"));
   CHECK(failed_with(prepare(folder, "--data data --out new --resolution 12y"), 2, "--resolution 12y is neither"));

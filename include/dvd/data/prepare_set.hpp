@@ -25,6 +25,7 @@
 #include "dvd/core/error.hpp"
 #include "dvd/data/set_frames.hpp"
 #include "dvd/data/set_sources.hpp"
+#include "dvd/data/set_state.hpp"
 #include "dvd/data/set_work.hpp"
 #include "dvd/data/video_set.hpp"
 #include "dvd/data/video_set_index.hpp"
@@ -85,29 +86,29 @@ class SetPreparation {
             "a set cannot have ", format_.frames_per_second,
             " frames a second (expected up to 1000, or 0: as they are)");
     check_place();
-    for (std::size_t i = 0; i < sources_.videos.size(); ++i) source_of_name_.emplace(sources_.videos[i].name, i);
     std::error_code error;
     if (std::filesystem::is_directory(set_, error)) detail::lock_folder(lock_, set_);
-    look();
+    state_.emplace(sources_, set_, format_, threads());
   }
+  SetPreparation(const SetPreparation&) = delete;
+  SetPreparation& operator=(const SetPreparation&) = delete;
 
   /// Numbers, in the sources, of the videos that are to be decoded.
-  const std::vector<std::size_t>& to_do() const { return to_do_; }
+  const std::vector<std::size_t>& to_do() const { return state_->to_do; }
   /// Videos that the set has as they are.
-  std::int64_t kept() const { return static_cast<std::int64_t>(sources_.videos.size() - to_do_.size()); }
+  std::int64_t kept() const { return static_cast<std::int64_t>(sources_.videos.size() - state_->to_do.size()); }
   const SetSources& sources() const { return sources_; }
 
   /// Does it. Throws FileError where the disk is full or fails; the same preparation then goes on later. Once only.
   PrepareResult run() {
     take_hold();
-    if (!had_plan_) work_.remove();  // what an ended preparation may have left
-    if (!to_do_.empty()) work_.write_plan(plan_);
-    remove_shards([&](std::int64_t number) { return shards_.contains(number); });
+    if (!state_->had_plan) work_.remove();  // what an ended preparation may have left
+    if (!state_->to_do.empty()) work_.write_plan(state_->plan);
+    remove_shards([&](std::int64_t number) { return state_->shards.contains(number); });
     std::atomic<bool> failed = false;
-    const Index threads = options_.threads > 0 ? options_.threads : std::max(1u, std::thread::hardware_concurrency());
-    const auto fresh = static_cast<Index>(unfinished_.size());
-    detail::share_out(fresh, threads, failed,
-                      [&](Index i) { make_shard(plan_.shards[unfinished_[static_cast<std::size_t>(i)]], failed); });
+    detail::share_out(static_cast<Index>(state_->unfinished.size()), threads(), failed, [&](Index i) {
+      make_shard(state_->plan.shards[state_->unfinished[static_cast<std::size_t>(i)]], failed);
+    });
     if (stopped_) {
       PrepareResult stopped;
       stopped.stopped = true;
@@ -118,146 +119,20 @@ class SetPreparation {
   }
 
  private:
-  static constexpr std::size_t most_videos_of_shard = 64, wanted_shards = 128;
-  static constexpr std::int64_t most_source_bytes_of_shard = std::int64_t{1} << 28;
+  Index threads() const {
+    return options_.threads > 0 ? options_.threads : std::max(1u, std::thread::hardware_concurrency());
+  }
 
   // A set among the videos would be taken for one of them the next time.
   void check_place() const {
-    const std::filesystem::path inner = std::filesystem::weakly_canonical(set_);
-    const std::filesystem::path outer = std::filesystem::weakly_canonical(sources_.folder);
+    std::error_code error;
+    const std::filesystem::path inner = std::filesystem::weakly_canonical(std::filesystem::absolute(set_), error);
+    const std::filesystem::path outer = std::filesystem::weakly_canonical(sources_.folder, error);
     const std::filesystem::path below = inner.lexically_relative(outer);
+    require(!std::filesystem::exists(set_, error) || std::filesystem::is_directory(set_, error), set_.string(),
+            " is not a folder (expected a set, or a new folder)");
     require(below.empty() || *below.begin() == "..", set_.string(), " lies within the folder of the videos, ",
             sources_.folder.string(), "; expected a folder elsewhere");
-  }
-
-  void check_format(const VideoSetFormat& made, const char* what) const {
-    if (const std::string difference = detail::difference(made, format_); !difference.empty())
-      throw FileError(
-          concat(set_.string(), ": ", what, " with ", difference, "; give the same options, or another folder"));
-  }
-
-  // What the set's index and finished shards hold, and what of the sources is missing there.
-  void look() {
-    known_.clear(), shards_.clear(), plan_ = {}, to_do_.clear(), unfinished_.clear();
-    if (is_video_set(set_)) learn_index(read_set_index(set_));
-    std::optional<detail::SetPlan> plan = work_.read_plan();
-    had_plan_ = plan.has_value();
-    if (plan) learn_plan(std::move(*plan));
-    check_sources();
-    find_changed();
-    make_plan();
-  }
-
-  void learn_index(const VideoSetIndex& index) {
-    check_format(index.format, "is a set made");
-    for (const VideoSetIndex::Shard& shard : index.shards) {
-      std::error_code error;
-      // One that is gone or was cut short is made anew.
-      if (std::filesystem::file_size(shard_of_set(set_, shard.number), error) ==
-              static_cast<std::uintmax_t>(shard.size) &&
-          !error)
-        shards_.emplace(shard.number, shard);
-    }
-    for (std::size_t i = 0; i < index.videos.size(); ++i) {
-      const VideoSetIndex::Video& video = index.videos[i];
-      last_number_ = std::max(last_number_, video.shard);
-      if (video.frames > 0 && !shards_.contains(video.shard)) continue;
-      std::string name(index.text(i, VideoSetIndex::name));
-      known_.insert_or_assign(name, detail::SetRecord{video, name, std::string(index.text(i, VideoSetIndex::path)),
-                                                      std::string(index.text(i, VideoSetIndex::remark))});
-    }
-  }
-
-  void learn_plan(detail::SetPlan plan) {
-    check_format(plan.format, "holds a set that was begun");
-    plan_ = std::move(plan);
-    for (const detail::PlannedShard& planned : plan_.shards) {
-      last_number_ = std::max(last_number_, planned.number);
-      const std::optional<detail::ShardRecord> record = work_.read_shard(planned.number);
-      if (!record) continue;
-      shards_.insert_or_assign(planned.number, record->shard);
-      for (const detail::SetRecord& video : record->videos) known_.insert_or_assign(video.name, video);
-    }
-  }
-
-  // Whoever names the wrong folder must not lose the set.
-  void check_sources() const {
-    const auto is_source = [&](const auto& known) { return source_of_name_.contains(known.first); };
-    if (known_.empty() || std::any_of(known_.begin(), known_.end(), is_source)) return;
-    throw FileError(concat(set_.string(), ": is a set of other videos: none of its ", known_.size(), " is in ",
-                           sources_.folder.string(),
-                           "; give the folder that it was made from, or another folder for "
-                           "the set"));
-  }
-
-  void find_changed() {
-    const auto count = static_cast<Index>(sources_.videos.size());
-    states_.resize(sources_.videos.size());
-    std::vector<char> unchanged(sources_.videos.size());
-    std::atomic<bool> failed = false;
-    constexpr Index at_once = 256;
-    const Index threads = options_.threads > 0 ? options_.threads : std::max(1u, std::thread::hardware_concurrency());
-    detail::share_out((count + at_once - 1) / at_once, threads, failed, [&](Index piece) {
-      for (Index i = piece * at_once; i < std::min(count, (piece + 1) * at_once); ++i) {
-        const auto place = static_cast<std::size_t>(i);
-        states_[place] = detail::state_of_source(sources_.videos[place].video);
-        unchanged[place] = is_known(place);
-      }
-    });
-    for (std::size_t i = 0; i < unchanged.size(); ++i)
-      if (!unchanged[i]) to_do_.push_back(i);
-  }
-
-  // Whether the set has this video as it is now. A file that was only touched is known by its content.
-  bool is_known(std::size_t place) {
-    const SetSource& source = sources_.videos[place];
-    const auto found = known_.find(source.name);
-    if (found == known_.end()) return false;
-    detail::SetRecord& record = found->second;
-    const detail::SourceState& state = states_[place];
-    if (record.path != source.path || record.video.start != source.video.start ||
-        record.video.end != source.video.end || record.video.source_size != state.size)
-      return false;
-    // What could not be read at all may be readable by now.
-    if (record.video.skipped && (record.video.source_hash == 0 || record.video.source_time != state.time)) return false;
-    if (record.video.source_time == state.time) return true;
-    try {
-      if (detail::hash_of_source(source.video) != record.video.source_hash) return false;
-    } catch (const FileError&) {
-      return false;
-    }
-    record.video.source_time = state.time;
-    return true;
-  }
-
-  // What an earlier plan has left to do stays as it was planned; the rest goes to shards behind it.
-  void make_plan() {
-    std::set<std::string> open;
-    for (const std::size_t i : to_do_) open.insert(sources_.videos[i].name);
-    plan_.format = format_;
-    for (std::size_t i = 0; i < plan_.shards.size(); ++i) {
-      detail::PlannedShard& planned = plan_.shards[i];
-      if (shards_.contains(planned.number)) continue;
-      std::erase_if(planned.videos, [&](const std::string& name) { return open.erase(name) == 0; });
-      if (!planned.videos.empty()) unfinished_.push_back(i);
-    }
-    const std::size_t most = std::clamp<std::size_t>(open.size() / wanted_shards, 1, most_videos_of_shard);
-    std::int64_t bytes = 0;
-    bool begin = true;
-    for (const std::size_t i : to_do_) {
-      const SetSource& source = sources_.videos[i];
-      if (!open.contains(source.name)) continue;
-      const std::int64_t size = states_[i].size;
-      if (begin || plan_.shards.back().videos.size() >= most || bytes + size > most_source_bytes_of_shard) {
-        unfinished_.push_back(plan_.shards.size());
-        plan_.shards.push_back({++last_number_, {}});
-        bytes = 0;
-        begin = false;
-      }
-      plan_.shards.back().videos.push_back(source.name);
-      bytes += size;
-    }
-    for (const std::size_t i : to_do_) source_bytes_ += states_[i].size;
   }
 
   // Where there was no folder, another process may have begun in the meantime.
@@ -267,8 +142,7 @@ class SetPreparation {
       std::filesystem::create_directories(set_, error);
       if (error) throw FileError(concat(set_.string(), ": cannot create the folder (", error.message(), ")"));
       detail::lock_folder(lock_, set_);
-      last_number_ = -1, source_bytes_ = 0;
-      look();
+      state_.emplace(sources_, set_, format_, threads());
     }
     detail::remove_half_written(set_);
     work_.remove_half_written();
@@ -299,21 +173,21 @@ class SetPreparation {
     SafetensorsStream file(shard_of_set(set_, planned.number), planned.videos);
     detail::ShardRecord record;
     for (const std::string& name : planned.videos) {
-      const std::size_t place = source_of_name_.at(name);
+      const std::size_t place = state_->source_of_name.at(name);
       record.videos.push_back(prepare(place, planned.number, file, failed));
       if (failed || stopped_) return;  // and the file is gone
       videos_done_ += 1;
-      source_bytes_done_ += states_[place].size;
+      source_bytes_done_ += state_->states[place].size;
       report(false);
     }
     const SafetensorsStream::Written written = file.finish();
     record.shard = {planned.number, static_cast<std::int64_t>(written.size), written.header_hash};
     work_.write_shard(record);
     const std::lock_guard lock(mutex_);
-    shards_.emplace(planned.number, record.shard);
+    state_->shards.emplace(planned.number, record.shard);
     for (detail::SetRecord& video : record.videos) {
       std::string name = video.name;
-      known_.insert_or_assign(std::move(name), std::move(video));
+      state_->known.insert_or_assign(std::move(name), std::move(video));
     }
   }
 
@@ -326,8 +200,8 @@ class SetPreparation {
     video.shard = shard;
     video.start = source.video.start;
     video.end = source.video.end;
-    video.source_size = states_[place].size;
-    video.source_time = states_[place].time;
+    video.source_size = state_->states[place].size;
+    video.source_time = state_->states[place].time;
     video.offset = static_cast<std::int64_t>(file.position());
 
     std::optional<detail::SetFrames> frames;
@@ -376,12 +250,13 @@ class SetPreparation {
     if (!last && (now - before < 100 || !reported_.compare_exchange_strong(before, now))) return;
     const std::lock_guard lock(report_mutex_);
     const std::int64_t bytes = source_bytes_done_;
-    options_.progress(
-        {.videos = videos_done_,
-         .all_videos = static_cast<std::int64_t>(to_do_.size()),
-         .frames = frames_,
-         .bytes = frames_ * format_.frame_bytes(),
-         .share = source_bytes_ > 0 ? static_cast<double>(bytes) / static_cast<double>(source_bytes_) : 1});
+    options_.progress({.videos = videos_done_,
+                       .all_videos = static_cast<std::int64_t>(state_->to_do.size()),
+                       .frames = frames_,
+                       .bytes = frames_ * format_.frame_bytes(),
+                       .share = state_->source_bytes > 0
+                                    ? static_cast<double>(bytes) / static_cast<double>(state_->source_bytes)
+                                    : 1});
   }
 
   PrepareResult finish() {
@@ -393,7 +268,7 @@ class SetPreparation {
     index.listed = sources_.listed;
     std::set<std::int64_t> numbers;
     for (const SetSource& source : sources_.videos) {
-      const detail::SetRecord& record = known_.at(source.name);
+      const detail::SetRecord& record = state_->known.at(source.name);
       VideoSetIndex::Video video = record.video;
       video.label = source.video.label;
       video.splits = source.splits;
@@ -401,13 +276,13 @@ class SetPreparation {
       index.add(video, source.name, record.path, record.remark);
       if (video.frames > 0) numbers.insert(video.shard);
     }
-    for (const std::int64_t number : numbers) index.shards.push_back(shards_.at(number));
+    for (const std::int64_t number : numbers) index.shards.push_back(state_->shards.at(number));
     write_set_index(set_, index);
     work_.remove();
     remove_shards([&](std::int64_t number) { return numbers.contains(number); });
-    result.prepared = static_cast<std::int64_t>(to_do_.size());
+    result.prepared = static_cast<std::int64_t>(state_->to_do.size());
     result.kept = kept();
-    for (const auto& [name, record] : known_) result.dropped += !source_of_name_.contains(name);
+    for (const auto& [name, record] : state_->known) result.dropped += !state_->source_of_name.contains(name);
     return result;
   }
 
@@ -417,19 +292,10 @@ class SetPreparation {
   PrepareOptions options_;
   detail::SetWork work_;
   detail::Descriptor lock_;
-  std::unordered_map<std::string, std::size_t> source_of_name_;
-  std::vector<detail::SourceState> states_;                   // of the sources
-  std::unordered_map<std::string, detail::SetRecord> known_;  // by name; of the sources, and of what is gone
-  std::map<std::int64_t, VideoSetIndex::Shard> shards_;       // that are whole
-  std::int64_t last_number_ = -1;
-  detail::SetPlan plan_;
-  bool had_plan_ = false;
-  std::vector<std::size_t> unfinished_;  // of the plan's shards
-  std::vector<std::size_t> to_do_;       // of the sources
-  std::int64_t source_bytes_ = 0;        // of those
+  std::optional<detail::SetState> state_;
   std::atomic<std::int64_t> source_bytes_done_ = 0, videos_done_ = 0, frames_ = 0, reported_ = 0;
   std::atomic<bool> stopped_ = false;
-  std::mutex mutex_;  // guards known_ and shards_ while threads are at work
+  std::mutex mutex_;  // guards what is known while threads are at work
   std::mutex report_mutex_;
 };
 

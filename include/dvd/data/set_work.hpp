@@ -18,6 +18,7 @@
 #include "dvd/core/error.hpp"
 #include "dvd/data/video_set_index.hpp"
 #include "dvd/io/atomic_file.hpp"
+#include "dvd/io/content_hash.hpp"
 #include "dvd/io/folder_lock.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::detail {
@@ -124,18 +125,15 @@ class SetWork {
     nlohmann::json shards = nlohmann::json::array();
     for (const PlannedShard& shard : plan.shards)
       shards.push_back({{"number", shard.number}, {"videos", shard.videos}});
-    write_file_atomically(plan_path(),
-                          nlohmann::json{{"options", format_json(plan.format)}, {"shards", std::move(shards)}}.dump());
+    write(plan_path(), {{"options", format_json(plan.format)}, {"shards", std::move(shards)}});
   }
 
   // To be called once the shard's file is in place.
   void write_shard(const ShardRecord& record) const {
     nlohmann::json videos = nlohmann::json::array();
     for (const SetRecord& video : record.videos) videos.push_back(record_json(video));
-    write_file_atomically(record_path(record.shard.number), nlohmann::json{{"size", record.shard.size},
-                                                                           {"header_hash", record.shard.header_hash},
-                                                                           {"videos", std::move(videos)}}
-                                                                .dump());
+    write(record_path(record.shard.number),
+          {{"size", record.shard.size}, {"header_hash", record.shard.header_hash}, {"videos", std::move(videos)}});
   }
 
   void remove_half_written() const { detail::remove_half_written(folder_); }
@@ -153,12 +151,29 @@ class SetWork {
     return folder_ / shard_of_set("", number).stem().concat(".json");
   }
 
+  static void write(const std::filesystem::path& path, nlohmann::json json) {
+    json["checksum"] = checksum(json);
+    write_file_atomically(path, json.dump());
+  }
+
+  // Nothing where there is no such file; a text where it is damaged, in which nothing can be found.
   static std::optional<nlohmann::json> read(const std::filesystem::path& path) {
     std::error_code error;
     if (!std::filesystem::is_regular_file(path, error)) return std::nullopt;
     std::ifstream file(path, std::ios::binary);
     const std::string text(std::istreambuf_iterator<char>(file), {});
-    return nlohmann::json::parse(text, nullptr, false);  // "discarded" where it is no JSON
+    nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+    if (!json.is_object() || !json.contains("checksum")) return "damaged";
+    const nlohmann::json stated = json["checksum"];
+    json.erase("checksum");
+    if (stated != checksum(json)) return "damaged";
+    return json;
+  }
+
+  static std::string checksum(const nlohmann::json& json) {
+    ContentHash hash;
+    hash.add(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    return hash.text();
   }
 
   template <class Parse>

@@ -1,10 +1,13 @@
 // Finding and reading the checkpoints that programs are given.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
+#include <dvd/core/utf8.hpp>
 #include <dvd/io/network_file.hpp>
 #include <dvd/io/run_folder.hpp>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,17 +55,25 @@ inline std::vector<std::string> class_names(const dvd::SafetensorsFile& file, dv
   return names;
 }
 
-/// A class given by its number or name. Throws ArgumentError if there is none.
-inline dvd::Index find_class(const std::string& text, const std::vector<std::string>& names) {
-  const auto named = std::find(names.begin(), names.end(), text);
+/// The class of this name or, where there is none, of this number. A name may have any bytes, of which checkpoints hold
+/// the text.
+inline std::optional<dvd::Index> class_called(const std::string& text, const std::vector<std::string>& names) {
+  const auto named = std::find(names.begin(), names.end(), dvd::utf8_text(text));
   if (named != names.end()) return named - names.begin();
   dvd::Index label = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
-  dvd::require(error == std::errc() && end == text.data() + text.size() && label >= 0 &&
-                   label < static_cast<dvd::Index>(names.size()),
-               "--class ", text, " is neither a class name (such as ", names.front(), ") nor a number from 0 to ",
-               names.size() - 1);
+  if (error != std::errc() || end != text.data() + text.size() || label < 0 ||
+      label >= static_cast<dvd::Index>(names.size()))
+    return std::nullopt;
   return label;
+}
+
+/// A class given by its number or name. Throws ArgumentError if there is none.
+inline dvd::Index find_class(const std::string& text, const std::vector<std::string>& names) {
+  const auto label = class_called(text, names);
+  dvd::require(label.has_value(), "--class ", text, " is neither a class name (such as ", names.front(),
+               ") nor a number from 0 to ", names.size() - 1);
+  return *label;
 }
 
 /// Makes the folder for results. Throws FileError if it cannot.

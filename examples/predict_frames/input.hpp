@@ -23,18 +23,18 @@ inline std::string count_of(dvd::Index count, const std::string& what) {
 inline Input read_input(const PredictOptions& options, const dvd::DvdGanConfig& config, dvd::Index stride,
                         dvd::Index steps) {
   const dvd::VideoFile video(options.input);
-  const dvd::VideoInfo& info = video.info();
-  const double rate = info.frames_per_second;
-  const auto first = static_cast<dvd::Index>(std::llround(std::min(options.start * rate, 1e15)));
+  const dvd::VideoInfo info = video.info();
+  const double rate = info.frames_per_second, end = video.seconds(info.frames - 1) + 1 / rate;
+  const dvd::Index first = video.frame_at(options.start);
   const dvd::Index given = config.condition_frames, needed = first + (given - 1) * stride + 1;
-  if (needed > info.frames) {
+  if (needed > info.frames || options.start >= end) {
     const dvd::Index latest = info.frames - (given - 1) * stride - 1;
     // Rounded down, so that it can be followed to the letter.
-    const double latest_start = std::floor(1000 * static_cast<double>(latest) / rate) / 1000;
+    const double latest_start = latest >= 0 ? std::floor(1000 * video.seconds(latest)) / 1000 : 0;
     throw dvd::ArgumentError(
-        fmt::format("{} has {} ({:.2f} s); the model is given {}{} from frame {} on, which takes {}; {}", options.input,
-                    count_of(info.frames, "frame"), static_cast<double>(info.frames) / rate, given,
-                    stride > 1 ? fmt::format(", every {}. one,", stride) : "", first, needed,
+        fmt::format("{} has {} ({:.2f} s); the model is given {}{} from second {:g} on, which is too late; {}",
+                    options.input, count_of(info.frames, "frame"), end, count_of(given, "frame"),
+                    stride > 1 ? fmt::format(", every {}. one,", stride) : "", options.start,
                     latest >= 0  ? fmt::format("--start may be at most {:.3f}", latest_start)
                     : stride > 1 ? "use a longer video, or a lower --stride"
                                  : "use a longer video"));

@@ -46,6 +46,11 @@ inline std::vector<std::filesystem::path> write(const SampleProgramOptions& opti
     if (!names.empty()) name += "-" + names[static_cast<std::size_t>(request.labels[static_cast<std::size_t>(i)])];
     for (char& letter : name)
       if (letter == '/' || letter == '\\' || static_cast<unsigned char>(letter) < 32) letter = '_';
+    if (name.size() > 200) {  // file systems allow 255 bytes
+      std::size_t end = 200;
+      while ((static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;  // within a character
+      name.resize(end);
+    }
     write_clip(name, dvd::tile_clips(std::span(&clips[static_cast<std::size_t>(i)], 1), 1, scale, 0));
   }
   if (count > 1 && count <= 64) {

@@ -49,6 +49,26 @@ inline float position(dvd::Index i, dvd::Index count) {
   return count > 1 ? static_cast<float>(i) / static_cast<float>(count - 1) : 0.5f;
 }
 
+/// The two classes of "A,B". Their names may have commas, too: that comma separates them on whose both sides there are
+/// classes. Throws ArgumentError where there is none, or more than one way to read it.
+inline std::vector<dvd::Index> find_two_classes(const std::string& text, const std::vector<std::string>& names) {
+  std::vector<std::vector<dvd::Index>> ways;
+  const std::size_t comma = text.find(',');
+  for (std::size_t at = comma; at != std::string::npos; at = text.find(',', at + 1)) {
+    const auto first = class_called(text.substr(0, at), names), second = class_called(text.substr(at + 1), names);
+    if (first && second) ways.push_back({*first, *second});
+  }
+  dvd::require(comma != std::string::npos, "--interpolate class needs two classes, as in --class ", names.front(), ",",
+               names.back());
+  if (ways.empty() && text.find(',', comma + 1) == std::string::npos)  // say which of the two there is not
+    return {find_class(text.substr(0, comma), names), find_class(text.substr(comma + 1), names)};
+  dvd::require(!ways.empty(), "--class ", text, ": at no comma of it are there classes on both sides, names (such as ",
+               names.front(), ") or numbers from 0 to ", names.size() - 1);
+  dvd::require(ways.size() == 1, "--class ", text, " may be the classes ", ways[0][0], ",", ways[0][1], " or ",
+               ways.back()[0], ",", ways.back()[1], "; give the numbers of those that are meant");
+  return ways[0];
+}
+
 inline Request draw_request(const SampleProgramOptions& options, const dvd::DvdGanConfig& config,
                             const std::vector<std::string>& names) {
   dvd::require(options.count >= 0 && options.count <= 1'000'000, "--count must be between 1 and 1000000, not ",
@@ -59,11 +79,7 @@ inline Request draw_request(const SampleProgramOptions& options, const dvd::DvdG
                ": this model has no classes");
   std::vector<dvd::Index> chosen;
   if (options.interpolate == "class") {
-    const std::size_t comma = options.class_name.find(',');
-    dvd::require(comma != std::string::npos, "--interpolate class needs two classes, as in --class ", names.front(),
-                 ",", names.back());
-    chosen = {find_class(options.class_name.substr(0, comma), names),
-              find_class(options.class_name.substr(comma + 1), names)};
+    chosen = find_two_classes(options.class_name, names);
   } else if (!options.class_name.empty()) {
     chosen = {find_class(options.class_name, names)};
   }

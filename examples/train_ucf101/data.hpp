@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <dvd/core/utf8.hpp>
 #include <dvd/data/moving_shapes.hpp>
 #include <dvd/data/video_set.hpp>
 #include <functional>
@@ -47,10 +48,12 @@ inline std::unique_ptr<DataSet> open_video_set(const TrainOptions& options,
                "--data ", options.data, " is a set of ", pixels_text(fitting), ", and the model is to make ",
                pixels_text(options.model), "; give --resolution ", resolution_text(fitting), " --image-channels ",
                fitting.image_channels, ", or prepare another set");
+  std::vector<std::string> names;  // as text, which is what files of a run hold
+  for (const std::string& name : set->class_names()) names.push_back(dvd::utf8_text(name));
   return std::make_unique<DataSet>(
       DataSet{.draw_clip = [set](const dvd::Random& random) { return set->draw(random); },
               .count_skipped = [set] { return set->skipped(); },
-              .names = set->class_names(),
+              .names = std::move(names),
               .description = fmt::format(", a prepared set of {} videos, {} skipped", set->size(), set->skipped()),
               .prepared = dvd::detail::format_json(set->index().format)});
 }

@@ -1,4 +1,5 @@
 // Clips from video files.
+#include <dvd/core/utf8.hpp>
 #include <dvd/data/video_folder.hpp>
 
 #include "data.hpp"
@@ -15,9 +16,11 @@ std::unique_ptr<DataSet> open_video_folder(const TrainOptions& options, std::fun
                                             .random_crop = !options.center_crop,
                                             .split = options.split,
                                             .warn = std::move(warn)});
+  std::vector<std::string> names;  // as text, which is what files of a run hold
+  for (const std::string& name : folder->class_names()) names.push_back(dvd::utf8_text(name));
   return std::make_unique<DataSet>(DataSet{
       [folder](const dvd::Random& random) { return folder->draw(random); }, [folder] { return folder->skipped(); },
-      folder->class_names(), fmt::format(", {} videos, {} skipped", folder->size(), folder->skipped()), nullptr});
+      std::move(names), fmt::format(", {} videos, {} skipped", folder->size(), folder->skipped()), nullptr});
 }
 
 }  // namespace examples

@@ -15,7 +15,7 @@ struct TrainOptions {
   std::string preset = "small";
 
   std::string data;   ///< empty: moving shapes
-  std::string split;  ///< a split list of UCF-101
+  std::string split;  ///< a list of videos, or a folder of the data
   dvd::Index stride = 1;
   std::string recurrent = "convgru";
   bool center_crop = false;
@@ -105,12 +105,14 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
   app.add_option("--preset", options.preset, std::string("defaults to start from: ") + preset_names)
       ->capture_default_str();
   auto* data = app.add_option_group("data");
-  data->add_option(
-      "--data", options.data,
-      "set of prepare_videos, UCF-101 folder, any folder of class folders of videos, or a folder of videos, "
-      "which trains a model without classes; without it, moving shapes");
+  data->add_option("--data", options.data,
+                   "set of prepare_videos, UCF-101 or Kinetics, any folder of class folders with videos (files, or "
+                   "folders of numbered "
+                   "pictures), or a folder of videos, which trains a model without classes; without it, moving shapes");
   data->add_option("--split", options.split,
-                   "split list of UCF-101, such as trainlist01.txt; of a prepared set, one of the lists it knows")
+                   "the videos to use: a list of paths, such as trainlist01.txt of UCF-101, a table of Kinetics, such "
+                   "as kinetics.csv or, for one of its splits, kinetics.csv#train, or a folder in DIR, such as train; "
+                   "of a prepared set, the name of one of the lists it knows")
       ->needs("--data");
   data->add_option("--frames", options.model.frames,
                    "frames that are made; with --condition-frames C, clips have C more")

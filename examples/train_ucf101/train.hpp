@@ -75,7 +75,7 @@ int train_gan(TrainOptions options) {
     else
       fmt::print(stderr, "warning: {}\n", line);
   });
-  check_classes(options, dvd::Json::parse(to_text(data->class_names())).template get<std::vector<std::string>>());
+  check_classes(options, data->class_names());
   options.model.classes = data->classes();
 
   // Whoever only asks what a run would be does not wait for its weights.

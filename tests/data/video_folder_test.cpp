@@ -109,10 +109,10 @@ TEST_CASE("UCF-101 by either folder, with and without a split") {
     Warnings warnings;
     VideoFolderOptions options = warnings.options();
     const VideoFolder all(root, options);
-    CHECK(all.class_names() == Names{"Bowling", "Archery", "YoYo"});
+    CHECK(all.class_names() == Names{"Bowling", "Archery"});
     CHECK(all.size() == 4);
     CHECK(all.skipped() == 0);
-    CHECK(warnings.about("YoYo") == 1);
+    CHECK(warnings.about("names 3 classes, of which 2 have videos here") == 1);
 
     options.split = "testlist01.txt";
     CHECK(labels_of_shades(VideoFolder(root, options)) == std::map<int, std::set<std::int64_t>>{{40, {0}}, {120, {1}}});
@@ -121,7 +121,7 @@ TEST_CASE("UCF-101 by either folder, with and without a split") {
     options.split = "trainlist01.txt";
     const VideoFolder train(root, options);
     CHECK(labels_of_shades(train) == std::map<int, std::set<std::int64_t>>{{80, {0}}, {160, {1}}});
-    CHECK(train.class_names() == Names{"Bowling", "Archery", "YoYo"});
+    CHECK(train.class_names() == Names{"Bowling", "Archery"});
     CHECK(train.skipped() == 1);
     CHECK(warnings.about("v_Archery_g09_c01.avi") == 1);
   }
@@ -148,7 +148,7 @@ TEST_CASE("lists of another data set beside the folder are ignored; a folder the
   make_shade(folder / "mine/a/a.avi", 80);
   CHECK(VideoFolder(folder.path() / "mine", {.frames = 4}).class_names() == Names{"a", "b"});
   make_shade(folder / "mine/Archery/a.avi", 120);
-  CHECK(VideoFolder(folder.path() / "mine", {.frames = 4}).class_names() == Names{"Bowling", "Archery", "a", "b"});
+  CHECK(VideoFolder(folder.path() / "mine", {.frames = 4}).class_names() == Names{"Archery", "a", "b"});
   write_bytes(folder / "ucfTrainTestlist/classInd.txt", "1 Bowling\nArchery\n");
   CHECK_THROWS_AS(VideoFolder(folder.path() / "mine"), dvd::FileError);
 }
@@ -165,8 +165,8 @@ TEST_CASE("videos without class folders are a set without labels") {
   CHECK(videos.classes() == 0);
   CHECK(videos.class_names().empty());
   CHECK(videos.size() == 2);
-  CHECK(videos.skipped() == 1);
-  CHECK(warnings.lines.size() == 1);
+  CHECK(videos.skipped() == 0);
+  CHECK(warnings.lines.empty());
   CHECK(labels_of_shades(videos) == std::map<int, std::set<std::int64_t>>{{40, {0}}, {80, {0}}});
   write_bytes(folder / ".list", "b.mkv\nmissing.avi 1\n");
   options.split = folder / ".list";
@@ -175,6 +175,35 @@ TEST_CASE("videos without class folders are a set without labels") {
   CHECK(warnings.about("missing.avi") == 1);
   make_shade(folder / "class/a.avi", 120);  // with a class folder, files beside it are something else
   CHECK(VideoFolder(folder.path(), {.frames = 4}).class_names() == Names{"class"});
+}
+
+TEST_CASE("a table of Kinetics: a part of a file, or a file that is the part") {
+  const TemporaryFolder folder;
+  encode_clip(folder / "data/aaa.mkv", numbered_clip(75), "-c:v ffv1 -vf scale=64:64:flags=neighbor -pix_fmt bgr0");
+  make_shade(folder / "data/bbb.avi", 80, 26);
+  make_shade(folder / "data/ccc_000005_000006.avi", 80, 26);
+  write_bytes(folder / "k.csv",
+              "label,youtube_id,time_start,time_end,split\nnumbers,aaa,0.4,0.8,train\nshade,bbb,60,61,train\n"
+              "shade,ccc,5,6,train\nshade,none,5,6,train\nshade,aaa,3,4,test\n");
+  Warnings warnings;
+  VideoFolderOptions options = warnings.options();
+  options.resolution = 64;
+  options.split = (folder / "k.csv").string() + "#train";
+  const VideoFolder videos(folder.path() / "data", options);
+  CHECK(videos.class_names() == Names{"numbers", "shade"});
+  CHECK(videos.size() == 3);
+  CHECK(videos.skipped() == 1);
+  CHECK(warnings.lines.size() == 1);
+  CHECK(warnings.about("1 of the 4 videos that it names is not in ") == 1);
+  std::set<std::int64_t> starts;
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    const LabelledClip drawn = videos.draw(Random(6).stream(i));
+    if (drawn.label == 0) starts.insert(number_shown(drawn.clip, 0));
+  }
+  CHECK(starts == std::set<std::int64_t>{10, 11, 12, 13, 14, 15, 16});
+  options.split = (folder / "k.csv").string() + "#test";
+  CHECK_THROWS_AS(VideoFolder(folder.path() / "data", options), dvd::FileError);
+  CHECK(warnings.about("aaa.mkv: has 0 frames from 3 s to 4 s, a clip needs 4; skipped") == 1);
 }
 
 TEST_CASE("clips of any shape, in grey") {
@@ -202,36 +231,37 @@ TEST_CASE("files that cannot serve are named once, counted and skipped") {
   Warnings warnings;
   const VideoFolder videos(folder.path(), warnings.options(5, 3));  // over 13 frames
   CHECK(videos.size() == 1);
-  CHECK(videos.skipped() == 6);
+  CHECK(videos.skipped() == 5);
   CHECK(videos.class_names() == Names{"a", "b"});
-  CHECK(warnings.lines.size() == 7);
+  CHECK(warnings.lines.size() == 6);
   CHECK(warnings.about("a/short.avi: has 12 frames, a clip needs 13; skipped") == 1);
   CHECK(warnings.about("a/empty.avi: is empty; skipped") == 1);
-  for (const char* name : {"text.avi", "notes.txt", "sound.avi", "broken.mp4", "class b has no usable video"})
+  for (const char* name : {"text.avi", "sound.avi", "broken.mp4", "no usable video of the class b"})
     CHECK(warnings.about(name) == 1);
   CHECK(videos.draw(Random(1)).label == 0);
-  CHECK(VideoFolder(folder.path(), {.frames = 5, .stride = 3}).skipped() == 6);  // without anyone to tell
+  CHECK(VideoFolder(folder.path(), {.frames = 5, .stride = 3}).skipped() == 5);  // without anyone to tell
 }
 
 TEST_CASE("a folder without anything to draw is an error that says so") {
   const TemporaryFolder folder;
   CHECK_THROWS_AS(VideoFolder(folder.path() / "missing"), dvd::FileError);
   CHECK_THROWS_WITH_AS(VideoFolder(folder.path()),
-                       (folder.path().string() + ": holds neither folders nor files; expected one folder a class, with "
-                                                 "videos, or videos without classes")
+                       (folder.path().string() + ": holds no videos, and no other files; expected a folder for each "
+                                                 "class, with videos or folders of numbered pictures, or videos "
+                                                 "without classes")
                            .c_str(),
                        dvd::FileError);
   write_bytes(folder / "text.avi", "no video\n");
   CHECK_THROWS_WITH_AS(VideoFolder(folder.path(), {.frames = 8}),
-                       (folder.path().string() + ": holds no class folders, and no usable video among its 1 file; "
+                       (folder.path().string() + ": no usable video among 1 file, which lie in no class folders; "
                                                  "expected videos of at least 8 frames")
                            .c_str(),
                        dvd::FileError);
   write_bytes(folder / "a/text.avi", "no video\n");
   CHECK_THROWS_AS(VideoFolder(folder / "a/text.avi"), dvd::FileError);
   CHECK_THROWS_WITH_AS(VideoFolder(folder.path(), {.frames = 8, .stride = 2}),
-                       (folder.path().string() + ": no usable video in 1 class folders, 1 files skipped; expected "
-                                                 "videos of at least 15 frames")
+                       (folder.path().string() + ": no usable video among 1 file of 1 class; expected videos of at "
+                                                 "least 15 frames")
                            .c_str(),
                        dvd::FileError);
   CHECK_THROWS_AS(VideoFolder(folder.path(), {.split = "trainlist01.txt"}), dvd::FileError);
@@ -266,7 +296,7 @@ TEST_CASE("draws depend on Random alone: not on threads, order or earlier draws"
     CHECK(drawn[i].clip.pixels == expected[i].clip.pixels);
     different.insert(drawn[i].clip.pixels);
   }
-  CHECK(different.size() > 30);
+  CHECK(different.size() > 25);  // crops lie at even columns, where two share a sample of colour
 }
 
 TEST_CASE("windows start anywhere they fit, at the stride") {
@@ -321,11 +351,79 @@ TEST_CASE("a video that breaks later is named once and others are drawn; with no
   });
   CHECK(videos.skipped() == 2);
   CHECK(warnings.lines.size() == 2);
-  CHECK(warnings.about("a/a.avi: no such file; skipped") == 1);
+  CHECK(warnings.about("a/a.avi: no such file; another clip is drawn in its place") == 1);
   CHECK(warnings.about("a/b.avi") == 1);
   std::filesystem::remove(folder / "b/c.avi");
   CHECK_THROWS_AS(videos.draw(Random(4)), dvd::FileError);
   CHECK(videos.skipped() == 3);
+}
+
+TEST_CASE("a stretch that cannot be decoded costs no more than its clips") {
+  const TemporaryFolder folder;
+  encode_clip(folder / "a/numbers.avi", numbered_clip(40), "-c:v mjpeg -q:v 2 -pix_fmt yuvj420p");
+  std::string avi = read_bytes(folder / "a/numbers.avi");
+  std::size_t at = avi.find("movi");
+  for (int number = 0; (at = avi.find("00dc", at)) < avi.find("idx1"); ++number) {
+    const auto byte = [&](std::size_t i) { return std::size_t{static_cast<unsigned char>(avi[at + 4 + i])}; };
+    const std::size_t size = byte(0) | byte(1) << 8 | byte(2) << 16;
+    if (number >= 20 && number < 36) std::fill_n(avi.begin() + static_cast<std::ptrdiff_t>(at) + 8, size, '\0');
+    at += 8 + size;
+  }
+  write_bytes(folder / "a/numbers.avi", avi);
+  Warnings warnings;
+  const VideoFolder videos(folder.path(), {.frames = 4, .resolution = 48, .warn = warnings.options().warn});
+  CHECK(videos.skipped() == 0);
+  for (std::uint64_t i = 0; i < 60; ++i) videos.draw(Random(3).stream(i));
+  CHECK(videos.skipped() == 1);
+  CHECK(warnings.lines.size() == 1);
+  CHECK(warnings.about("only 1 of the 4 frames") + warnings.about("only 0 of the 4 frames") == 1);
+}
+
+TEST_CASE("folders of pictures are videos") {
+  const TemporaryFolder folder;
+  encode_clip(folder / "numbers.mkv", numbered_clip(12), "-c:v ffv1 -pix_fmt bgr0");
+  std::filesystem::create_directories(folder.path() / "data/a/one");
+  ffmpeg("-i '" + (folder / "numbers.mkv").string() + "' -start_number 0", folder.path() / "data/a/one/%d.png");
+  const VideoFolder videos(folder.path() / "data", {.frames = 3, .height = 48, .width = 64});
+  CHECK(videos.class_names() == std::vector<std::string>{"a"});
+  REQUIRE(videos.size() == 1);
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    const dvd::Clip clip = videos.draw(Random(1).stream(i)).clip;
+    const std::int64_t first = number_shown(clip, 0);
+    CHECK(numbers_shown(clip) == std::vector<std::int64_t>{first, first + 1, first + 2});
+  }
+}
+
+TEST_CASE("what is found out about the files is kept, and a file that has changed is noticed") {
+  const TemporaryFolder folder;
+  make_shade(folder / "videos/a/a.avi", 40);
+  make_shade(folder / "videos/a/b.avi", 80);
+  VideoFolderOptions options{.frames = 4, .resolution = 16, .index_file = folder.path() / "kept/index"};
+  const auto shades = [&](const VideoFolder& videos) {
+    std::set<int> seen;
+    for (std::uint64_t i = 0; i < 20; ++i) seen.insert(shade_of(videos.draw(Random(4).stream(i))));
+    return seen;
+  };
+  CHECK(shades(VideoFolder(folder.path() / "videos", options)) == std::set<int>{40, 80});
+  const std::string kept = read_bytes(folder / "kept/index");
+  CHECK(kept.size() > 100);
+  const auto written = std::filesystem::last_write_time(folder / "kept/index");
+  CHECK(shades(VideoFolder(folder.path() / "videos", options)) == std::set<int>{40, 80});
+  CHECK(std::filesystem::last_write_time(folder / "kept/index") == written);  // nothing was new
+
+  std::filesystem::remove(folder / "videos/a/b.avi");
+  make_shade(folder / "videos/a/b.avi", 120);
+  CHECK(shades(VideoFolder(folder.path() / "videos", options)) == std::set<int>{40, 120});
+
+  // Whatever is done to it, the folder is read as it is.
+  for (std::size_t i = 0; i < kept.size(); i += 37) {
+    std::string damaged = kept;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x55);
+    write_bytes(folder / "kept/index", i % 2 != 0 ? damaged : kept.substr(0, i));
+    CHECK(VideoFolder(folder.path() / "videos", options).size() == 2);
+  }
+  options.index_file = "/dev/null/nowhere";
+  CHECK(VideoFolder(folder.path() / "videos", options).size() == 2);
 }
 
 TEST_CASE("whoever is warned may ask the folder, and draw from it") {

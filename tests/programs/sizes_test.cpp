@@ -195,11 +195,11 @@ TEST_CASE("class folders that were meant to be there are missed in words" * doct
   CHECK(failed_with(train(folder, "--resume --out run --steps 2 --data videos"), 2,
                     "the run was trained on 1 classes, but the data has 0"));
   std::filesystem::create_directories(folder.path() / "empty");
-  CHECK(failed_with(train(folder, "--data empty --out none"), 2, "holds neither folders nor files"));
+  CHECK(failed_with(train(folder, "--data empty --out none"), 2, "holds no videos, and no other files"));
   std::ofstream(folder.path() / "empty/notes.txt") << "no video, and hardly a terminal\n";
   const auto nothing = train(folder, "--data empty --out none");
   CHECK(nothing.status == 2);
-  CHECK(nothing.errors.find("no usable video among its 1 file") != std::string::npos);
+  CHECK(nothing.errors.find("holds no videos, but files that are none: 1 .txt") != std::string::npos);
   CHECK_FALSE(std::filesystem::exists(folder.path() / "none"));
 }
 

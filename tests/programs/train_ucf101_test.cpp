@@ -2,10 +2,13 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "support/train_program.hpp"
 
@@ -246,4 +249,49 @@ TEST_CASE("training on videos: a folder like UCF-101, with broken files among go
   const auto nothing = train(folder, tiny + "--data data/UCF-101/Biking --steps 1 --out none");
   CHECK(nothing.status == 2);
   CHECK_FALSE(std::filesystem::exists(folder.path() / "none"));
+}
+
+TEST_CASE("classes of any name can be trained on, gone on with, sampled and interpolated" *
+          doctest::skip(!with_video_files)) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> names = {"a, b",     "b",    "a",      "[it's \"q\"]", "<b>&amp;",
+                                          "-dash",    "10",   "2",      "ends ",        "lat\xefn",
+                                          "lat\xeen", "日本", "--help", "back\\slash"};
+  const auto quoted = [](std::string text) {
+    for (std::size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 4) text.replace(at, 1, "'\\''");
+    return "'" + text + "'";
+  };
+  REQUIRE(std::system(("ffmpeg -nostdin -loglevel error -y -f lavfi -i testsrc2=size=32x32:rate=10:duration=1 -c:v "
+                       "mpeg4 '" +
+                       (folder.path() / "v.avi").string() + "'")
+                          .c_str()) == 0);
+  for (const std::string& name : names) {
+    std::filesystem::create_directories(folder.path() / "data" / name);
+    std::filesystem::copy(folder.path() / "v.avi", folder.path() / "data" / name / "v.avi");
+  }
+  const auto result = train(folder, tiny + "--data data --steps 1 --out run");
+  CHECK(result.errors.empty());
+  REQUIRE(result.status == 0);
+  CHECK(train(folder, "--resume --out run --steps 2").status == 0);
+  const auto config = nlohmann::json::parse(read_text(folder.path() / "run/config.json"));
+  CHECK(config["class_names"].size() == names.size());
+  CHECK(std::ranges::count(config["class_names"], "lat\\xEFn") == 1);
+  CHECK(read_text(folder.path() / "run/report.html").find("<b>&amp;") == std::string::npos);
+  const auto sample = [&](const std::string& arguments) {
+    return run_program(folder.path(), "sample_videos",
+                       "--checkpoint run --count 2 --format gif --out made " + arguments);
+  };
+  for (const std::string& name : names) {
+    CAPTURE(name);
+    CHECK(sample("--class=" + quoted(name)).status == 0);
+  }
+  for (const char* two : {"10,2", "a, b,2", "2,a, b", "lat\xefn,lat\xeen", "0,1"}) {
+    CAPTURE(two);
+    CHECK(sample("--interpolate class --class=" + quoted(two)).status == 0);
+  }
+  const auto refused = [&](const std::string& two, const std::string& text) {
+    return failed_with(sample("--interpolate class --class=" + quoted(two)), 2, text);
+  };
+  CHECK(refused("a,c", "--class c is neither a class name"));
+  CHECK(refused("a,c,d", "at no comma of it are there classes on both sides"));
 }

@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <string>
+#include <optional>
 #include <vector>
 
-#include "dvd/data/stand_in_sources.hpp"
+#include "dvd/data/video_list.hpp"
 #include "dvd/data/video_set_index.hpp"
 #include "dvd/io/framing.hpp"
+#include "dvd/io/picture_files.hpp"
+#include "dvd/io/video_condition.hpp"
+#include "dvd/io/video_reader.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::detail {
 
@@ -31,13 +34,16 @@ class SetFrames {
  public:
   /// Throws FileError where the video cannot be opened.
   SetFrames(const ListedVideo& video, const VideoSetFormat& format)
-      : reader_(open(video)),
-        format_(format),
+      : format_(format),
         framing_(framing_of(format)),
         start_(video.start),
         end_(video.end),
         tolerance_(format.frames_per_second > 0 ? std::min(millisecond, 0.25 / format.frames_per_second)
                                                 : millisecond) {
+    if (video.pictures.empty())
+      reader_.emplace(video.path);
+    else
+      pictures_.emplace(video.pictures);
     pixels_.resize(static_cast<std::size_t>(format.frame_bytes()));
   }
 
@@ -47,22 +53,26 @@ class SetFrames {
   /// The current frame, [height, width, channels].
   const std::vector<std::uint8_t>& pixels() const { return pixels_; }
 
-  const VideoCondition& condition() const { return reader_.condition(); }
+  const VideoCondition& condition() const { return reader_ ? reader_->condition() : pictures_->condition(); }
 
  private:
-  static VideoReader open(const ListedVideo& video) {
-    if (video.pictures.empty()) return VideoReader(video.path);
-    return VideoReader(video.pictures);
+  bool advance_reader() { return reader_ ? reader_->next() : pictures_->next(); }
+  double seconds() const { return reader_ ? reader_->seconds() : pictures_->seconds(); }
+  void copy() {
+    if (reader_)
+      reader_->copy(framing_, pixels_.data());
+    else
+      pictures_->copy(framing_, pixels_.data());
   }
 
-  bool is_before_end(double seconds) const { return end_ <= 0 || seconds < end_ - tolerance_; }
+  bool is_before_end(double time) const { return end_ <= 0 || time < end_ - tolerance_; }
 
   // Every frame that is first shown in the wanted part.
   bool next_shown() {
-    while (reader_.next()) {
-      if (reader_.seconds() < start_ - tolerance_) continue;
-      if (!is_before_end(reader_.seconds())) return false;
-      reader_.copy(framing_, pixels_.data());
+    while (advance_reader()) {
+      if (seconds() < start_ - tolerance_) continue;
+      if (!is_before_end(seconds())) return false;
+      copy();
       return true;
     }
     return false;
@@ -73,15 +83,15 @@ class SetFrames {
     const double instant = start_ + static_cast<double>(instants_) / format_.frames_per_second;
     if (!is_before_end(instant)) return false;
     if (instants_ == 0) ahead_ = advance();
-    while (ahead_ && reader_.seconds() <= instant + tolerance_) {
-      reader_.copy(framing_, pixels_.data());
-      shown_from_ = reader_.seconds();
+    while (ahead_ && seconds() <= instant + tolerance_) {
+      copy();
+      shown_from_ = seconds();
       any_ = true;
       ahead_ = advance();
     }
     if (!ahead_ && (!any_ || instant >= shown_from_ + last_interval_ - tolerance_)) return false;
     if (!any_) {  // the first frame comes late: it is shown from the beginning
-      reader_.copy(framing_, pixels_.data());
+      copy();
       any_ = true;
     }
     ++instants_;
@@ -90,18 +100,19 @@ class SetFrames {
 
   bool advance() {
     const double before = any_ ? shown_from_ : 0;
-    const bool more = reader_.next();
-    const double rate = reader_.condition().frames_per_second;
+    const bool more = advance_reader();
+    const double rate = condition().frames_per_second;
     if (rate > 0)
       last_interval_ = 1 / rate;
     else if (more && any_)
-      last_interval_ = reader_.seconds() - before;
+      last_interval_ = seconds() - before;
     return more;
   }
 
   static constexpr double millisecond = 1e-3;
 
-  VideoReader reader_;
+  std::optional<VideoReader> reader_;  // one of the two
+  std::optional<PictureReader> pictures_;
   VideoSetFormat format_;
   Framing framing_;
   double start_, end_;

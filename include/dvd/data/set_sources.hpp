@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "dvd/core/error.hpp"
-#include "dvd/data/stand_in_sources.hpp"
+#include "dvd/data/video_list.hpp"
 #include "dvd/data/video_set_index.hpp"
 #include "dvd/io/atomic_file.hpp"
 #include "dvd/io/content_hash.hpp"

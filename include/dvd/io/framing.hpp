@@ -5,14 +5,16 @@
 
 extern "C" {
 #include <libavutil/frame.h>
+#include <libavutil/pixdesc.h>
 }
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 
 #include "dvd/core/error.hpp"
-#include "dvd/io/clip.hpp"
+#include "dvd/io/orientation.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -44,24 +46,29 @@ struct Framing {
 
 namespace detail {
 
-// Cuts a frame that will be turned clockwise by so many quarters: what is left then has the shape of height x width,
-// and lies at the framing's position.
-inline bool cut_frame(AVFrame& frame, const Framing& framing, int quarter_turns) {
-  const bool lies = quarter_turns % 2 != 0;
-  const std::int64_t height = lies ? framing.image_width() : framing.image_height();
-  const std::int64_t width = lies ? framing.image_height() : framing.image_width();
+// Cuts a frame that will be shown as `shown` says: what is left then has the shape of the framing, and lies at its
+// position, as nearly as whole samples of colour allow.
+inline void cut_frame(AVFrame& frame, const Framing& framing, const Orientation& shown) {
+  const std::int64_t height = shown.transposed ? framing.image_width() : framing.image_height();
+  const std::int64_t width = shown.transposed ? framing.image_height() : framing.image_width();
   const bool wide = frame.width * height > frame.height * width;
   const std::int64_t side = wide ? frame.width : frame.height;
+  const AVPixFmtDescriptor* const format = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
+  const int shift = !format ? 0 : wide ? format->log2_chroma_w : format->log2_chroma_h;
+  const std::int64_t grid = std::int64_t{1} << shift;  // pixels that share a sample of colour
   // Rounded to the nearest: a * b / c.
   const auto scaled = [](std::int64_t a, std::int64_t b, std::int64_t c) { return (a * b + c / 2) / c; };
-  const std::int64_t kept = wide ? scaled(frame.height, width, height) : scaled(frame.width, height, width);
-  const std::int64_t spare = side - std::clamp<std::int64_t>(kept, 1, side);
-  const bool reversed = quarter_turns == 2 || quarter_turns == (wide ? 3 : 1);
+  std::int64_t kept = wide ? scaled(frame.height, width, height) : scaled(frame.width, height, width);
+  kept = std::clamp<std::int64_t>(kept, 1, side);
+  if (kept < side && kept > grid) kept -= kept % grid;
+  const std::int64_t spare = side - kept;
+  const bool reversed = wide != shown.transposed ? shown.mirrored : shown.flipped;
   const std::int64_t offset = std::lround(framing.position * static_cast<double>(spare));
-  const std::int64_t before = reversed ? spare - offset : offset;
+  std::int64_t before = reversed ? spare - offset : offset;
+  before -= before % grid;
   (wide ? frame.crop_left : frame.crop_top) = static_cast<std::size_t>(before);
   (wide ? frame.crop_right : frame.crop_bottom) = static_cast<std::size_t>(spare - before);
-  return av_frame_apply_cropping(&frame, AV_FRAME_CROP_UNALIGNED) >= 0;
+  if (av_frame_apply_cropping(&frame, AV_FRAME_CROP_UNALIGNED) < 0) throw FileError("its frames cannot be cut");
 }
 
 }  // namespace detail

@@ -5,278 +5,236 @@
 
 extern "C" {
 #include <libavcodec/avcodec.h>
-#include <libavformat/avformat.h>
-#include <libavutil/display.h>
-#include <libavutil/pixdesc.h>
-#include <libswscale/swscale.h>
+#include <libavutil/frame.h>
 }
 
-#include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <new>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "dvd/core/error.hpp"
-#include "dvd/core/is_finite.hpp"
 #include "dvd/io/clip.hpp"
+#include "dvd/io/frame_scaler.hpp"
 #include "dvd/io/framing.hpp"
 #include "dvd/io/libav.hpp"
+#include "dvd/io/packet_reader.hpp"
+#include "dvd/io/saved_index.hpp"
+#include "dvd/io/video_index.hpp"
+#include "dvd/io/video_info.hpp"
+#include "dvd/io/video_stream.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// What a video file holds.
-struct VideoInfo {
-  std::int64_t width = 0;   ///< pixels, as shown: after the rotation that the file asks for
-  std::int64_t height = 0;  ///< pixels, as shown
-  /// Frames, counted packet by packet without decoding them. A damaged file may hold fewer that can be decoded.
-  std::int64_t frames = 0;
-  double frames_per_second = 0;  ///< 25 where the file does not say
+namespace detail {
+
+/// Counts, by several threads at once; a copy goes on by itself.
+class Counter {
+ public:
+  Counter() = default;
+  Counter(const Counter& other) : value_(other.value()) {}
+  Counter& operator=(const Counter& other) {
+    value_.store(other.value(), std::memory_order_relaxed);
+    return *this;
+  }
+  void count() { value_.fetch_add(1, std::memory_order_relaxed); }
+  int value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int> value_ = 0;
 };
 
-/// A video file's first video track, readable at any frame. It keeps an index of the file and opens it anew for every
+}  // namespace detail
+
+/// A video file's track of pictures, readable at any frame. It keeps an index of the file and opens it anew for every
 /// reading, so that many fit into memory, no file stays open and several threads may read from one object at once.
 /// The same call always gives the same pixels.
 ///
-/// Frame i is the i-th in order of presentation, from 0. Pixels are taken to be square. Silences libav's logging.
+/// Frame i is the i-th, from 0, that decoding the file from its start shows, as the ffmpeg program does it, turned and
+/// mirrored as the program does by itself; reading it gives just that frame, or throws. Of several tracks it is the one
+/// that the program takes. Pixels are taken to be square. Silences libav's logging.
 class VideoFile {
  public:
-  /// Indexes the file and decodes its first frame. Throws FileError ("PATH: what is wrong") where the file is missing,
-  /// is no regular file, is empty, is in no format that FFmpeg reads, has no video track, one of absurd dimensions, or
-  /// no frame that can be decoded.
-  explicit VideoFile(std::filesystem::path path) : path_(std::move(path)) {
+  /// Indexes the file: reads it, and where its packets do not tell what they hold, decodes it once. Throws FileError
+  /// ("PATH: what is wrong") where the file is missing, is no regular file, is empty, is in no format that FFmpeg
+  /// reads, has no video track, one of absurd dimensions, or no frame that can be decoded.
+  explicit VideoFile(std::filesystem::path path) : path_(std::move(path)), index_(detail::VideoIndexer::index(path_)) {}
+
+  /// The same from what `saved_index` gave, without reading the file, which must not have changed since. Throws
+  /// FileError where these bytes are no index.
+  VideoFile(std::filesystem::path path, std::string_view saved_index)
+      : path_(std::move(path)), index_(detail::load_index(saved_index)) {
     detail::silence_libav();
-    const detail::LibavInput input = open();
-    find_stream(*input);
-    index_packets(*input);
-    std::int64_t decoded = 0;
-    decode(0, [&](const AVFrame& frame, std::int64_t) {
-      const bool lies = quarter_turns_ % 2 != 0;
-      info_.width = lies ? frame.height : frame.width;
-      info_.height = lies ? frame.width : frame.height;
-      ++decoded;
-      return false;
-    });
-    if (decoded == 0) fail("none of its frames can be decoded");
-    check_size(info_.width, info_.height);
   }
+  /// For programs on this machine that use the same libraries.
+  std::string saved_index() const { return detail::save_index(index_); }
 
   const std::filesystem::path& path() const { return path_; }
-  const VideoInfo& info() const { return info_; }
+  VideoInfo info() const { return {index_.width, index_.height, index_.frames, index_.track.frames_per_second}; }
+
+  /// Seconds from the first frame to when frame `frame` is shown. Throws ArgumentError where there is none.
+  double seconds(std::int64_t frame) const {
+    require(frame >= 0 && frame < index_.frames, path_.string(), ": has no frame ", frame, ", but ", index_.frames,
+            " from 0 on");
+    if (index_.times.empty()) return static_cast<double>(frame) / index_.track.frames_per_second;
+    const auto i = static_cast<std::size_t>(frame);
+    return static_cast<double>(index_.times[i] - index_.times[0]) * av_q2d(index_.track.time_base);
+  }
+
+  /// The frame that is shown at this second: the last one that begins at or before it, to a thousandth. Before the
+  /// first frame that is the first, behind the last one the last.
+  std::int64_t frame_at(double second) const {
+    std::int64_t first = 0, last = index_.frames - 1;
+    while (first < last) {
+      const std::int64_t middle = last - (last - first) / 2;
+      if (seconds(middle) <= second + 0.0005)
+        first = middle;
+      else
+        last = middle - 1;
+    }
+    return first;
+  }
 
   /// `frames` frames of the file's own size: first, first + stride, first + 2 * stride, ... A frame whose size differs
   /// from the file's first one is stretched to it.
   ///
-  /// A frame that the file skips, or that is too damaged to be decoded, repeats the one before it, as players do.
-  /// Throws FileError where this concerns more than half of the frames asked for, where the file has no such frames or
-  /// ends before the last one, and ArgumentError for a negative `first`, `frames` or `stride` below one.
+  /// A frame that is too damaged to be decoded repeats the one before it, as players do. Throws FileError where this
+  /// concerns more than half of the frames asked for, where the file has no such frames or ends before the last one,
+  /// and for colours and turns that are not understood, and ArgumentError for a negative `first`, `frames` or `stride`
+  /// below one.
   Clip read(std::int64_t first, std::int64_t frames, std::int64_t stride = 1) const {
-    return read({first, frames, stride}, {frames, info_.height, info_.width}, [](const AVFrame&) { return true; });
+    detail::FrameScaler scaler(3, codec());
+    return read({first, frames, stride}, {frames, index_.height, index_.width},
+                [&](const AVFrame& frame, const detail::Orientation& shown, std::uint8_t* target) {
+                  scaler.stretch(frame, shown, index_.height, index_.width, target);
+                });
   }
 
   /// The same frames cut and scaled as `framing` says, whose `validate` it calls.
   Clip read(std::int64_t first, std::int64_t frames, std::int64_t stride, const Framing& framing) const {
     framing.validate();
+    detail::FrameScaler scaler(framing.image_channels, codec());
     return read({first, frames, stride},
                 {frames, framing.image_height(), framing.image_width(), framing.image_channels},
-                [&](AVFrame& frame) { return detail::cut_frame(frame, framing, quarter_turns_); });
+                [&](const AVFrame& frame, const detail::Orientation& shown, std::uint8_t* target) {
+                  scaler.cut(frame, shown, framing, target);
+                });
   }
 
  private:
-  struct Packet {
-    std::int32_t frame;  // in order of presentation; -1: decoded but not shown
-    bool key;            // decoding can start here
-  };
   struct Range {
     std::int64_t first, frames, stride;
     std::int64_t at(std::int64_t i) const { return first + i * stride; }
   };
 
-  [[noreturn]] void fail(const std::string& what) const { throw FileError(concat(path_.string(), ": ", what)); }
+  [[noreturn]] void fail(const std::string& what) const { detail::fail_file(path_, what); }
+  AVCodecID codec() const { return index_.track.parameters->codec_id; }
+  bool is_decoded() const { return !index_.contents.empty(); }
+  std::uint64_t content(std::int64_t frame) const { return index_.contents[static_cast<std::size_t>(frame)]; }
 
-  void check_is_file() const {
-    std::error_code error;
-    const std::filesystem::file_status status = std::filesystem::status(path_, error);
-    if (!std::filesystem::exists(status)) fail("no such file");
-    if (std::filesystem::is_directory(status)) fail("is a folder, not a video file");
-    if (!std::filesystem::is_regular_file(status)) fail("is not a regular file");
-    if (std::filesystem::file_size(path_, error) == 0) fail("is empty");
-  }
-
-  void check_size(std::int64_t width, std::int64_t height) const {
-    if (width < 1 || height < 1 || height > detail::most_pixels / width)
-      fail(concat("claims to hold frames of ", width, " x ", height, " pixels"));
-  }
-
-  // "file:" and the whitelist keep a name or a playlist from being taken for an address on the network.
-  detail::LibavInput open() const {
-    check_is_file();
-    AVFormatContext* input = nullptr;
-    AVDictionary* options = nullptr;
-    av_dict_set(&options, "protocol_whitelist", "file", 0);
-    const int status = avformat_open_input(&input, ("file:" + path_.string()).c_str(), nullptr, &options);
-    av_dict_free(&options);
-    if (status < 0) fail(concat("cannot be read as a video (", detail::libav_error_text(status), ")"));
-    return detail::LibavInput(input);
-  }
-
-  void find_stream(AVFormatContext& input) {
-    using namespace std::string_view_literals;
-    if (input.iformat->name == "tty"sv) fail("is text, not a video");  // which FFmpeg would show as a terminal does
-    std::vector<AVDictionary*> options(input.nb_streams);
-    for (AVDictionary*& each : options) av_dict_set_int(&each, "max_pixels", detail::most_pixels, 0);
-    const int status = avformat_find_stream_info(&input, options.data());
-    for (AVDictionary*& each : options) av_dict_free(&each);
-    if (status < 0) fail(concat("cannot be read as a video (", detail::libav_error_text(status), ")"));
-
-    stream_ = av_find_best_stream(&input, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
-    if (stream_ < 0) fail("has no video track");
-    AVStream* const stream = input.streams[stream_];
-    if (stream->disposition & AV_DISPOSITION_ATTACHED_PIC) fail("has no video track, only a cover picture");
-    if (stream->codecpar->width != 0) check_size(stream->codecpar->width, stream->codecpar->height);
-    parameters_.reset(detail::libav_allocated(avcodec_parameters_alloc()));
-    if (avcodec_parameters_copy(parameters_.get(), stream->codecpar) < 0) throw std::bad_alloc();
-    quarter_turns_ = detail::quarter_turns(*stream);
-    const double rate = av_q2d(av_guess_frame_rate(&input, stream, nullptr));
-    info_.frames_per_second = is_finite(rate) && rate > 0 ? rate : 25;
-  }
-
-  // Calls visit(packet) for the track's packets in the file's order until it answers false.
+  // Calls visit(frame, its index) for those decoded from a packet on, in the order in which they are shown, until it
+  // answers false. True where nothing failed on the way.
   template <class Visit>
-  void for_each_packet(AVFormatContext& input, Visit&& visit) const {
-    const detail::LibavPacket packet(detail::libav_allocated(av_packet_alloc()));
-    bool wanted = true;
-    while (wanted && av_read_frame(&input, packet.get()) >= 0) {
-      if (packet->stream_index == stream_) wanted = visit(*packet);
-      av_packet_unref(packet.get());
+  bool decode(std::size_t start, Visit&& visit) const {
+    detail::PacketReader packets(path_, index_, start);
+    detail::FrameDecoder decoder(path_, index_.track);
+    std::int64_t counted = 0;
+    bool failed = false;
+    for (bool more = true; more;) {
+      AVPacket* const packet = packets.next();
+      more = packet != nullptr;
+      if (more)
+        failed = !decoder.send(*packet, packets.number()) || failed;
+      else
+        decoder.send_end();
+      while (const AVFrame* const frame = decoder.receive(failed)) {
+        const bool known = frame->pts >= 0 && frame->pts < static_cast<std::int64_t>(index_.packets.size());
+        const std::int64_t index = !index_.packets_tell_frames ? counted++
+                                   : known ? index_.packets[static_cast<std::size_t>(frame->pts)].frame
+                                           : -1;
+        if (index >= 0 && !visit(*frame, index)) return !failed;
+      }
     }
+    return !failed;
   }
 
-  // Packets stand in order of decoding, their time stamps tell the order of presentation. Some containers (AVI) have
-  // no stamps for codecs that reorder frames; then only decoding from the start tells.
-  void index_packets(AVFormatContext& input) {
-    std::vector<std::pair<std::int64_t, std::size_t>> shown;  // time stamp, index of the packet
-    bool stamped = true;
-    for_each_packet(input, [&](const AVPacket& packet) {
-      const bool hidden_vp8 = parameters_->codec_id == AV_CODEC_ID_VP8 && packet.size > 0 && !(packet.data[0] & 0x10);
-      if (!(packet.flags & AV_PKT_FLAG_DISCARD) && !hidden_vp8) {
-        shown.emplace_back(packet.pts, packets_.size());
-        stamped = stamped && packet.pts != AV_NOPTS_VALUE;
-      }
-      packets_.push_back({-1, (packet.flags & AV_PKT_FLAG_KEY) != 0});
-      return true;
-    });
-    packets_.shrink_to_fit();
-    info_.frames = static_cast<std::int64_t>(shown.size());
-    std::sort(shown.begin(), shown.end());
-    const auto same_time = [](const auto& a, const auto& b) { return a.first == b.first; };
-    order_known_ = stamped && std::adjacent_find(shown.begin(), shown.end(), same_time) == shown.end();
-    if (!order_known_) return;
-    for (std::size_t i = 0; i < shown.size(); ++i) packets_[shown[i].second].frame = static_cast<std::int32_t>(i);
-  }
-
-  // The last packet from which a decoder gets at `frame` and all that follow.
-  std::size_t packet_before(std::int64_t frame) const {
-    for (std::size_t i = packets_.size(); i-- > 0;)
-      if (packets_[i].key && packets_[i].frame >= 0 && packets_[i].frame <= frame) return i;
-    return 0;
-  }
-
-  detail::LibavCodec open_decoder() const {
-    const AVCodec* const codec = avcodec_find_decoder(parameters_->codec_id);
-    if (!codec) fail(concat("FFmpeg has no decoder for its codec, ", avcodec_get_name(parameters_->codec_id)));
-    detail::LibavCodec decoder(detail::libav_allocated(avcodec_alloc_context3(codec)));
-    int status = avcodec_parameters_to_context(decoder.get(), parameters_.get());
-    decoder->thread_count = 1;  // who reads many files does so in parallel
-    decoder->max_pixels = detail::most_pixels;
-    if (status >= 0) status = avcodec_open2(decoder.get(), codec, nullptr);
-    if (status < 0) fail(concat("its decoder cannot be opened (", detail::libav_error_text(status), ")"));
-    return decoder;
-  }
-
-  // Decodes from packet `start` on and calls visit(frame, its index), in order of presentation, until it answers false.
-  // The packets before `start` are read and dropped: next to decoding that costs nothing, and unlike a seek it is exact
-  // in every container.
-  template <class Visit>
-  void decode(std::size_t start, Visit&& visit) const {
-    const detail::LibavInput input = open();
-    const detail::LibavCodec decoder = open_decoder();
-    const detail::LibavFrame frame = detail::make_frame();
-    std::int64_t decoded = 0;
-    // Passes on the frames that the decoder has ready.
-    const auto drain = [&] {
-      while (avcodec_receive_frame(decoder.get(), frame.get()) >= 0) {
-        if (frame->pts < 0 || frame->pts >= static_cast<std::int64_t>(packets_.size())) continue;
-        const std::int64_t index = order_known_ ? packets_[static_cast<std::size_t>(frame->pts)].frame : decoded++;
-        if (index >= 0 && !visit(*frame, index)) return false;
-      }
-      return true;
-    };
-    std::size_t number = 0;
-    bool wanted = true;
-    for_each_packet(*input, [&](AVPacket& packet) {
-      const std::size_t current = number++;
-      if (current < start || packet.size == 0) return true;  // to a decoder, an empty packet means the end
-      // A decoder hands a packet's time stamp on to the frame: with numbers for stamps, frames tell where they are
-      // from.
-      packet.pts = static_cast<std::int64_t>(current);
-      packet.dts = AV_NOPTS_VALUE;
-      avcodec_send_packet(decoder.get(), &packet);  // where it fails, the frame will be missing
-      return wanted = drain();
-    });
-    if (!wanted) return;
-    avcodec_send_packet(decoder.get(), nullptr);
-    drain();
-  }
-
-  // A clip of this size, made from what `cut` leaves of the file's frames.
-  template <class Cut>
-  Clip read(const Range& range, const ClipSize& size, Cut&& cut) const {
+  // A clip of this size, whose frames `put(frame, orientation, target)` makes.
+  template <class Put>
+  Clip read(const Range& range, const ClipSize& size, Put&& put) const {
     require(range.first >= 0 && range.frames >= 1 && range.stride >= 1, "VideoFile: cannot read ", range.frames,
             " frames at stride ", range.stride, " from frame ", range.first, " on");
-    if (range.first >= info_.frames || range.frames - 1 > (info_.frames - 1 - range.first) / range.stride)
-      fail(concat("has ", info_.frames, " frames, too few for ", range.frames, " at stride ", range.stride,
+    if (range.first >= index_.frames || range.frames - 1 > (index_.frames - 1 - range.first) / range.stride)
+      fail(concat("has ", index_.frames, " frames, too few for ", range.frames, " at stride ", range.stride,
                   " from frame ", range.first, " on"));
     Clip clip(size.frames, size.height, size.width, size.channels);
-    // Where decoding from the nearest key frame leaves a gap, the key frame may not have been one: again from the
-    // start.
-    const std::size_t start = order_known_ ? packet_before(range.first) : 0;
-    if (start == 0 || !fill(clip, range, start, cut)) fill(clip, range, 0, cut);
-    return clip;
+    for (const std::size_t start : starts(shown_for(range.first))) {
+      if (fill(clip, range, start, put)) return clip;
+      if (is_decoded()) vain_starts_.count();
+    }
+    fail("gives other frames than when it was opened; was it changed?");
   }
 
-  // False where frames are missing or damaged; with `start` at 0 it makes do with them, or throws.
-  template <class Cut>
-  bool fill(Clip& clip, const Range& range, std::size_t start, Cut& cut) const {
-    detail::FrameScaler scaler(clip.channels);
-    const bool lies = quarter_turns_ % 2 != 0;
+  // The frame that is shown at a frame's place: one that cannot be decoded has another one for it.
+  std::int64_t shown_for(std::int64_t frame) const {
+    while (is_decoded() && content(frame) == 0) --frame;
+    return frame;
+  }
+
+  // Packets at which decoding may begin in order to get at a frame, the best first. The last one is always the first of
+  // the file.
+  std::vector<std::size_t> starts(std::int64_t frame) const {
+    constexpr int most_tries = 2, most_in_vain = 16;
+    std::vector<std::size_t> found;
+    if (index_.packets_tell_frames && vain_starts_.value() < most_in_vain) {
+      for (std::size_t i = index_.packets.size(); i-- > 1 && found.size() < (is_decoded() ? most_tries : 1);)
+        if (index_.packets[i].entry && index_.packets[i].frame >= 0 && index_.packets[i].frame <= frame)
+          found.push_back(i);
+    }
+    found.push_back(0);
+    return found;
+  }
+
+  // False where decoding from `start` does not show what decoding from the file's start does. In a file that has not
+  // been decoded before, what `start` 0 gives is the truth: it makes do with gaps, or throws.
+  template <class Put>
+  bool fill(Clip& clip, const Range& range, std::size_t start, Put& put) const {
     const detail::LibavFrame last = detail::make_frame();  // the last frame decoded so far
-    std::int64_t filled = 0, repeated = 0;
-    bool damaged = false;
-    const auto put = [&](const AVFrame& source) {
-      const detail::LibavFrame frame(detail::libav_allocated(av_frame_clone(&source)));
-      if (!cut(*frame) || !scaler.scale(*frame, lies ? clip.height : clip.width, lies ? clip.width : clip.height,
-                                        quarter_turns_, clip.frame(filled)))
-        fail("its pixel format cannot be turned into RGB or grey");
+    const std::int64_t first_needed = shown_for(range.first);
+    std::int64_t filled = 0, repeated = 0, last_index = -1;
+    bool damaged = false, disordered = false, other = false;
+    const auto put_next = [&](const AVFrame& frame) {
+      try {
+        put(frame, detail::shown_orientation(frame, index_.track), clip.frame(filled));
+      } catch (const FileError& error) {
+        fail(error.what());
+      }
     };
-    decode(start, [&](const AVFrame& frame, std::int64_t index) {
+    const bool whole = decode(start, [&](const AVFrame& frame, std::int64_t index) {
+      if (is_decoded() && content(index) == 0) return true;  // another one stands in for it
+      disordered = index <= last_index;
+      other = is_decoded() && index >= first_needed && detail::content_of(frame) != content(index);
+      if (disordered || other) return false;
+      last_index = index;
       damaged = damaged || frame.decode_error_flags != 0 || (frame.flags & AV_FRAME_FLAG_CORRUPT) != 0;
       for (; filled < range.frames && range.at(filled) <= index; ++filled) {
         const bool skipped = range.at(filled) < index;
+        if (skipped && is_decoded() && (content(range.at(filled)) != 0 || !last->buf[0])) return !(other = true);
         repeated += skipped;
-        put(skipped && last->buf[0] ? *last : frame);
+        put_next(skipped && last->buf[0] ? *last : frame);
       }
       av_frame_unref(last.get());
       if (av_frame_ref(last.get(), &frame) < 0) throw std::bad_alloc();
       return filled < range.frames;
     });
-    if (start > 0) return filled == range.frames && repeated == 0 && !damaged;
+    if (is_decoded() ? other || filled < range.frames
+                     : start > 0 && (filled < range.frames || repeated > 0 || damaged || !whole))
+      return false;
+    if (disordered) fail("shows its frames in another order than its time stamps say");
     if (filled < range.frames) fail(concat("ends before its frame ", range.at(filled), " could be decoded"));
     if (repeated * 2 > range.frames)
       fail(concat("only ", range.frames - repeated, " of the ", range.frames, " frames from ", range.first,
@@ -285,12 +243,9 @@ class VideoFile {
   }
 
   std::filesystem::path path_;
-  VideoInfo info_;
-  int stream_ = -1;
-  int quarter_turns_ = 0;
-  detail::LibavParameters parameters_;
-  std::vector<Packet> packets_;  // in order of decoding
-  bool order_known_ = false;
+  detail::VideoIndex index_;
+  // Of a file whose key frames cannot be believed: how often beginning at one failed. It steers time, not pixels.
+  mutable detail::Counter vain_starts_;
 };
 
 }  // namespace dvd

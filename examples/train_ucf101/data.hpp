@@ -1,9 +1,11 @@
-// Where a run's clips come from: moving shapes or video files, behind one type.
+// Where a run's clips come from: moving shapes, a prepared set or video files, behind one type.
 #pragma once
 
 #include <fmt/core.h>
 
+#include <dvd/core/utf8.hpp>
 #include <dvd/data/moving_shapes.hpp>
+#include <dvd/data/video_set.hpp>
 #include <functional>
 #include <memory>
 
@@ -12,12 +14,13 @@
 
 namespace examples {
 
-/// A clip source of either kind.
+/// A clip source of any kind.
 struct DataSet {
   std::function<dvd::LabelledClip(const dvd::Random&)> draw_clip;
   std::function<dvd::Index()> count_skipped;
   std::vector<std::string> names;
   std::string description;
+  dvd::Json prepared = nullptr;  ///< how the frames of a prepared set were made
 
   dvd::LabelledClip draw(const dvd::Random& random) const { return draw_clip(random); }
   /// 0: the set has no labels.
@@ -30,6 +33,31 @@ struct DataSet {
 /// Opens the videos that `--data` names (in data_video.cpp).
 std::unique_ptr<DataSet> open_video_folder(const TrainOptions& options, std::function<void(const std::string&)> warn);
 
+/// Opens the prepared set that `--data` names.
+inline std::unique_ptr<DataSet> open_video_set(const TrainOptions& options,
+                                               std::function<void(const std::string&)> warn) {
+  const auto set =
+      std::make_shared<dvd::VideoSet>(options.data, dvd::VideoSetOptions{.frames = options.model.video_frames(),
+                                                                         .stride = options.stride,
+                                                                         .split = options.split,
+                                                                         .warn = std::move(warn)});
+  dvd::DvdGanConfig fitting = options.model;
+  set_size(fitting, fmt::format("{}x{}", set->height(), set->width()));
+  fitting.image_channels = set->channels();
+  dvd::require(size_text(fitting) == size_text(options.model) && fitting.image_channels == options.model.image_channels,
+               "--data ", options.data, " is a set of ", pixels_text(fitting), ", and the model is to make ",
+               pixels_text(options.model), "; give --resolution ", resolution_text(fitting), " --image-channels ",
+               fitting.image_channels, ", or prepare another set");
+  std::vector<std::string> names;  // as text, which is what files of a run hold
+  for (const std::string& name : set->class_names()) names.push_back(dvd::utf8_text(name));
+  return std::make_unique<DataSet>(
+      DataSet{.draw_clip = [set](const dvd::Random& random) { return set->draw(random); },
+              .count_skipped = [set] { return set->skipped(); },
+              .names = std::move(names),
+              .description = fmt::format(", a prepared set of {} videos, {} skipped", set->size(), set->skipped()),
+              .prepared = dvd::detail::format_json(set->index().format)});
+}
+
 /// Opens what `--data` names, or moving shapes. `warn` is told of files that cannot be used, once of each, now and
 /// later, by any thread. Throws ArgumentError where there is no such folder, and in a build without video files.
 inline std::unique_ptr<DataSet> open_data(const TrainOptions& options, std::function<void(const std::string&)> warn) {
@@ -39,12 +67,15 @@ inline std::unique_ptr<DataSet> open_data(const TrainOptions& options, std::func
                                     .width = options.model.image_width(),
                                     .image_channels = options.model.image_channels});
     return std::make_unique<DataSet>(DataSet{[shapes](const dvd::Random& random) { return shapes.draw(random); },
-                                             [] { return dvd::Index{0}; }, shapes.class_names(), ""});
+                                             [] { return dvd::Index{0}; }, shapes.class_names(), "", nullptr});
   }
+  if (dvd::is_video_set(options.data) || dvd::is_unfinished_video_set(options.data))
+    return open_video_set(options, std::move(warn));
   require_video_files("--data");
-  dvd::require(std::filesystem::is_directory(options.data), "--data ", options.data,
-               std::filesystem::exists(options.data) ? " is not a folder" : ": no such folder",
-               "; expected UCF-101, a folder of class folders of videos, or a folder of videos");
+  dvd::require(
+      std::filesystem::is_directory(options.data), "--data ", options.data,
+      std::filesystem::exists(options.data) ? " is not a folder" : ": no such folder",
+      "; expected a set of prepare_videos, UCF-101, a folder of class folders of videos, or a folder of videos");
   if constexpr (with_video_files) return open_video_folder(options, std::move(warn));
   return nullptr;
 }

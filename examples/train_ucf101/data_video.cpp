@@ -18,9 +18,9 @@ std::unique_ptr<DataSet> open_video_folder(const TrainOptions& options, std::fun
                                             .warn = std::move(warn)});
   std::vector<std::string> names;  // as text, which is what files of a run hold
   for (const std::string& name : folder->class_names()) names.push_back(dvd::utf8_text(name));
-  return std::make_unique<DataSet>(DataSet{[folder](const dvd::Random& random) { return folder->draw(random); },
-                                           [folder] { return folder->skipped(); }, std::move(names),
-                                           fmt::format(", {} videos, {} skipped", folder->size(), folder->skipped())});
+  return std::make_unique<DataSet>(DataSet{
+      [folder](const dvd::Random& random) { return folder->draw(random); }, [folder] { return folder->skipped(); },
+      std::move(names), fmt::format(", {} videos, {} skipped", folder->size(), folder->skipped()), nullptr});
 }
 
 }  // namespace examples

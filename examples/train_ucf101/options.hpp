@@ -106,11 +106,13 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
       ->capture_default_str();
   auto* data = app.add_option_group("data");
   data->add_option("--data", options.data,
-                   "UCF-101 or Kinetics, any folder of class folders with videos (files, or folders of numbered "
+                   "set of prepare_videos, UCF-101 or Kinetics, any folder of class folders with videos (files, or "
+                   "folders of numbered "
                    "pictures), or a folder of videos, which trains a model without classes; without it, moving shapes");
   data->add_option("--split", options.split,
                    "the videos to use: a list of paths, such as trainlist01.txt of UCF-101, a table of Kinetics, such "
-                   "as kinetics.csv or, for one of its splits, kinetics.csv#train, or a folder in DIR, such as train")
+                   "as kinetics.csv or, for one of its splits, kinetics.csv#train, or a folder in DIR, such as train; "
+                   "of a prepared set, the name of one of the lists it knows")
       ->needs("--data");
   data->add_option("--frames", options.model.frames,
                    "frames that are made; with --condition-frames C, clips have C more")

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <fmt/core.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,14 +10,9 @@
 #include <dvd/training/report.hpp>
 #include <string>
 
-namespace examples {
+#include "../common/terminal.hpp"
 
-/// "1:02:03" or "2:03", from seconds.
-inline std::string clock_text(double seconds) {
-  const auto total = static_cast<long>(seconds + 0.5);
-  if (total >= 3600) return fmt::format("{}:{:02}:{:02}", total / 3600, total / 60 % 60, total % 60);
-  return fmt::format("{}:{:02}", total / 60, total % 60);
-}
+namespace examples {
 
 /// Measures time and speed, and prints progress.
 class Progress {
@@ -86,11 +80,6 @@ class Progress {
 
   static double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
-  }
-
-  static std::size_t terminal_width() {
-    winsize size{};
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
   }
 
   // Nobody may be listening any more, which is no reason to stop: errors are not looked at.

@@ -113,7 +113,7 @@ const last = name => { const c = curves[name] || []; return c.length ? c[c.lengt
 document.title = `${data.name}: step ${data.step} of ${data.steps}`;
 $("title").textContent = data.name;
 const channels = data.config.image_channels ?? 3;
-$("sub").textContent = `DVD-GAN on ${data.config.data}, ${data.config.frames} frames of ` +
+$("sub").textContent = `DVD-GAN on ${data.config.data}${data.config.prepared_set ? " (a prepared set)" : ""}, ${data.config.frames} frames of ` +
   `${data.config.height ?? data.config.resolution}x${data.config.width ?? data.config.resolution} pixels` +
   `${{3: "", 1: " in grey"}[channels] ?? ` of ${channels} channels`}, ` +
   `${data.config.classes ? `${data.config.classes} classes` : "no classes"}: ${data.status}`;

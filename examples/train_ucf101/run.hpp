@@ -10,6 +10,7 @@
 #include <optional>
 #include <thread>
 
+#include "../common/signals.hpp"
 #include "data.hpp"
 #include "log.hpp"
 #include "memory.hpp"
@@ -20,7 +21,6 @@
 #include "recovery.hpp"
 #include "report.hpp"
 #include "resume.hpp"
-#include "signals.hpp"
 #include "warnings.hpp"
 #include "watch.hpp"
 

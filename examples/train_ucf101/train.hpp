@@ -83,7 +83,8 @@ int train_gan(TrainOptions options) {
   gan.generator.recompute = options.recompute;
   dvd::Trainer trainer(gan, options.trainer);
   const std::string resumed = load_first_whole(options, checkpoints, trainer);
-  const dvd::Json config = to_json(options, data->class_names());
+  dvd::Json config = to_json(options, data->class_names());
+  if (!data->prepared.is_null()) config["prepared_set"] = data->prepared;
   if (!options.common.quiet) describe(gan, options, *data);
   if (!options.common.quiet && !resumed.empty()) fmt::print("resume     {}\n", resumed);
   if (options.dry_run) {

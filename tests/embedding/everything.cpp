@@ -1,8 +1,13 @@
 // A program that uses every part of the library, for compiling with other people's flags and macros.
+#include <dvd/data/check_videos.hpp>
 #include <dvd/data/clip_loader.hpp>
 #include <dvd/data/function_source.hpp>
 #include <dvd/data/memory_clips.hpp>
+#include <dvd/data/merge_sets.hpp>
+#include <dvd/data/prepare_set.hpp>
+#include <dvd/data/set_estimate.hpp>
 #include <dvd/data/video_folder.hpp>
+#include <dvd/data/video_set.hpp>
 #include <dvd/dvdgan.hpp>
 #include <dvd/io/run_folder.hpp>
 #include <dvd/io/video_writer.hpp>

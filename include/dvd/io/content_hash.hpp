@@ -27,6 +27,7 @@ class ContentHash {
   void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
 
   std::uint64_t value() const { return state_; }
+
   /// As 16 hexadecimal digits.
   std::string text() const {
     char digits[17];

@@ -3,8 +3,6 @@
 
 #include "dvd/core/macros_begin.hpp"
 
-#include <sys/file.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -15,6 +13,7 @@
 #include <vector>
 
 #include "dvd/io/atomic_file.hpp"
+#include "dvd/io/folder_lock.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -65,14 +64,9 @@ class RunFolder {
       std::filesystem::create_directories(root_ / part, error);
       if (error) throw FileError(concat((root_ / part).string(), ": cannot create the folder: ", error.message()));
     }
-    // The lock goes with the process, however that ends.
-    if (!lock_.open(root_.string(), O_RDONLY | O_DIRECTORY))
-      throw FileError(concat(root_.string(), ": cannot be opened: ", std::strerror(errno)));
-    if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-      throw FileError(concat(root_.string(),
-                             ": another process is at work in this folder; wait for it, end it, or "
-                             "choose another folder"));
-    for (const auto& folder : {root_, root_ / "samples", root_ / "checkpoints"}) remove_half_written(folder);
+    detail::lock_folder(lock_, root_);
+    // Only the process that holds the folder may be writing there, and it has not begun.
+    for (const auto& folder : {root_, root_ / "samples", root_ / "checkpoints"}) detail::remove_half_written(folder);
   }
 
   const std::filesystem::path& root() const { return root_; }
@@ -144,20 +138,6 @@ class RunFolder {
     file << line << '\n';
     file.flush();
     if (!file) throw FileError(concat(path.string(), ": cannot write: ", std::strerror(errno)));
-  }
-
-  // Only the process that holds the folder may be writing there, and it has not begun.
-  static void remove_half_written(const std::filesystem::path& folder) {
-    std::error_code error;
-    std::vector<std::filesystem::path> leftovers;
-    for (const auto& file : std::filesystem::directory_iterator(folder, error))
-      if (is_half_written(file.path().filename().string())) leftovers.push_back(file.path());
-    for (const auto& path : leftovers) std::filesystem::remove(path, error);
-  }
-
-  static bool is_half_written(const std::string& name) {  // see write_file_atomically
-    const std::size_t mark = name.rfind(".partial-");
-    return mark != std::string::npos && name.find_first_not_of("0123456789-", mark + 9) == std::string::npos;
   }
 
   static std::string step_name(std::int64_t step) {

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "dvd/core/error.hpp"
+#include "dvd/io/content_hash.hpp"
 #include "dvd/io/data_type.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -269,6 +270,18 @@ class SafetensorsHeader final : public nlohmann::json_sax<nlohmann::json>, FileC
   Draft draft_;
   std::vector<std::int64_t> numbers_;
 };
+
+// The hash of a safetensors file's length and header, by which it is recognised without being parsed; none where the
+// bytes cannot be such a file.
+inline std::optional<std::uint64_t> safetensors_header_hash(std::span<const std::byte> file) {
+  std::uint64_t length = 0;
+  if (file.size() < sizeof length) return std::nullopt;
+  std::memcpy(&length, file.data(), sizeof length);
+  if (length > largest_header || length > file.size() - sizeof length) return std::nullopt;
+  ContentHash hash;
+  hash.add(file.first(sizeof length + length));
+  return hash.value();
+}
 
 }  // namespace detail
 

@@ -92,11 +92,12 @@ class FrameScaler {
   FrameScaler(std::int64_t channels, AVCodecID codec)
       : channels_(channels), format_(channels == 1 ? AV_PIX_FMT_GRAY8 : AV_PIX_FMT_RGB24), codec_(codec) {}
 
-  /// The whole of a frame as height x width pixels, as shown, into `target`. Throws FileError where libswscale cannot.
+  /// The whole of a frame as height x width pixels, as shown, into `target`: stretched, if it has another size, as the
+  /// ffmpeg program does it. Throws FileError where libswscale cannot.
   void stretch(const AVFrame& frame, const Orientation& shown, std::int64_t height, std::int64_t width,
                std::uint8_t* target) {
-    const LibavFrame whole(libav_allocated(av_frame_clone(&frame)));
-    convert(*whole, shown, height, width, target);
+    averages_ = false;
+    convert(frame, shown, height, width, target);
   }
 
   /// The part of a frame that `framing` says, scaled to its size, into `target`. Throws FileError as above.
@@ -104,11 +105,12 @@ class FrameScaler {
     LibavFrame part(libav_allocated(av_frame_clone(&frame)));
     if (!can_be_cut(frame)) part = opened(frame);
     cut_frame(*part, framing, shown);
+    averages_ = true;
     convert(*part, shown, framing.image_height(), framing.image_width(), target);
   }
 
  private:
-  using Geometry = std::array<std::int64_t, 8>;
+  using Geometry = std::array<std::int64_t, 9>;
 
   static const AVPixFmtDescriptor& description(int format) {
     const AVPixFmtDescriptor* const result = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(format));
@@ -167,8 +169,8 @@ class FrameScaler {
 
   // Converts with a scaler that is kept as long as frames are alike.
   void run(const AVFrame& frame, const AVFrame& picture, LibavScaler& scaler, Geometry& geometry) const {
-    const Geometry wanted{frame.width,       frame.height,          frame.format,  frame.colorspace,
-                          frame.color_range, frame.color_primaries, picture.width, picture.height};
+    const Geometry wanted{frame.width,           frame.height,  frame.format,   frame.colorspace, frame.color_range,
+                          frame.color_primaries, picture.width, picture.height, averages_};
     if (!scaler || geometry != wanted) {
       geometry = wanted;
       scaler = make_scaler(frame, picture);
@@ -180,7 +182,7 @@ class FrameScaler {
 
   LibavScaler make_scaler(const AVFrame& frame, const AVFrame& picture) const {
     // Averaging areas keeps a shrunken picture free of aliasing; enlarged, areas would be blocks, so there a cubic.
-    const bool shrinks = picture.width < frame.width || picture.height < frame.height;
+    const bool shrinks = averages_ && (picture.width < frame.width || picture.height < frame.height);
     // The same pixels on every processor, and chroma interpolated to every pixel.
     const int flags = (shrinks ? SWS_AREA : SWS_BICUBIC) | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INT;
     LibavScaler scaler(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format),
@@ -203,6 +205,7 @@ class FrameScaler {
   std::int64_t channels_;
   AVPixelFormat format_;
   AVCodecID codec_;
+  bool averages_ = true;
   LibavFrame picture_;
   LibavScaler scaler_, opener_;
   Geometry geometry_{}, opener_geometry_{};

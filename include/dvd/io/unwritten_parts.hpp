@@ -79,12 +79,12 @@ inline std::uint64_t mark_at(std::size_t offset) {
 }
 
 /// Prepares the memory of a frame that is to be decoded: marks it where the decoder will write all of it, and fills it
-/// with `background` where that would not show every damage, or is not 0.
-inline void prepare_memory(AVFrame& frame, Filling filling, int background) {
+/// with `fill` where that would not show every damage, or is not 0.
+inline void prepare_memory(AVFrame& frame, Filling filling, int fill) {
   for (int plane = 0; plane < AV_NUM_DATA_POINTERS && frame.buf[plane]; ++plane) {
     AVBufferRef& buffer = *frame.buf[plane];
     const auto size = static_cast<std::size_t>(buffer.size);
-    if (filling != Filling::blocks || background != 0) std::memset(buffer.data, background, size);
+    if (filling != Filling::blocks || fill != 0) std::memset(buffer.data, fill, size);
     if (plane >= marked_planes(filling) || frame.linesize[plane] <= 0) continue;
     const auto row = static_cast<std::size_t>(frame.linesize[plane]);
     for (std::size_t begin = 0; begin + row <= size; begin += row_distance(filling) * row)

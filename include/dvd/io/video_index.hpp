@@ -216,9 +216,9 @@ class VideoIndexer {
     keep_places();
   }
 
-  // Damaged frames may depend on what was in memory before. Those that another background changes are no frames.
+  // Damaged frames may depend on what was in memory before. Those that another fill changes are no frames.
   void drop_unstable(const std::vector<std::int64_t>& numbers) {
-    constexpr int other_background = 0xA5;
+    constexpr int other_fill = 0xA5;
     const std::vector<std::int64_t> failures = failures_;
     std::vector<std::uint64_t> again;
     decode(
@@ -226,7 +226,7 @@ class VideoIndexer {
           again.push_back(content_of(frame));
           return again.size() < numbers.size();
         },
-        other_background);
+        other_fill);
     failures_ = failures;
     again.resize(numbers.size());
     for (std::size_t i = 1; i < numbers.size(); ++i)  // nothing could stand in for the first
@@ -323,9 +323,9 @@ class VideoIndexer {
 
   // Calls visit(frame) for all that are shown until it answers false. Fills failures_; returns the packets read.
   template <class Visit>
-  std::int64_t decode(Visit&& visit, int background = 0) {
+  std::int64_t decode(Visit&& visit, int fill = 0) {
     VideoInput input(path_, index_.track);
-    FrameDecoder decoder(path_, index_.track, background);
+    FrameDecoder decoder(path_, index_.track, fill);
     const LibavPacket packet(libav_allocated(av_packet_alloc()));
     failures_.clear();
     for (std::int64_t number = 0;; ++number) {

@@ -99,7 +99,7 @@ class VideoReader {
     kind_ = points_.inspect(*packet_);
     if (marked && kind_ == detail::PacketKind::plain) ++falsely_marked_;
     if (packet_->dts != AV_NOPTS_VALUE) {
-      if (clock_ != AV_NOPTS_VALUE && packet_->dts < clock_) restarts_.add(number, seconds_);
+      if (clock_ != AV_NOPTS_VALUE && packet_->dts < clock_) restart_ = number;
       clock_ = packet_->dts;
     }
     if (!decoder_.send(*packet_, number)) fail_at_packet();
@@ -133,6 +133,10 @@ class VideoReader {
         offset_ += before + step - seconds_;
         seconds_ = before + step;
       }
+    }
+    if (restart_ >= 0 && frame_->pts >= restart_) {
+      restarts_.add(condition_.frames, seconds_);
+      restart_ = -1;
     }
     const double away = seconds_ - static_cast<double>(condition_.frames) * step;
     constexpr double tolerance = 0.6;  // frames; a container's clock may be coarse
@@ -187,6 +191,7 @@ class VideoReader {
   VideoCondition condition_;
   std::vector<std::int64_t> times_;  // of the packets, in the track's units
   std::int64_t first_time_ = AV_NOPTS_VALUE, clock_ = AV_NOPTS_VALUE;
+  std::int64_t restart_ = -1;  // the packet at which the clock began anew, until its frame is there
   double seconds_ = 0, offset_ = 0;
   std::int64_t failed_packet_ = -1, falsely_marked_ = 0, last_width_ = 0, last_height_ = 0;
   bool ended_ = false, finished_ = false;

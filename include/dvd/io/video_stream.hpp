@@ -184,9 +184,9 @@ class VideoInput {
 /// Decodes a track's packets, as the ffmpeg program does: what fails is left out, and decoding goes on.
 class FrameDecoder {
  public:
-  /// `background` is what the memory of frames is filled with before they are decoded into it.
-  FrameDecoder(const std::filesystem::path& path, const TrackFormat& track, int background = 0)
-      : frame_(make_frame()), background_(std::make_unique<int>(background)) {
+  /// `fill` is what the memory of frames is filled with before they are decoded into it.
+  FrameDecoder(const std::filesystem::path& path, const TrackFormat& track, int fill = 0)
+      : frame_(make_frame()), fill_(std::make_unique<int>(fill)) {
     const AVCodecParameters& parameters = *track.parameters;
     const AVCodec* const codec = avcodec_find_decoder(parameters.codec_id);
     if (!codec) fail_file(path, concat("FFmpeg has no decoder for its codec, ", avcodec_get_name(parameters.codec_id)));
@@ -196,7 +196,7 @@ class FrameDecoder {
     decoder_->max_pixels = most_pixels;
     decoder_->pkt_timebase = track.time_base;
     decoder_->get_buffer2 = prepared_buffer;
-    decoder_->opaque = background_.get();
+    decoder_->opaque = fill_.get();
     if (status >= 0) status = avcodec_open2(decoder_.get(), codec, nullptr);
     if (status < 0) fail_file(path, concat("its decoder cannot be opened (", libav_error_text(status), ")"));
   }
@@ -259,8 +259,8 @@ class FrameDecoder {
 
   LibavCodec decoder_;
   LibavFrame frame_;
-  std::unique_ptr<int> background_;  // where the decoder finds it
-  bool part_missing_ = false;        // of a frame since the last key frame
+  std::unique_ptr<int> fill_;  // where the decoder finds it
+  bool part_missing_ = false;  // of a frame since the last key frame
 };
 
 /// How a frame is to be shown: its own display matrix, which may stand in the video stream itself, goes before the

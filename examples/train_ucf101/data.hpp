@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <dvd/core/utf8.hpp>
 #include <dvd/data/moving_shapes.hpp>
 #include <dvd/data/video_set.hpp>
@@ -56,6 +57,24 @@ inline std::unique_ptr<DataSet> open_video_set(const TrainOptions& options,
               .names = std::move(names),
               .description = fmt::format(", a prepared set of {} videos, {} skipped", set->size(), set->skipped()),
               .prepared = dvd::detail::format_json(set->index().format)});
+}
+
+/// Numbers the classes of a set as a run that goes on has them, if that knows them all: some of its classes may have
+/// lost their videos since, and were numbered in another way by earlier versions.
+inline void number_as(DataSet& set, const std::vector<std::string>& known) {
+  std::vector<dvd::Index> numbers;
+  for (const std::string& name : set.names) {
+    const auto found = std::find(known.begin(), known.end(), name);
+    if (found == known.end()) return;
+    numbers.push_back(found - known.begin());
+  }
+  if (set.names.empty() || set.names == known) return;
+  set.names = known;
+  set.draw_clip = [draw = std::move(set.draw_clip), numbers](const dvd::Random& random) {
+    dvd::LabelledClip drawn = draw(random);
+    drawn.label = numbers[static_cast<std::size_t>(drawn.label)];
+    return drawn;
+  };
 }
 
 /// Opens what `--data` names, or moving shapes. `warn` is told of files that cannot be used, once of each, now and

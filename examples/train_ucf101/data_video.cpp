@@ -15,6 +15,8 @@ std::unique_ptr<DataSet> open_video_folder(const TrainOptions& options, std::fun
                                             .stride = options.stride,
                                             .random_crop = !options.center_crop,
                                             .split = options.split,
+                                            .keep_index = options.index != "none",
+                                            .index_file = options.index == "none" ? "" : options.index,
                                             .warn = std::move(warn)});
   std::vector<std::string> names;  // as text, which is what files of a run hold
   for (const std::string& name : folder->class_names()) names.push_back(dvd::utf8_text(name));

@@ -15,6 +15,7 @@ struct TrainOptions {
   std::string preset = "small";
 
   std::string data;   ///< empty: moving shapes
+  std::string index;  ///< where indices of video files are kept; empty: in the user's cache; "none": nowhere
   std::string split;  ///< a list of videos, or a folder of the data
   dvd::Index stride = 1;
   std::string recurrent = "convgru";
@@ -113,6 +114,11 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
                    "the videos to use: a list of paths, such as trainlist01.txt of UCF-101, a table of Kinetics, such "
                    "as kinetics.csv or, for one of its splits, kinetics.csv#train, or a folder in DIR, such as train; "
                    "of a prepared set, the name of one of the lists it knows")
+      ->needs("--data");
+  data->add_option("--index", options.index,
+                   "file in which to keep what is found out about the videos, so that they need not be read when they "
+                   "are opened again; none: keep nothing; without it, a file in the user's cache")
+      ->type_name("FILE")
       ->needs("--data");
   data->add_option("--frames", options.model.frames,
                    "frames that are made; with --condition-frames C, clips have C more")

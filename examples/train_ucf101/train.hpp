@@ -75,6 +75,7 @@ int train_gan(TrainOptions options) {
     else
       fmt::print(stderr, "warning: {}\n", line);
   });
+  number_as(*data, options.class_names);
   check_classes(options, data->class_names());
   options.model.classes = data->classes();
 

@@ -21,7 +21,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET::detail {
 
 /// How a decoder fills its frames, where nothing is damaged.
 enum class Filling {
-  blocks,  ///< it writes every pixel of every frame, in blocks of at least 8 rows
+  blocks,  ///< it writes every pixel of every frame, in blocks of at least 8 rows and 16 columns
   rows,    ///< it writes every pixel of every frame
   parts,   ///< it adds to what it finds, which is zeros to begin with, as the ffmpeg program gives them
 };
@@ -46,8 +46,8 @@ inline Filling filling_of(AVCodecID codec) {
     case AV_CODEC_ID_VC1:
     case AV_CODEC_ID_VP8:
     case AV_CODEC_ID_VP9:
-    case AV_CODEC_ID_MJPEG:
       return Filling::blocks;
+    case AV_CODEC_ID_MJPEG:
     case AV_CODEC_ID_JPEG2000:
     case AV_CODEC_ID_JPEGLS:
     case AV_CODEC_ID_FFV1:
@@ -64,8 +64,9 @@ inline Filling filling_of(AVCodecID codec) {
   }
 }
 
-// Marked are 8 of 16 bytes: in every row, or where blocks are missing as a whole, every eighth of the first plane.
-inline constexpr std::size_t mark_distance = 16, mark_bytes = sizeof(std::uint64_t);
+// Marked is every byte, or where blocks are missing as a whole, 8 of 16 in every eighth row of the first plane.
+inline constexpr std::size_t mark_bytes = sizeof(std::uint64_t);
+inline std::size_t mark_distance(Filling filling) { return filling == Filling::blocks ? 16 : mark_bytes; }
 inline std::size_t row_distance(Filling filling) { return filling == Filling::blocks ? 8 : 1; }
 inline int marked_planes(Filling filling) {
   return filling == Filling::blocks ? 1 : filling == Filling::rows ? AV_NUM_DATA_POINTERS : 0;
@@ -86,10 +87,10 @@ inline void prepare_memory(AVFrame& frame, Filling filling, int fill) {
     const auto size = static_cast<std::size_t>(buffer.size);
     if (filling != Filling::blocks || fill != 0) std::memset(buffer.data, fill, size);
     if (plane >= marked_planes(filling) || frame.linesize[plane] <= 0) continue;
-    const auto row = static_cast<std::size_t>(frame.linesize[plane]);
+    const auto row = static_cast<std::size_t>(frame.linesize[plane]), distance = mark_distance(filling);
     for (std::size_t begin = 0; begin + row <= size; begin += row_distance(filling) * row)
-      for (std::size_t at = (begin + mark_distance - 1) / mark_distance * mark_distance; at + mark_bytes <= begin + row;
-           at += mark_distance) {
+      for (std::size_t at = (begin + distance - 1) / distance * distance; at + mark_bytes <= begin + row;
+           at += distance) {
         const std::uint64_t mark = mark_at(at);
         std::memcpy(buffer.data + at, &mark, mark_bytes);
       }
@@ -106,13 +107,12 @@ inline bool has_unwritten_parts(const AVFrame& frame, Filling filling) {
     const int bytes = av_image_get_linesize(format, frame.width, plane);
     if (!buffer || frame.linesize[plane] <= 0 || bytes <= 0 || frame.data[plane] < buffer->data) continue;
     const int shift = plane == 1 || plane == 2 ? description->log2_chroma_h : 0;
-    const auto row = static_cast<std::size_t>(frame.linesize[plane]);
+    const auto row = static_cast<std::size_t>(frame.linesize[plane]), distance = mark_distance(filling);
     const auto rows = static_cast<std::size_t>(-((-frame.height) >> shift)), step = row_distance(filling);
     const auto first = static_cast<std::size_t>(frame.data[plane] - buffer->data);
     for (std::size_t y = (step - first / row % step) % step; y < rows; y += step) {
       const std::size_t begin = first + y * row, end = begin + static_cast<std::size_t>(bytes);
-      for (std::size_t at = (begin + mark_distance - 1) / mark_distance * mark_distance; at + mark_bytes <= end;
-           at += mark_distance) {
+      for (std::size_t at = (begin + distance - 1) / distance * distance; at + mark_bytes <= end; at += distance) {
         std::uint64_t found;
         std::memcpy(&found, buffer->data + at, mark_bytes);
         if (found == mark_at(at)) return true;

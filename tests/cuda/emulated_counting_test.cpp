@@ -89,8 +89,9 @@ TEST_CASE("launches for lists of weights") {
 
 TEST_CASE("launches for running statistics") {
   Launches launches = third_step<bfloat16>();
-  CHECK(launches["FollowStatistics"] == launches["BatchNormCoefficients<bfloat16>"]);
-  CHECK(launches["MapTwo<float, MovingAverage>"] == 0);
+  CHECK(launches["BatchNormStatistics<bfloat16>"] > 0);
+  CHECK(launches["FollowStatistics"] + launches["BatchNormCoefficients<bfloat16>"] + launches["Moments<bfloat16>"] ==
+        0);
 }
 
 TEST_CASE("bytes of kernels") {

@@ -71,6 +71,13 @@ struct SpectralArrays {
   T* sigma;         ///< one number
 };
 
+/// Running statistics that are to follow a batch's, as `follow_statistics` says.
+template <class T>
+struct RunningStatistics {
+  T decay, unbias;
+  T *mean, *variance;
+};
+
 /// A weight and its packed form, which is to be made: what `pack_weight` is given.
 template <class T>
 struct WeightToPack {

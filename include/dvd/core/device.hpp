@@ -104,6 +104,11 @@
 //                                        mean, variance [frames, channels]; gain, bias [batch, channels]; scale, shift
 //                                        [frames * batch, channels] such that scale * x + shift is
 //                                        (1 + gain) * (x - mean) / sqrt(variance + epsilon) + bias
+//   batch_norm_statistics(frames, batch, rows, channels, x, gain, bias, epsilon, mean', variance', running, scale',
+//                         shift')
+//                                        moments of x [frames, batch * rows, channels], follow_statistics with what
+//                                        `running` has (see RunningStatistics in core/arrays.hpp), and
+//                                        batch_norm_coefficients, at once
 //   batch_norm_backward(frames, batch, rows, channels, x, dy, mean', variance', gain, scale', shift', epsilon, rectify,
 //                       batch_statistics, dgain, dbias, dx or null)
 //                                        gradients of that; `batch_statistics`: mean and variance came from x; dx may
@@ -288,11 +293,13 @@ using FilterOf = decltype(D::filter(std::declval<const ConvolutionSize&>(), std:
 
 /// Normalisation kernels of the contract above.
 template <class D, class T, class F>
-concept DeviceNormalization = requires(const T* x, T* y, const F* precise_x, F* precise_y, F value, Index n) {
+concept DeviceNormalization = requires(const T* x, T* y, const F* precise_x, F* precise_y, F value, Index n,
+                                       const RunningStatistics<F>& running) {
   D::moments(n, n, n, x, precise_y, precise_y);
   D::scale_shift(n, n, n, x, precise_x, precise_x, true, y);
   D::follow_statistics(n, value, value, precise_x, precise_x, precise_y, precise_y);
   D::batch_norm_coefficients(n, n, n, precise_x, precise_x, x, x, value, precise_y, precise_y);
+  D::batch_norm_statistics(n, n, n, n, x, x, x, value, precise_y, precise_y, running, precise_y, precise_y);
   D::batch_norm_backward(n, n, n, n, x, x, precise_x, precise_x, x, precise_x, precise_x, value, true, true, y, y, y);
   D::group_moments(n, n, n, n, x, precise_y, precise_y);
   D::group_norm(n, n, n, n, x, precise_x, precise_x, precise_x, precise_x, value, y);

@@ -72,23 +72,23 @@ class ClassConditionalBatchNorm {
     check(x, condition, pass);
     const Index frames = x.extent(0), channels = x.extent(4), batch = x.extent(1), rows = x.extent(2) * x.extent(3);
 
+    const Tensor<T, D> gains = gain.forward(condition, pass, part(cache, &Cache::gain_projection));
+    const Tensor<T, D> biases = bias.forward(condition, pass, part(cache, &Cache::bias_projection));
+    Tensor<P, D> scale(Shape{frames * batch, channels}), shift(Shape{frames * batch, channels});
     PreciseView mean, variance;
     if (!pass.batch_statistics) {
       mean = for_frames(frames, running_mean.value);
       variance = for_frames(frames, running_var.value);
+      D::batch_norm_coefficients(frames, batch, channels, mean.data(), variance.data(), gains.data(), biases.data(),
+                                 epsilon, scale.data(), shift.data());
     } else {
       Tensor<P, D> mean_now(Shape{frames, channels}), variance_now(Shape{frames, channels});
-      D::moments(frames, batch * rows, channels, x.data(), mean_now.data(), variance_now.data());
-      follow(pass.momentum, batch * rows, mean_now, variance_now);
+      D::batch_norm_statistics(frames, batch, rows, channels, x.data(), gains.data(), biases.data(), epsilon,
+                               mean_now.data(), variance_now.data(), running(pass.momentum, batch * rows), scale.data(),
+                               shift.data());
       mean = mean_now;
       variance = variance_now;
     }
-
-    const Tensor<T, D> gains = gain.forward(condition, pass, part(cache, &Cache::gain_projection));
-    const Tensor<T, D> biases = bias.forward(condition, pass, part(cache, &Cache::bias_projection));
-    Tensor<P, D> scale(Shape{frames * batch, channels}), shift(Shape{frames * batch, channels});
-    D::batch_norm_coefficients(frames, batch, channels, mean.data(), variance.data(), gains.data(), biases.data(),
-                               epsilon, scale.data(), shift.data());
     if (cache) {
       cache->x = x;
       // Running statistics move on; a cache keeps those of its pass.
@@ -153,11 +153,10 @@ class ClassConditionalBatchNorm {
     return longer;
   }
 
-  void follow(double momentum, Index count, const PreciseView& mean, const PreciseView& variance) {
-    const P decay = static_cast<P>(1 - momentum);
+  /// As they are to follow the statistics of `count` pixels.
+  RunningStatistics<P> running(double momentum, Index count) {
     const double unbias = static_cast<double>(count) / static_cast<double>(std::max<Index>(count - 1, 1));
-    D::follow_statistics(mean.size(), decay, static_cast<P>(unbias), mean.data(), variance.data(),
-                         running_mean.value.data(), running_var.value.data());
+    return {static_cast<P>(1 - momentum), static_cast<P>(unbias), running_mean.value.data(), running_var.value.data()};
   }
 };
 

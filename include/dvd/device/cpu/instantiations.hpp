@@ -95,6 +95,9 @@ DVD_KERNEL void Normalization::scale_shift(Index, Index, Index, const float*, co
 DVD_KERNEL void Normalization::follow_statistics(Index, float, float, const float*, const float*, float*, float*);
 DVD_KERNEL void Normalization::batch_norm_coefficients(Index, Index, Index, const float*, const float*, const float*,
                                                        const float*, float, float*, float*);
+DVD_KERNEL void Normalization::batch_norm_statistics(Index, Index, Index, Index, const float*, const float*,
+                                                     const float*, float, float*, float*,
+                                                     const RunningStatistics<float>&, float*, float*);
 DVD_KERNEL void Normalization::batch_norm_backward(Index, Index, Index, Index, const float*, const float*, const float*,
                                                    const float*, const float*, const float*, const float*, float, bool,
                                                    bool, float*, float*, float*);

@@ -85,6 +85,10 @@ TEST_CASE("launches for lists of weights") {
   CHECK(launches["PackWeights<bfloat16>"] < 20);
   CHECK(launches["FilterForLibrary<bfloat16>"] == 0);
   CHECK(launches["FiltersForLibrary<bfloat16>"] < 20);
+  // One of each update's, two of the discriminators and one of the generator, and those of the heads' embeddings.
+  CHECK(launches["UnpackFilters<bfloat16>"] == 3);
+  CHECK(launches["UnpackWeights<bfloat16>"] == 3);
+  CHECK(launches["UnpackWeights<float>"] == 2 + 4);
 }
 
 TEST_CASE("launches for running statistics") {
@@ -118,7 +122,7 @@ TEST_CASE("bytes of kernels") {
   {
     const EmulatedWork dot = measured([&] { Cuda::dot(size, x.data(), y.data(), sums.data()); });
     CHECK(about(dot.read, 2 * bytes));
-    CHECK(dot.written < 1000);
+    CHECK(dot.written < 2000);  // what blocks leave for the last of them
   }
   {
     const EmulatedWork sum = measured([&] { Cuda::sum_rows(1, size / 64, 64, x.data(), 64, sums.data(), false); });

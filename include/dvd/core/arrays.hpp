@@ -87,6 +87,16 @@ struct WeightToPack {
   T* packed;                       ///< [taps, inputs, outputs]
 };
 
+/// The gradient of a packed weight, from which that of the weight follows: what `unpack_weight_gradient` is given.
+template <class T>
+struct WeightGradientToUnpack {
+  Index outputs, inputs, taps;
+  const T *dpacked, *packed;
+  const FullPrecision<T>*sigma, *u, *v;  ///< null where nothing was divided
+  FullPrecision<T>* dweight;             ///< [outputs, inputs, taps], added to
+  bool filters = false;                  ///< dpacked and packed lie as a device's filters do
+};
+
 /// A packed weight that a convolution with a kernel of 3 is to read.
 template <class T>
 struct PackedWeight {

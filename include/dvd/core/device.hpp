@@ -172,6 +172,12 @@
 //   pack_weights(list)                         pack_weight of all; see WeightToPack in core/arrays.hpp
 //   unpack_weight_gradient(outputs, inputs, taps, dpacked, packed, sigma' or null, u', v', dweight')
 //                                        adds to dweight the gradient through pack_weight, sigma's included
+//   unpacks_together                     whether that is best done for all weights of a network at once; then
+//   unpack_weight_gradients(list)              does it for all, no two of which have one dweight; see
+//                                        WeightGradientToUnpack in core/arrays.hpp
+//   weight_gradient(size, input, dy, dy_pixel)
+//                                        -> convolve_backward_weight's result, for a kernel of 3, as a filter lies;
+//                                        a filter's `weight` is then what WeightGradientToUnpack points to
 //   transpose(count, rows, columns, x, y)      y[i], of columns x rows, is x[i] transposed
 //   random_normal(size, random, scale, y)      y[i] = scale * random.normal(i)
 //   random_uniform(size, random, low, high, y)
@@ -363,10 +369,17 @@ concept DeviceWeights = requires(const T* x, T* y, const F* precise_x, F* precis
   D::pack_weight(n, n, n, precise_x, precise_x, y);
   D::pack_weights(weights);
   D::unpack_weight_gradient(n, n, n, x, x, precise_x, precise_x, precise_x, precise_y);
+  { D::unpacks_together } -> std::convertible_to<bool>;
   D::transpose(n, n, n, x, y);
   D::random_normal(n, random, value, y);
   D::random_uniform(n, random, value, value, y);
-};
+}
+&&(!D::unpacks_together ||
+   requires(const std::vector<WeightGradientToUnpack<T>>& gradients, const ConvolutionSize& size,
+            const ConvolutionInput<T>& input, const T* x, Index n) {
+     D::unpack_weight_gradients(gradients);
+     { D::weight_gradient(size, input, x, n) } -> std::same_as<FilterOf<D, T>>;
+   });
 
 /// A device policy for elements of type T: the whole contract above.
 template <class D, class T>

@@ -170,7 +170,7 @@ class ConvolutionalGRU {
         D::sum_rows(1, frames, sum.size(), dinput.data(), sum.size(), sum.data(), false);
         dinput = sum;
       }
-    if (wants_parameters(gradients)) add_parameter_gradients(cache, views(dgates), dinputs);
+    if (wants_parameters(gradients)) add_parameter_gradients(cache, views(dgates), dinputs, gradients);
     InputGradients result;
     if (wants_inputs(gradients)) {
       result.x = Tensor<T, D>(cache.x.shape());
@@ -327,7 +327,7 @@ class ConvolutionalGRU {
     }
   }
 
-  void add_parameter_gradients(const Cache& cache, const Views& dgates, const Views& dinputs) {
+  void add_parameter_gradients(const Cache& cache, const Views& dgates, const Views& dinputs, Gradients gradients) {
     const Index frames = cache.outputs.extent(0);
     const Shape frame = cache.outputs.shape().tail();
 
@@ -375,7 +375,7 @@ class ConvolutionalGRU {
     }
     D::copy_rows(halves);
     for (Index gate = 0; gate < 3; ++gate) {
-      gates[gate]->add_weight_gradient(dpacked[static_cast<std::size_t>(gate)], *weights[gate]);
+      gates[gate]->add_weight_gradient(dpacked[static_cast<std::size_t>(gate)], *weights[gate], gradients);
       D::add(width_, dbias.data() + gate * width_, gates[gate]->layer.bias.accumulator().data());
     }
   }

@@ -165,18 +165,22 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
     return y;
   }
 
+  /// With a filter made ahead, the gradient of the packed weight may be asked for as `dfilter`.
   Tensor<T, D> apply_backward(const View& packed, const Input& input, const View& dy, Tensor<T, D>* dpacked,
-                              bool wants_dx, Tensor<T, D> onto, const FilterOf<D, T>* made = nullptr) {
+                              bool wants_dx, Tensor<T, D> onto, const FilterOf<D, T>* made = nullptr,
+                              FilterOf<D, T>* dfilter = nullptr) {
     check_gradient(name, dy, result_shape(input));
     check_added(name, onto, input.x.shape());
-    if (dpacked) {
+    if (dpacked || dfilter) {
       Input from = input;
       from.x = readable_beyond(input.x);
       const View upstream = readable_beyond(dy);
       if (method_)
         method_->backward_weight(from.x, upstream, *dpacked);
-      else
+      else if (dpacked)
         D::convolve_backward_weight(size_for(input), kernel_input(from), upstream.data(), outputs_, dpacked->data());
+      if constexpr (D::unpacks_together)
+        if (dfilter) *dfilter = D::weight_gradient(size_for(input), kernel_input(from), upstream.data(), outputs_);
       if (bias.value)
         D::sum_rows(1, dy.size() / outputs_, outputs_, dy.data(), outputs_, bias.accumulator().data(), true);
     }
@@ -199,6 +203,13 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
                            const PreciseView& v) {
     D::unpack_weight_gradient(outputs_, group_inputs(), taps(), dpacked.data(), packed.data(), sigma.data(), u.data(),
                               v.data(), weight.accumulator().data());
+  }
+
+  WeightGradientToUnpack<T> unpacking(const View& dpacked, const View& packed, const PreciseView& sigma,
+                                      const PreciseView& u, const PreciseView& v) {
+    return {outputs_,       group_inputs(), taps(),
+            dpacked.data(), packed.data(),  sigma.data(),
+            u.data(),       v.data(),       weight.accumulator().data()};
   }
 
  private:

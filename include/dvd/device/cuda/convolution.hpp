@@ -48,6 +48,9 @@ struct Convolution {
   static void convolve_backward_weight(const ConvolutionSize& size, const ConvolutionInput<T>& input,
                                        const std::type_identity_t<T>* dy, Index dy_pixel,
                                        std::type_identity_t<T>* dweight);
+  template <CudaScalar T>
+  static Filter<T> weight_gradient(const ConvolutionSize& size, const ConvolutionInput<T>& input,
+                                   const std::type_identity_t<T>* dy, Index dy_pixel);
 };
 
 }  // namespace dvd::cuda

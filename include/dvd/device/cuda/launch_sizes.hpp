@@ -58,6 +58,10 @@ constexpr bool counts_small(Index rows, Index columns, const Body& body) {
     return false;
 }
 
+/// Tensor cores want channels in eights; others are padded with zeros.
+constexpr Index channel_step = 8;
+constexpr Index padded(Index channels) { return (channels + channel_step - 1) / channel_step * channel_step; }
+
 /// Rows and columns of the square that a block transposes.
 constexpr int transposed_tile = 32;
 

@@ -17,10 +17,6 @@ namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace detail {
 
-/// Tensor cores want channels in eights; others are padded with zeros.
-constexpr Index channel_step = 8;
-constexpr Index padded(Index channels) { return (channels + channel_step - 1) / channel_step * channel_step; }
-
 template <class T>
 std::shared_ptr<void> scratch(Index size) {
   return Memory::allocate(static_cast<std::size_t>(size) * sizeof(T));
@@ -118,7 +114,7 @@ DVD_CUDA_DEFINITION void add_array(NumberType type, Index size, const void* x, v
 template <CudaScalar T>
 Filter<T> Convolution::filter(const ConvolutionSize& size, const T* weight) {
   if (size.kernel == 1) return {nullptr, weight};
-  const Index inputs = detail::padded(size.inputs), outputs = detail::padded(size.outputs), taps = size.taps();
+  const Index inputs = padded(size.inputs), outputs = padded(size.outputs), taps = size.taps();
   auto memory = detail::scratch<T>(outputs * taps * inputs);
   T* const library_weight = static_cast<T*>(memory.get());
   if (inputs != size.inputs || outputs != size.outputs)
@@ -141,7 +137,7 @@ std::vector<Filter<T>> Convolution::filters(const std::vector<PackedWeight<T>>& 
     detail::FiltersForLibrary<T> table;
     while (result.size() < weights.size() && table.count < table.capacity) {
       const PackedWeight<T>& w = weights[result.size()];
-      const Index inputs = detail::padded(w.inputs), outputs = detail::padded(w.outputs);
+      const Index inputs = padded(w.inputs), outputs = padded(w.outputs);
       auto memory = detail::scratch<T>(outputs * w.taps * inputs);
       T* const library_weight = static_cast<T*>(memory.get());
       table.add({w.packed, w.taps, w.inputs, w.outputs, inputs, library_weight}, outputs);
@@ -219,15 +215,22 @@ void Convolution::convolve_backward_weight(const ConvolutionSize& size, const Co
                      {input.x, size.inputs, true}, {dy, dy_pixel}, dweight, size.outputs, 0, nullptr);
     return;
   }
+  const Filter<T> gradient = weight_gradient(size, input, dy, dy_pixel);
+  dvd::cuda::transpose(size.taps(), size.outputs, size.inputs,
+                       detail::GradientFromLibrary<T>{gradient.weight, size.taps(), size.inputs, size.outputs,
+                                                      padded(size.inputs), dweight});
+}
+
+template <CudaScalar T>
+Filter<T> Convolution::weight_gradient(const ConvolutionSize& size, const ConvolutionInput<T>& input,
+                                       const std::type_identity_t<T>* dy, Index dy_pixel) {
   const ConvolutionProblem problem = detail::problem_for<T>(size);
   const auto x = detail::library_input(size, input);
   const auto gradient = detail::library_gradient<T>(size, dy, dy_pixel);
-  const Index taps = size.taps();
-  const auto result = detail::scratch<T>(problem.outputs * taps * problem.inputs);
-  library_convolve_backward_weight(problem, x.data, gradient.data, result.get());
-  dvd::cuda::transpose(taps, size.outputs, size.inputs,
-                       detail::GradientFromLibrary<T>{static_cast<const T*>(result.get()), taps, size.inputs,
-                                                      size.outputs, problem.inputs, dweight});
+  auto memory = detail::scratch<T>(problem.outputs * size.taps() * problem.inputs);
+  library_convolve_backward_weight(problem, x.data, gradient.data, memory.get());
+  const T* const result = static_cast<const T*>(memory.get());
+  return {std::move(memory), result};
 }
 
 #define DVD_INSTANTIATE(T)                                                                                          \
@@ -239,7 +242,8 @@ void Convolution::convolve_backward_weight(const ConvolutionSize& size, const Co
   template void Convolution::convolve_backward_input(const ConvolutionSize&, const ConvolutionInput<T>&, const T*,  \
                                                      Index, const Filter<T>&, T*, bool);                            \
   template void Convolution::convolve_backward_weight(const ConvolutionSize&, const ConvolutionInput<T>&, const T*, \
-                                                      Index, T*);
+                                                      Index, T*);                                                   \
+  template Filter<T> Convolution::weight_gradient(const ConvolutionSize&, const ConvolutionInput<T>&, const T*, Index);
 DVD_INSTANTIATE(float)
 DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE

@@ -107,22 +107,25 @@ TEST_CASE_TEMPLATE("a number that is none comes through", O, DVD_DEVICES) {
   }
 }
 
-// More weights than one launch takes, with channels that are padded and such that are not: what is convolved with them,
-// and its gradients, are as with filters made alone, to the bit.
+// More weights than one launch takes, some with a bias, with channels that are padded and such that are not: what is
+// convolved with them, and its gradients, are as with filters made alone, to the bit.
 TEST_CASE_TEMPLATE("filters made together", O, DVD_DEVICES) {
   using D = typename O::D;
   using T = typename O::T;
   if constexpr (D::filters_fit_all_sizes) {
     std::vector<ConvolutionSize> sizes;
     std::vector<Array<O>> weights;
+    std::vector<Precise<O>> biases;
     std::vector<PackedWeight<T>> all;
     for (int i = 0; i < 700; ++i) {
       const Index large = i == 350 ? 40 : 0;
       sizes.push_back({i % 7 == 0 ? Index{2} : Index{1}, 1, 3, 2, 1 + 5 * i % 17 + large, 1 + 3 * i % 19 + large,
-                       i % 7 == 0 ? Index{3} : Index{1}, 3});
+                       i % 7 == 0 ? Index{3} : Index{1}, i % 7 == 1 ? Index{1} : Index{3}});
       const ConvolutionSize& size = sizes.back();
       weights.push_back(Array<O>::random(size.taps() * size.inputs * size.outputs, static_cast<std::uint64_t>(i) + 10));
-      all.push_back({size.outputs, size.inputs, size.taps(), weights.back().data()});
+      biases.push_back(Precise<O>::random(size.outputs, static_cast<std::uint64_t>(i) + 20));
+      all.push_back(
+          {size.outputs, size.inputs, size.taps(), weights.back().data(), i % 3 == 0 ? nullptr : biases.back().data()});
     }
     const auto filters = D::filters(all);
     REQUIRE(filters.size() == all.size());
@@ -131,7 +134,7 @@ TEST_CASE_TEMPLATE("filters made together", O, DVD_DEVICES) {
       const auto x = Array<O>::random(size.input_size(), 1), dy = Array<O>::random(size.output_size(), 2);
       const auto convolved = [&](const auto& filter) {
         Array<O> y(size.output_size(), 7);
-        D::convolve(size, ConvolutionInput<T>{x.data()}, filter, nullptr, y.data(), size.outputs, false);
+        D::convolve(size, ConvolutionInput<T>{x.data()}, filter, all[i].bias, y.data(), size.outputs, false);
         return y.now();
       };
       const auto gradient = [&](const auto& filter) {

@@ -97,11 +97,12 @@ struct WeightGradientToUnpack {
   bool filters = false;                  ///< dpacked and packed lie as a device's filters do
 };
 
-/// A packed weight that a convolution with a kernel of 3 is to read.
+/// A packed weight that a convolution is to read, and the bias [outputs] that goes with it, or null.
 template <class T>
 struct PackedWeight {
   Index outputs, inputs, taps;
   const T* packed;  ///< [taps, inputs, outputs]
+  const FullPrecision<T>* bias = nullptr;
 };
 
 }  // namespace dvd

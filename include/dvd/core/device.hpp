@@ -84,8 +84,8 @@
 //   filter(size, weight), backward_filter(size, weight)
 //                                        the weight in the device's own form, for as many calls as wanted
 //   filters_fit_all_sizes                whether a filter depends on the weight alone and serves both directions; then
-//   filters(list)                        -> vector of the filters of all weights, of kernels of 3, in their order; see
-//                                        PackedWeight in core/arrays.hpp
+//   filters(list)                        -> vector of the filters of all weights, in their order; see PackedWeight in
+//                                        core/arrays.hpp. A bias that is listed is the one that is convolved with
 //   convolve(size, input, filter, bias' or null, y, y_pixel, accumulate)
 //   convolve_backward_input(size, input, dy, dy_pixel, backward filter, dx, accumulate)
 //                                        the gradient of input.x or, where the input has a scale and shift, of their

@@ -199,6 +199,7 @@ class ConvolutionalGRU {
   struct Weights {
     Tensors inputs;                 ///< [9, C, 3C], or 2C and C
     Tensor<T, D> gates, candidate;  ///< [9, C, 2C], [9, C, C]
+    PreciseTensor<T, D> bias;       ///< [3C]
     Filters filters;
     typename Gate::NormalizedWeight reset_norm, update_norm, candidate_norm;
   };
@@ -285,11 +286,17 @@ class ConvolutionalGRU {
     Weights weights{gate_arrays(Shape{9, width_, 3 * width_}),
                     Tensor<T, D>(Shape{9, width_, 2 * width_}),
                     Tensor<T, D>(Shape{9, width_, width_}),
+                    PreciseTensor<T, D>(Shape{3 * width_}),
                     {},
                     reset.normalized_weight(pass),
                     update.normalized_weight(pass),
                     candidate.normalized_weight(pass)};
     const View packed[] = {weights.reset_norm.packed, weights.update_norm.packed, weights.candidate_norm.packed};
+    const Parameter<FullPrecision<T>, D>* biases[] = {&reset.layer.bias, &update.layer.bias, &candidate.layer.bias};
+    std::vector<ArrayPair<FullPrecision<T>>> bias_copies;
+    for (Index gate = 0; gate < 3; ++gate)
+      bias_copies.push_back({width_, biases[gate]->value.data(), weights.bias.data() + gate * width_});
+    D::copy_arrays(bias_copies, nullptr);
     std::vector<RowsToCopy<T>> halves;
     for (std::size_t i = 0; i < places().size(); ++i)
       for (Index gate = 0; gate < places()[i].gates; ++gate)
@@ -300,7 +307,9 @@ class ConvolutionalGRU {
     D::copy_rows(halves);
     if constexpr (D::filters_fit_all_sizes) {
       std::vector<PackedWeight<T>> all;
-      for (const Tensor<T, D>& input : weights.inputs) all.push_back({input.extent(-1), width_, 9, input.data()});
+      for (std::size_t i = 0; i < places().size(); ++i)
+        all.push_back({places()[i].gates * width_, width_, 9, weights.inputs[i].data(),
+                       weights.bias.data() + places()[i].first * width_});
       all.push_back({2 * width_, width_, 9, weights.gates.data()});
       all.push_back({width_, width_, 9, weights.candidate.data()});
       weights.filters = D::filters(all);
@@ -310,18 +319,12 @@ class ConvolutionalGRU {
 
   /// gates = what x and the biases contribute, for all frames.
   void give_inputs(const View& x, const Weights& weights, Tensors& gates) {
-    PreciseTensor<T, D> bias(Shape{3 * width_});
-    const Parameter<FullPrecision<T>, D>* biases[] = {&reset.layer.bias, &update.layer.bias, &candidate.layer.bias};
-    std::vector<ArrayPair<FullPrecision<T>>> bias_copies;
-    for (Index gate = 0; gate < 3; ++gate)
-      bias_copies.push_back({width_, biases[gate]->value.data(), bias.data() + gate * width_});
-    D::copy_arrays(bias_copies, nullptr);
     for (std::size_t i = 0; i < gates.size(); ++i) {
       Tensor<T, D>& here = gates[i];
       const Index outputs = here.extent(-1), frame = here[0].size(), copies = here.extent(0) - x.extent(0);
       const ConvolutionSize size = size_for(x.extent(0), x.shape().tail(), outputs);
       D::convolve(size, ConvolutionInput<T>{x.data()}, filter(size, weights.inputs[i], weights.filters, i),
-                  bias.data() + places()[i].first * width_, here.data(), outputs, false);
+                  weights.bias.data() + places()[i].first * width_, here.data(), outputs, false);
       // The one frame that stands for all.
       if (copies > 0) D::copy_rows(1, copies, frame, here.data(), 0, 0, here.data() + frame, 0, frame);
     }

@@ -145,8 +145,10 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
     require(!input.scale || !fusion_.rectified, "a convolution of rectified images takes no affine map");
   }
 
-  /// Whether the weight is read as a filter that can be made ahead, with those of other layers.
-  bool wants_filter() const { return D::filters_fit_all_sizes && kernel_ == 3 && !method_; }
+  /// Whether the weight is read as a filter that can be made ahead, with those of other layers, and whether its
+  /// gradient can lie as that does.
+  bool wants_filter() const { return D::filters_fit_all_sizes && !method_; }
+  bool has_filter_gradient() const { return wants_filter() && kernel_ == 3; }
 
   Tensor<T, D> apply(const View& packed, const Input& input, Tensor<T, D> onto,
                      const FilterOf<D, T>* made = nullptr) const {

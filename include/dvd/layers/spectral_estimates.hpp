@@ -60,7 +60,7 @@ class SpectralVisit {
         if constexpr (requires { layer.wants_filter(); })
           if (filter_ahead && layer.wants_filter()) {
             const auto& [outputs, inputs, taps, from, divisor, to] = weight_to_pack;
-            work.packed.push_back({outputs, inputs, taps, to});
+            work.packed.push_back({outputs, inputs, taps, to, layer.bias.value.data()});
             work.filtered.push_back(estimate);
           }
       } else {

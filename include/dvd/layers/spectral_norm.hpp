@@ -90,7 +90,7 @@ class SpectralNorm {
                         Tensor<T, D> onto = {}) requires AppliedLayer<L> {
     check_filled("a spectrally normalised layer", cache.weight.packed);
     if constexpr (takes_filter && D::unpacks_together)
-      if (gradients.together && wants_parameters(gradients) && made_filter(cache.weight))
+      if (gradients.together && wants_parameters(gradients) && made_filter(cache.weight) && layer.has_filter_gradient())
         return backward_together(dy, cache, gradients, std::move(onto));
     Tensor<T, D> dpacked;
     if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.weight.packed.shape());

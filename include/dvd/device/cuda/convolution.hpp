@@ -18,11 +18,12 @@
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// A convolution's weight as the libraries read it: [outputs, taps, inputs] with channels padded for a kernel of 3, and
-/// the packed weight itself, which must outlive this, for a kernel of 1.
+/// the packed weight itself, which must outlive this, for a kernel of 1. With it may come the bias in the same type.
 template <class T>
 struct Filter {
-  std::shared_ptr<void> memory;  ///< empty for a kernel of 1
+  std::shared_ptr<void> memory;
   const T* weight = nullptr;
+  const T* bias = nullptr;
 };
 
 /// Convolution kernels of the contract; see core/device.hpp.

@@ -63,13 +63,13 @@ LibraryArray<T> library_input(const ConvolutionSize& size, const ConvolutionInpu
   return {memory, y};
 }
 
-/// A bias in the type of numbers, which the libraries want.
+/// A bias in the type of numbers, which the libraries want: the filter's or, where that has none, one made now.
 template <class T>
-LibraryArray<T> library_bias(const ConvolutionSize& size, const float* bias) {
+LibraryArray<T> library_bias(const ConvolutionSize& size, const Filter<T>& filter, const float* bias) {
   if constexpr (std::same_as<T, float>) {
     return {nullptr, bias};
   } else {
-    if (!bias) return {nullptr, nullptr};
+    if (!bias || filter.bias) return {nullptr, bias ? filter.bias : nullptr};
     const auto memory = scratch<T>(size.outputs);
     Pointwise::convert(size.outputs, bias, static_cast<T*>(memory.get()));
     return {memory, static_cast<const T*>(memory.get())};
@@ -137,11 +137,15 @@ std::vector<Filter<T>> Convolution::filters(const std::vector<PackedWeight<T>>& 
     detail::FiltersForLibrary<T> table;
     while (result.size() < weights.size() && table.count < table.capacity) {
       const PackedWeight<T>& w = weights[result.size()];
-      const Index inputs = padded(w.inputs), outputs = padded(w.outputs);
-      auto memory = detail::scratch<T>(outputs * w.taps * inputs);
+      // A kernel of 1 is read as it is; its bias is not.
+      const Index inputs = padded(w.inputs), outputs = padded(w.outputs), taps = w.taps == 1 ? 0 : w.taps,
+                  size = outputs * taps * inputs;
+      const bool with_bias = w.bias && !std::same_as<T, float>;
+      auto memory = detail::scratch<T>(size + (with_bias ? outputs : 0));
       T* const library_weight = static_cast<T*>(memory.get());
-      table.add({w.packed, w.taps, w.inputs, w.outputs, inputs, library_weight}, outputs);
-      result.push_back({std::move(memory), library_weight});
+      T* const bias = with_bias ? library_weight + size : nullptr;
+      table.add({w.packed, taps, w.inputs, w.outputs, inputs, library_weight}, outputs, w.bias, bias);
+      result.push_back({std::move(memory), taps > 0 ? library_weight : w.packed, bias});
     }
     transpose_tiles(table.tiles, table);
   }
@@ -152,7 +156,7 @@ template <CudaScalar T>
 void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T>& input, const Filter<T>& filter,
                            const float* bias, std::type_identity_t<T>* y, Index y_pixel, bool accumulate) {
   if (size.kernel == 1) {
-    const auto library_bias = detail::library_bias<T>(size, bias);
+    const auto library_bias = detail::library_bias<T>(size, filter, bias);
     library_multiply({.type = number_type<T>,
                       .rows = size.positions(),
                       .columns = size.outputs,
@@ -164,9 +168,9 @@ void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T
   const ConvolutionProblem problem = detail::problem_for<T>(size);
   const auto x = detail::library_input(size, input);
   if (!size.pool && size.kernel_frames == 1 && problem.outputs == size.outputs && y_pixel == size.outputs &&
-      !(bias && accumulate) && (bias || !size.rectify) && detail::aligned(y))
-    return library_convolve(problem, x.data, filter.weight, detail::library_bias<T>(size, bias).data, y, accumulate,
-                            size.rectify);
+      (bias || !size.rectify) && detail::aligned(y))
+    return library_convolve(problem, x.data, filter.weight, detail::library_bias<T>(size, filter, bias).data, y,
+                            accumulate, size.rectify);
   const auto result = detail::scratch<T>(size.positions() * problem.outputs);
   library_convolve(problem, x.data, filter.weight, nullptr, result.get(), false, false);
   const T* const values = static_cast<const T*>(result.get());

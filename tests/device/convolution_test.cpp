@@ -4,6 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
+#include <vector>
+
 #include "support/convolution_check.hpp"
 
 namespace {
@@ -146,6 +149,61 @@ TEST_CASE_TEMPLATE("filters made together", O, DVD_DEVICES) {
       CHECK(gradient(filters[i]) == gradient(D::backward_filter(size, weights[i].data())));
     }
     CHECK(D::filters(std::vector<PackedWeight<T>>()).empty());
+  }
+}
+
+// More than one launch takes, some spectrally normalised, some as filters lie: as each alone.
+TEST_CASE_TEMPLATE("gradients of weights unpacked together", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  if constexpr (D::unpacks_together) {
+    std::vector<Array<O>> arrays;
+    std::vector<Precise<O>> of_sigma, together, alone;
+    std::vector<std::shared_ptr<void>> filters;
+    std::vector<WeightGradientToUnpack<T>> all;
+    constexpr std::size_t count = 800;
+    for (auto* each : {&of_sigma, &together, &alone}) each->reserve(3 * count);
+    arrays.reserve(4 * count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Index large = i == 350 ? 40 : 0, number = static_cast<Index>(i);
+      const ConvolutionSize size{1, 2, 3, 2, 1 + 5 * number % 17 + large, 1 + 3 * number % 19 + large, 1, 3};
+      const Index elements = size.taps() * size.inputs * size.outputs;
+      const auto random = [&](Index length) -> Array<O>& {
+        return arrays.emplace_back(Array<O>::random(length, static_cast<std::uint64_t>(arrays.size())));
+      };
+      const auto precise = [&](Index length) {
+        return of_sigma.emplace_back(Precise<O>::random(length, static_cast<std::uint64_t>(of_sigma.size()))).data();
+      };
+      const T *const packed = random(elements).data(), *const x = random(size.input_size()).data(),
+                     *const dy = random(size.output_size()).data();
+      Array<O>& dpacked = random(elements);
+      D::convolve_backward_weight(size, ConvolutionInput<T>{x}, dy, size.outputs, dpacked.data());
+      WeightGradientToUnpack<T> gradient{size.outputs, size.inputs, size.taps(), dpacked.data(), packed,
+                                         nullptr,      nullptr,     nullptr,     nullptr};
+      if (i % 3 > 0) {
+        gradient.sigma = of_sigma.emplace_back(1, 1.5).data();
+        gradient.u = precise(size.outputs);
+        gradient.v = precise(size.inputs * size.taps());
+      }
+      const auto before = Precise<O>::random(elements, 3);
+      gradient.dweight = alone.emplace_back(before.before()).data();
+      D::unpack_weight_gradient(gradient.outputs, gradient.inputs, gradient.taps, gradient.dpacked, gradient.packed,
+                                gradient.sigma, gradient.u, gradient.v, gradient.dweight);
+      gradient.dweight = together.emplace_back(before.before()).data();
+      if (i % 2 > 0) {
+        const auto filter = D::filter(size, packed), dfilter = D::weight_gradient(size, {x}, dy, size.outputs);
+        filters.push_back(filter.memory);
+        filters.push_back(dfilter.memory);
+        gradient.packed = filter.weight;
+        gradient.dpacked = dfilter.weight;
+        gradient.filters = true;
+      }
+      all.push_back(gradient);
+    }
+    D::unpack_weight_gradients(all);
+    for (std::size_t i = 0; i < count; ++i)
+      check_close("together", together[i], alone[i].now(), i % 2 > 0 ? dvd::testing::rounded : dvd::testing::exact);
+    D::unpack_weight_gradients(std::vector<WeightGradientToUnpack<T>>());
   }
 }
 

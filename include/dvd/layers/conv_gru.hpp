@@ -346,23 +346,32 @@ class ConvolutionalGRU {
                   dbias.data() + places()[i].first * width_, false);
     }
     // The state's part, for the steps that had a state: first the given one, then h_1 .. h_{T-1}.
-    Tensor<T, D> dgate_state = Tensor<T, D>::zeros(cache.gates_weight.shape());
-    Tensor<T, D> dcandidate_state = Tensor<T, D>::zeros(cache.candidate_weight.shape());
+    Tensor<T, D> dgate_state, dcandidate_state;
+    const auto add = [](Tensor<T, D> some, Tensor<T, D>& sum) {
+      if (sum)
+        D::add(some.size(), std::as_const(some).data(), sum.data());
+      else
+        sum = std::move(some);
+    };
     const auto add_steps = [&](const View& states, Index first, Index count) {
       const GruGates<const T> gate = gates_at<const T>(cache.gates, first), dgate = gates_at<const T>(dgates, first);
-      Tensor<T, D> some(dgate_state.shape());
+      Tensor<T, D> some(cache.gates_weight.shape());
       D::convolve_backward_weight(size_for(count, frame, 2 * width_), ConvolutionInput<T>{states.data()}, dgate.reset,
                                   dgate.reset_row, some.data());
-      D::add(some.size(), some.data(), dgate_state.data());
-      Tensor<T, D> reset_states(Shape{count * frame.size() / width_, width_}), other(dcandidate_state.shape());
+      add(std::move(some), dgate_state);
+      Tensor<T, D> reset_states(Shape{count * frame.size() / width_, width_}), other(cache.candidate_weight.shape());
       D::multiply_columns(reset_states.extent(0), width_, gate.reset, gate.reset_row, states.data(),
                           reset_states.data());
       D::convolve_backward_weight(size_for(count, frame, width_), ConvolutionInput<T>{reset_states.data()},
                                   dgate.candidate, dgate.candidate_row, other.data());
-      D::add(other.size(), other.data(), dcandidate_state.data());
+      add(std::move(other), dcandidate_state);
     };
     if (cache.state) add_steps(cache.state, 0, 1);
     if (frames > 1) add_steps(cache.outputs, 1, frames - 1);
+    if (!dgate_state) {
+      dgate_state = Tensor<T, D>::zeros(cache.gates_weight.shape());
+      dcandidate_state = Tensor<T, D>::zeros(cache.candidate_weight.shape());
+    }
 
     Gate* gates[] = {&reset, &update, &candidate};
     const typename Gate::NormalizedWeight* weights[] = {&cache.reset, &cache.update, &cache.candidate};

@@ -37,7 +37,7 @@ void check_equal(const std::vector<float>& together, const std::vector<float>& a
 
 TEST_CASE_TEMPLATE("a discriminator's gradients", T, float, bfloat16) {
   DvdGan<T, Cuda> gan({.frames = 4, .resolution = 16, .channels = 2, .classes = 3});
-  auto& network = gan.temporal_discriminator;
+  auto& network = gan.temporal;
   Tensor<T, Cuda> videos(Shape{4, 2, 16, 16, 3});
   Cuda::random_normal(videos.size(), Random(1), T(1.0f), videos.data());
   typename std::remove_cvref_t<decltype(network)>::Cache cache;

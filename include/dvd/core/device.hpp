@@ -81,6 +81,10 @@
 // the distance between pixels of X
 //   stores_rectified                     whether a convolution had best rectify its outputs, if the next one would
 //                                        rectify its inputs
+//   prepares_inputs                      whether what is done to an input on its way in is a pass over memory that is
+//                                        best done once, for a convolution and for its weight's gradient; then
+//   prepare(size, input)                       -> shared_ptr to it, for ConvolutionInput::prepared; empty if nothing
+//                                        is done
 //   filter(size, weight), backward_filter(size, weight)
 //                                        the weight in the device's own form, for as many calls as wanted
 //   filters_fit_all_sizes                whether a filter depends on the weight alone and serves both directions; then
@@ -290,8 +294,13 @@ concept DeviceConvolution = requires(const ConvolutionSize& size, const Convolut
   D::convolve_backward_input(size, input, x, n, D::backward_filter(size, x), y, true);
   D::convolve_backward_weight(size, input, x, n, y);
   { D::filters_fit_all_sizes } -> std::convertible_to<bool>;
+  { D::prepares_inputs } -> std::convertible_to<bool>;
 }
-&&(!D::filters_fit_all_sizes || requires(const std::vector<PackedWeight<T>>& weights) { D::filters(weights); });
+&&(!D::prepares_inputs ||
+   requires(const ConvolutionSize& size, const ConvolutionInput<T>& input) {
+     { D::prepare(size, input) } -> std::same_as<std::shared_ptr<void>>;
+   }) &&
+    (!D::filters_fit_all_sizes || requires(const std::vector<PackedWeight<T>>& weights) { D::filters(weights); });
 
 /// A weight made ready for convolutions.
 template <class D, class T>

@@ -58,6 +58,7 @@ class SpectralNorm {
   struct Cache {
     detail::InputOf<L> x;
     NormalizedWeight weight;
+    std::shared_ptr<void> prepared = nullptr;  ///< x, as a device that prepares inputs has made it ready
   };
 
   L layer;
@@ -76,12 +77,13 @@ class SpectralNorm {
     layer.check(x, onto);  // before u advances
     NormalizedWeight weight = normalized_weight(pass);
     Tensor<T, D> y;
+    std::shared_ptr<void> prepared;
     if constexpr (takes_filter)
-      y = layer.apply(weight.packed, x, std::move(onto), made_filter(weight));
+      y = layer.apply(weight.packed, x, std::move(onto), made_filter(weight), cache ? &prepared : nullptr);
     else
       y = layer.apply(weight.packed, x, std::move(onto));
     if (pass.watch) pass.watch->see(&layer.weight, y);
-    if (cache) *cache = {x, std::move(weight)};
+    if (cache) *cache = {x, std::move(weight), std::move(prepared)};
     return y;
   }
 
@@ -97,7 +99,7 @@ class SpectralNorm {
     Tensor<T, D> dx;
     if constexpr (takes_filter)
       dx = layer.apply_backward(cache.weight.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients),
-                                std::move(onto), made_filter(cache.weight));
+                                std::move(onto), made_filter(cache.weight), nullptr, cache.prepared);
     else
       dx = layer.apply_backward(cache.weight.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients),
                                 std::move(onto));
@@ -139,7 +141,7 @@ class SpectralNorm {
     const SpectralEstimate<T, D>& estimate = *cache.weight.estimate;
     FilterOf<D, T> dfilter;
     Tensor<T, D> dx = layer.apply_backward(cache.weight.packed, cache.x, dy, nullptr, wants_inputs(gradients),
-                                           std::move(onto), &*estimate.filter, &dfilter);
+                                           std::move(onto), &*estimate.filter, &dfilter, cache.prepared);
     WeightGradientToUnpack<T> todo = layer.unpacking({}, {}, estimate.sigma, estimate.u, estimate.v);
     todo.dpacked = dfilter.weight;
     todo.packed = estimate.filter->weight;

@@ -31,6 +31,9 @@ struct Convolution {
   // A ReLU on the way in would be a pass over memory, before the convolution and before its weight's gradient.
   static constexpr bool stores_rectified = true;
 
+  static constexpr bool prepares_inputs = true;
+  template <CudaScalar T>
+  static std::shared_ptr<void> prepare(const ConvolutionSize& size, const ConvolutionInput<T>& input);
   template <CudaScalar T>
   static Filter<T> filter(const ConvolutionSize& size, const T* weight);
   template <CudaScalar T>

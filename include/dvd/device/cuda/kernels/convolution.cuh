@@ -50,6 +50,7 @@ struct LibraryArray {
 
 template <class T>
 LibraryArray<T> library_input(const ConvolutionSize& size, const ConvolutionInput<T>& input) {
+  if (input.prepared) return {nullptr, input.prepared};
   const Index inputs = padded(size.inputs);
   if (!input.scale && (!input.rectify || input.rectified) && !size.upsample && size.kernel_frames == 1 &&
       inputs == size.inputs && aligned(input.x))
@@ -109,6 +110,11 @@ DVD_CUDA_DEFINITION void add_array(NumberType type, Index size, const void* x, v
     Pointwise::add(size, static_cast<const float*>(x), static_cast<float*>(y));
   else
     Pointwise::add(size, static_cast<const bfloat16*>(x), static_cast<bfloat16*>(y));
+}
+
+template <CudaScalar T>
+std::shared_ptr<void> Convolution::prepare(const ConvolutionSize& size, const ConvolutionInput<T>& input) {
+  return size.kernel == 1 ? nullptr : detail::library_input(size, input).memory;
 }
 
 template <CudaScalar T>
@@ -238,6 +244,7 @@ Filter<T> Convolution::weight_gradient(const ConvolutionSize& size, const Convol
 }
 
 #define DVD_INSTANTIATE(T)                                                                                          \
+  template std::shared_ptr<void> Convolution::prepare(const ConvolutionSize&, const ConvolutionInput<T>&);          \
   template Filter<T> Convolution::filter(const ConvolutionSize&, const T*);                                         \
   template Filter<T> Convolution::backward_filter(const ConvolutionSize&, const T*);                                \
   template std::vector<Filter<T>> Convolution::filters(const std::vector<PackedWeight<T>>&);                        \

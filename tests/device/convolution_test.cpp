@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -205,6 +206,35 @@ TEST_CASE_TEMPLATE("gradients of weights unpacked together", O, DVD_DEVICES) {
     for (std::size_t i = 0; i < count; ++i)
       check_close("together", together[i], alone[i].now(), i % 2 > 0 ? dvd::testing::summed : 0);
     D::unpack_weight_gradients(std::vector<WeightGradientToUnpack<T>>());
+  }
+}
+
+TEST_CASE_TEMPLATE("linear maps in pairs", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  if constexpr (D::pairs_products) {
+    for (const auto& [vectors, inputs, outputs] :
+         {std::array<Index, 3>{1, 1, 1}, {3, 8, 16}, {8, 17, 5}, {32, 40, 64}}) {
+      const ConvolutionSize size{1, vectors, 1, 1, inputs, outputs, 1, 1};
+      const auto x = Array<O>::random(vectors * inputs, 1), dy = Array<O>::random(2 * vectors * outputs, 2);
+      const auto weights = Array<O>::random(2 * inputs * outputs, 3), apart = Array<O>::random(inputs * outputs, 4);
+      const T *const first = weights.data(), *const second = weights.data() + inputs * outputs;
+      for (const std::array<const T*, 2>& pair :
+           {std::array<const T*, 2>{first, second}, {second, first}, {first, apart.data()}, {apart.data(), first}}) {
+        Array<O> y(2 * vectors * outputs, 7), alone(2 * vectors * outputs, 7);
+        D::linear_pair(vectors, inputs, outputs, x.data(), pair, y.data());
+        for (std::size_t i = 0; i < 2; ++i)
+          D::convolve(size, ConvolutionInput<T>{x.data()}, D::filter(size, pair[i]), nullptr,
+                      alone.data() + static_cast<Index>(i) * vectors * outputs, outputs, false);
+        check_close("y", y, alone.now(), dvd::testing::summed);
+      }
+      Array<O> dweight(2 * inputs * outputs, 7), alone(2 * inputs * outputs, 7);
+      D::linear_pair_backward_weight(vectors, inputs, outputs, x.data(), dy.data(), dweight.data());
+      for (const Index i : {0, 1})
+        D::convolve_backward_weight(size, ConvolutionInput<T>{x.data()}, dy.data() + i * vectors * outputs, outputs,
+                                    alone.data() + i * inputs * outputs);
+      check_close("dweight", dweight, alone.now(), dvd::testing::summed);
+    }
   }
 }
 

@@ -97,6 +97,13 @@
 //                                        any ReLU of theirs, which the next convolution's gradient of its input is
 //   convolve_backward_weight(size, input, dy, dy_pixel, dweight)
 //
+//   pairs_products                       whether two linear maps of the same vectors are best done together; then
+//   linear_pair(vectors, inputs, outputs, x, weights, y)
+//                                        y[i] = x weights[i], for both packed weights, y being [2, vectors, outputs];
+//                                        best with the first in front of the second in one array
+//   linear_pair_backward_weight(vectors, inputs, outputs, x, dy, dweight)
+//                                        dweight[i] = x^T dy[i], dweight being [2, inputs, outputs]
+//
 // normalisation; x is [groups, rows, channels]
 //   moments(groups, rows, channels, x, mean', variance')          [groups, channels] each; biased variance
 //   scale_shift(groups, rows, channels, x, scale', shift', rectify, y)
@@ -189,6 +196,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <memory>
@@ -295,12 +303,21 @@ concept DeviceConvolution = requires(const ConvolutionSize& size, const Convolut
   D::convolve_backward_weight(size, input, x, n, y);
   { D::filters_fit_all_sizes } -> std::convertible_to<bool>;
   { D::prepares_inputs } -> std::convertible_to<bool>;
+  { D::pairs_products } -> std::convertible_to<bool>;
 }
 &&(!D::prepares_inputs ||
    requires(const ConvolutionSize& size, const ConvolutionInput<T>& input) {
      { D::prepare(size, input) } -> std::same_as<std::shared_ptr<void>>;
    }) &&
     (!D::filters_fit_all_sizes || requires(const std::vector<PackedWeight<T>>& weights) { D::filters(weights); });
+
+/// Linear maps in pairs, of the contract above.
+template <class D, class T>
+concept DevicePairs =
+    !D::pairs_products || requires(const T* x, T* y, const std::array<const T*, 2>& weights, Index n) {
+  D::linear_pair(n, n, n, x, weights, y);
+  D::linear_pair_backward_weight(n, n, n, x, x, y);
+};
 
 /// A weight made ready for convolutions.
 template <class D, class T>
@@ -394,7 +411,7 @@ concept DeviceWeights = requires(const T* x, T* y, const F* precise_x, F* precis
 template <class D, class T>
 concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceMapping<D, T, FullPrecision<T>> &&
     DeviceLstm<D, T, FullPrecision<T>> && DeviceConversion<D, T, FullPrecision<T>> &&
-    DeviceLists<D, FullPrecision<T>> && DeviceConvolution<D, T, FullPrecision<T>> &&
+    DeviceLists<D, FullPrecision<T>> && DeviceConvolution<D, T, FullPrecision<T>> && DevicePairs<D, T> &&
     DeviceNormalization<D, T, FullPrecision<T>> && DeviceResampling<D, T> && DeviceWindows<D, T> &&
     DeviceAttention<D, T> && DeviceRows<D, T, FullPrecision<T>> && DeviceWeights<D, T, FullPrecision<T>>;
 

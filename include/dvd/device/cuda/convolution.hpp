@@ -7,6 +7,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <array>
 #include <memory>
 #include <type_traits>
 #include <vector>
@@ -55,6 +56,13 @@ struct Convolution {
   template <CudaScalar T>
   static Filter<T> weight_gradient(const ConvolutionSize& size, const ConvolutionInput<T>& input,
                                    const std::type_identity_t<T>* dy, Index dy_pixel);
+  static constexpr bool pairs_products = true;
+  template <CudaScalar T>
+  static void linear_pair(Index vectors, Index inputs, Index outputs, const T* x,
+                          const std::array<const T*, 2>& weights, T* y);
+  template <CudaScalar T>
+  static void linear_pair_backward_weight(Index vectors, Index inputs, Index outputs, const T* x, const T* dy,
+                                          T* dweight);
 };
 
 }  // namespace dvd::cuda

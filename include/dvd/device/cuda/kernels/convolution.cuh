@@ -6,6 +6,7 @@
 #include "dvd/device/cuda/convolution.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
 
 #include "dvd/device/cuda/definition.hpp"
@@ -243,7 +244,35 @@ Filter<T> Convolution::weight_gradient(const ConvolutionSize& size, const Convol
   return {std::move(memory), result};
 }
 
+template <CudaScalar T>
+void Convolution::linear_pair(Index vectors, Index inputs, Index outputs, const T* x,
+                              const std::array<const T*, 2>& weights, T* y) {
+  ProductProblem problem{.type = number_type<T>, .rows = vectors, .columns = outputs, .depth = inputs};
+  const auto apart =
+      static_cast<Index>(reinterpret_cast<std::intptr_t>(weights[1]) - reinterpret_cast<std::intptr_t>(weights[0]));
+  if (apart > 0 && apart % lane_bytes == 0) {
+    problem.batches = 2;
+    library_multiply(problem, {x, inputs}, {weights[0], outputs, false, apart / static_cast<Index>(sizeof(T))}, y,
+                     outputs, vectors * outputs, nullptr);
+  } else {
+    for (const T* const weight : weights) {
+      library_multiply(problem, {x, inputs}, {weight, outputs}, y, outputs, 0, nullptr);
+      y += vectors * outputs;
+    }
+  }
+}
+
+template <CudaScalar T>
+void Convolution::linear_pair_backward_weight(Index vectors, Index inputs, Index outputs, const T* x, const T* dy,
+                                              T* dweight) {
+  library_multiply({.type = number_type<T>, .rows = inputs, .columns = outputs, .depth = vectors, .batches = 2},
+                   {x, inputs, true}, {dy, outputs, false, vectors * outputs}, dweight, outputs, inputs * outputs,
+                   nullptr);
+}
+
 #define DVD_INSTANTIATE(T)                                                                                          \
+  template void Convolution::linear_pair(Index, Index, Index, const T*, const std::array<const T*, 2>&, T*);        \
+  template void Convolution::linear_pair_backward_weight(Index, Index, Index, const T*, const T*, T*);              \
   template std::shared_ptr<void> Convolution::prepare(const ConvolutionSize&, const ConvolutionInput<T>&);          \
   template Filter<T> Convolution::filter(const ConvolutionSize&, const T*);                                         \
   template Filter<T> Convolution::backward_filter(const ConvolutionSize&, const T*);                                \

@@ -53,9 +53,11 @@
 //
 // ConvGRU gates, at first as pre-activations; see core/gru_gates.hpp for how they lie
 //   gru_gates_apart                      whether two arrays serve the device better than one
-//   gru_reset(rows, width, gates, state, reset_state)
-//                                        reset, update = sigmoid in place; reset_state = reset * state
-//   gru_output(rows, width, gates, state, output, tanh_candidate)
+//   gru_reset(rows, width, gates, state, reset_state, keep)
+//                                        reset, update = sigmoid in place; reset_state = reset * state. Unless `keep`,
+//                                        which is then said to gru_output too, gates may be left as anything that
+//                                        gru_output can go on from
+//   gru_output(rows, width, gates, state, output, tanh_candidate, keep)
 //                                        candidate = relu or, if `tanh_candidate`, tanh in place; output = update *
 //                                        state + (1 - update) * candidate; without a state (null, meaning 0) also
 //                                        update = sigmoid in place
@@ -244,8 +246,8 @@ concept DevicePointwise = requires(const T* x, T* y, T value, Index n, const Gru
   D::blend(n, x, x, x, y);
   D::blend_backward(n, x, x, x, x, y, y, y);
   { D::gru_gates_apart } -> std::convertible_to<bool>;
-  D::gru_reset(n, n, gates, x, y);
-  D::gru_output(n, n, gates, x, y, true);
+  D::gru_reset(n, n, gates, x, y, true);
+  D::gru_output(n, n, gates, x, y, true, true);
   D::gru_output_backward(n, n, kept_gates, x, x, x, gates, y, true);
   D::gru_reset_backward(n, n, kept_gates, x, x, gates, y);
   D::multiply_columns(n, n, x, n, x, y);

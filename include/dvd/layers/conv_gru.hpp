@@ -100,6 +100,7 @@ class ConvolutionalGRU {
     const ConvolutionSize gates_size = size_for(1, frame, 2 * width_), candidate_size = size_for(1, frame, width_);
     const auto gates_filter = filter(gates_size, weights.gates, weights.filters, array_count);
     const auto candidate_filter = filter(candidate_size, weights.candidate, weights.filters, array_count + 1);
+    const bool keep = cache != nullptr;
     for (Index t = 0; t < frames; ++t) {
       const GruGates<T> gate = gates_at<T>(gates, t);
       const TensorView<T, D> output = outputs[t];
@@ -107,11 +108,11 @@ class ConvolutionalGRU {
       if (before) {
         D::convolve(gates_size, ConvolutionInput<T>{before.data()}, gates_filter, nullptr, gate.reset, gate.reset_row,
                     true);
-        D::gru_reset(pixels, width_, gate, before.data(), reset_state.data());
+        D::gru_reset(pixels, width_, gate, before.data(), reset_state.data(), keep);
         D::convolve(candidate_size, ConvolutionInput<T>{reset_state.data()}, candidate_filter, nullptr, gate.candidate,
                     gate.candidate_row, true);
       }
-      D::gru_output(pixels, width_, gate, before.data(), output.data(), tanh_candidate);
+      D::gru_output(pixels, width_, gate, before.data(), output.data(), tanh_candidate, keep);
     }
     if (pass.watch) pass.watch->see(&candidate.layer.weight, outputs);
     if (cache)

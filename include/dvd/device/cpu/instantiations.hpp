@@ -62,8 +62,8 @@ DVD_KERNEL void Pointwise::blend(Index, const float*, const float*, const float*
 DVD_KERNEL void Pointwise::blend_backward(Index, const float*, const float*, const float*, const float*, float*, float*,
                                           float*);
 DVD_KERNEL void Pointwise::copy_rows(Index, Index, Index, const float*, Index, Index, float*, Index, Index);
-DVD_KERNEL void Pointwise::gru_reset(Index, Index, const GruGates<float>&, const float*, float*);
-DVD_KERNEL void Pointwise::gru_output(Index, Index, const GruGates<float>&, const float*, float*, bool);
+DVD_KERNEL void Pointwise::gru_reset(Index, Index, const GruGates<float>&, const float*, float*, bool);
+DVD_KERNEL void Pointwise::gru_output(Index, Index, const GruGates<float>&, const float*, float*, bool, bool);
 DVD_KERNEL void Pointwise::gru_output_backward(Index, Index, const GruGates<const float>&, const float*, const float*,
                                                const float*, const GruGates<float>&, float*, bool);
 DVD_KERNEL void Pointwise::gru_reset_backward(Index, Index, const GruGates<const float>&, const float*, const float*,

@@ -61,7 +61,7 @@ int list_plans(const std::vector<EmulatedWork>& work, const Options& options, or
   std::map<AskedConvolution, int> distinct;
   for (const EmulatedWork& each : work)
     if (each.kind == EmulatedWork::convolution) ++distinct[each.asked];
-  static constexpr const char* sums[] = {"nothing", "bias", "bias, ReLU", "result"};
+  static constexpr const char* sums[] = {"nothing", "bias", "bias, ReLU", "result", "result, bias"};
   static constexpr const char* directions[] = {"forward", "backward input", "backward weight"};
   int without = 0;
   if (!options.json)

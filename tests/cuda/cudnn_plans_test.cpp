@@ -39,6 +39,8 @@ TEST_CASE("the operations are ones that cuDNN knows") {
           CHECK(ConvolutionGraph(problem, direction, ConvolutionSum::bias, "a test").operations.size() == 2);
         if (direction == ConvolutionDirection::forward)
           CHECK(ConvolutionGraph(problem, direction, ConvolutionSum::rectified_bias, "a test").operations.size() == 3);
+        if (direction == ConvolutionDirection::forward)
+          CHECK(ConvolutionGraph(problem, direction, ConvolutionSum::biased_result, "a test").operations.size() == 3);
         if (direction != ConvolutionDirection::backward_weight)
           CHECK(ConvolutionGraph(problem, direction, ConvolutionSum::result, "a test").operations.size() == 1);
       }
@@ -54,9 +56,11 @@ TEST_CASE("there is a plan for every convolution") {
     for (const NumberType type : {NumberType::float32, NumberType::bfloat16})
       for (const ConvolutionProblem& problem : problems(type))
         for (const ConvolutionDirection direction : directions)
-          for (const ConvolutionSum sum : {ConvolutionSum::nothing, ConvolutionSum::bias,
-                                           ConvolutionSum::rectified_bias, ConvolutionSum::result}) {
-            const bool with_bias = sum == ConvolutionSum::bias || sum == ConvolutionSum::rectified_bias;
+          for (const ConvolutionSum sum :
+               {ConvolutionSum::nothing, ConvolutionSum::bias, ConvolutionSum::rectified_bias, ConvolutionSum::result,
+                ConvolutionSum::biased_result}) {
+            const bool with_bias = sum == ConvolutionSum::bias || sum == ConvolutionSum::rectified_bias ||
+                                   sum == ConvolutionSum::biased_result;
             if (with_bias && direction != ConvolutionDirection::forward) continue;
             if (sum == ConvolutionSum::result && direction == ConvolutionDirection::backward_weight) continue;
             const bool coarse = type == NumberType::bfloat16;

@@ -85,12 +85,17 @@ TEST_CASE("launches for lists of weights") {
   CHECK(launches["PackWeights<bfloat16>"] < 20);
   CHECK(launches["FilterForLibrary<bfloat16>"] == 0);
   CHECK(launches["FiltersForLibrary<bfloat16>"] < 20);
+  // Of the generator's update: that of the discriminators was recorded before counting began.
+  CHECK(launches["UnpackFilters<bfloat16>"] == 1);
+  CHECK(launches["UnpackWeights<bfloat16>"] == 1);
+  CHECK(launches["MapOne<float, bfloat16, Same>"] < 10);
 }
 
 TEST_CASE("launches for running statistics") {
   Launches launches = third_step<bfloat16>();
-  CHECK(launches["FollowStatistics"] == launches["BatchNormCoefficients<bfloat16>"]);
-  CHECK(launches["MapTwo<float, MovingAverage>"] == 0);
+  CHECK(launches["BatchNormStatistics<bfloat16>"] > 0);
+  CHECK(launches["FollowStatistics"] + launches["BatchNormCoefficients<bfloat16>"] + launches["Moments<bfloat16>"] ==
+        0);
 }
 
 TEST_CASE("bytes of kernels") {
@@ -117,7 +122,7 @@ TEST_CASE("bytes of kernels") {
   {
     const EmulatedWork dot = measured([&] { Cuda::dot(size, x.data(), y.data(), sums.data()); });
     CHECK(about(dot.read, 2 * bytes));
-    CHECK(dot.written < 1000);
+    CHECK(dot.written < 2000);  // what blocks leave for the last of them
   }
   {
     const EmulatedWork sum = measured([&] { Cuda::sum_rows(1, size / 64, 64, x.data(), 64, sums.data(), false); });

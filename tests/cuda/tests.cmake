@@ -7,6 +7,11 @@ include("${CMAKE_CURRENT_LIST_DIR}/emulated.cmake")
 if(TARGET gpu_cost)
   add_test(NAME cuda.gpu_cost COMMAND gpu_cost --resolution 16 --frames 4 --channels 2 --batch 2 --json)
   set_tests_properties(cuda.gpu_cost PROPERTIES PASS_REGULAR_EXPRESSION "\"step\":{\"launches\":[1-9][0-9]+")
+  # And at a size that a GPU trains, where a step is to be at most 4500 launches.
+  add_test(NAME cuda.gpu_cost.launches
+           COMMAND gpu_cost --resolution 64 --frames 48 --channels 16 --batch 8 --no-plans --json)
+  set_tests_properties(cuda.gpu_cost.launches
+                       PROPERTIES PASS_REGULAR_EXPRESSION "\"step\":{\"launches\":(4500|4[0-4][0-9][0-9]|[1-3][0-9][0-9][0-9]),")
 endif()
 
 # The real cuDNN is asked for plans for GPUs that are only described.

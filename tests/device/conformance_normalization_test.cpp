@@ -56,6 +56,29 @@ TEST_CASE_TEMPLATE("batch statistics and their affine map", O, DVD_DEVICES) {
       check_close("scale", scale, expected_scale, rounded);
       check_close("shift", shift, expected_shift, rounded, 1);
 
+      {  // all three at once
+        const auto remembered = Precise<O>::random(frames * channels, 5);
+        auto running_mean = remembered, running_variance = remembered, mean_alone = remembered,
+             variance_alone = remembered;
+        Precise<O> means(mean.size(), 7), variances(mean.size(), 7), factors(scale.size(), 7), offsets(scale.size(), 7);
+        D::batch_norm_statistics(frames, batch, rows, channels, x.data(), gain.data(), bias.data(), P(epsilon),
+                                 means.data(), variances.data(),
+                                 RunningStatistics<P>{P(0.875), P(1.5), running_mean.data(), running_variance.data()},
+                                 factors.data(), offsets.data());
+        check_close("mean of all", means, mean.now(), exact);
+        check_close("variance of all", variances, variance.now(), exact);
+        D::follow_statistics(mean.size(), P(0.875), P(1.5), mean.data(), variance.data(), mean_alone.data(),
+                             variance_alone.data());
+        check_close("running mean of all", running_mean, mean_alone.now(), rounded);
+        check_close("running variance of all", running_variance, variance_alone.now(), rounded);
+        D::batch_norm_coefficients(frames, batch, channels, mean.data(), variance.data(), gain.data(), bias.data(),
+                                   P(epsilon), scale.data(), shift.data());
+        check_close("scale of all", factors, scale.now(), rounded);
+        check_close("shift of all", offsets, shift.now(), rounded, 1);
+        D::batch_norm_coefficients(frames, batch, channels, m.data(), v.data(), gain.data(), bias.data(), P(epsilon),
+                                   scale.data(), shift.data());
+      }
+
       const auto dy = Array<O>::random(count, 4);
       const Vector slopes = scale.now(), offsets = shift.now();
       for (const bool rectify : {false, true}) {

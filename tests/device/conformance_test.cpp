@@ -192,8 +192,18 @@ TEST_CASE_TEMPLATE("gates of the ConvGRU", O, DVD_DEVICES) {
           at(reset_states, i) = reset * before;
           at(outputs, i) = update * before + (1 - update) * candidate;
         }
+        const T* const no_state = nullptr;
+        Array<O> reset_state_alone(rows * width, 7), output_alone(rows * width, 7);
+        {  // without gates that are kept
+          Array<O> passing(gates.before());
+          if (with_state)
+            D::gru_reset(rows, width, layout.gates(passing.data()), state.data(), reset_state_alone.data(), false);
+          D::gru_output(rows, width, layout.gates(passing.data()), with_state ? state.data() : no_state,
+                        output_alone.data(), false, false);
+        }
         if (with_state) {
           D::gru_reset(rows, width, layout.gates(gates.data()), state.data(), reset_state.data());
+          check_close("reset state alone", reset_state_alone, reset_state.now(), exact);
           check_close("reset state", reset_state, reset_states, transcendental);
         }
         if (with_state) {
@@ -202,8 +212,8 @@ TEST_CASE_TEMPLATE("gates of the ConvGRU", O, DVD_DEVICES) {
                               again.data());
           check_close("reset state again", again, reset_state.now(), rounded);
         }
-        const T* const no_state = nullptr;
         D::gru_output(rows, width, layout.gates(gates.data()), with_state ? state.data() : no_state, output.data());
+        check_close("output alone", output_alone, output.now(), exact);
         check_close("gates", gates, activated, transcendental);
         check_close("output", output, outputs, transcendental);
 

@@ -4,6 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <memory>
+#include <vector>
+
 #include "support/convolution_check.hpp"
 
 namespace {
@@ -107,22 +111,25 @@ TEST_CASE_TEMPLATE("a number that is none comes through", O, DVD_DEVICES) {
   }
 }
 
-// More weights than one launch takes, with channels that are padded and such that are not: what is convolved with them,
-// and its gradients, are as with filters made alone, to the bit.
+// More weights than one launch takes, some with a bias, with channels that are padded and such that are not: what is
+// convolved with them, and its gradients, are as with filters made alone, to the bit.
 TEST_CASE_TEMPLATE("filters made together", O, DVD_DEVICES) {
   using D = typename O::D;
   using T = typename O::T;
   if constexpr (D::filters_fit_all_sizes) {
     std::vector<ConvolutionSize> sizes;
     std::vector<Array<O>> weights;
+    std::vector<Precise<O>> biases;
     std::vector<PackedWeight<T>> all;
     for (int i = 0; i < 700; ++i) {
       const Index large = i == 350 ? 40 : 0;
       sizes.push_back({i % 7 == 0 ? Index{2} : Index{1}, 1, 3, 2, 1 + 5 * i % 17 + large, 1 + 3 * i % 19 + large,
-                       i % 7 == 0 ? Index{3} : Index{1}, 3});
+                       i % 7 == 0 ? Index{3} : Index{1}, i % 7 == 1 ? Index{1} : Index{3}});
       const ConvolutionSize& size = sizes.back();
       weights.push_back(Array<O>::random(size.taps() * size.inputs * size.outputs, static_cast<std::uint64_t>(i) + 10));
-      all.push_back({size.outputs, size.inputs, size.taps(), weights.back().data()});
+      biases.push_back(Precise<O>::random(size.outputs, static_cast<std::uint64_t>(i) + 20));
+      all.push_back(
+          {size.outputs, size.inputs, size.taps(), weights.back().data(), i % 3 == 0 ? nullptr : biases.back().data()});
     }
     const auto filters = D::filters(all);
     REQUIRE(filters.size() == all.size());
@@ -131,7 +138,7 @@ TEST_CASE_TEMPLATE("filters made together", O, DVD_DEVICES) {
       const auto x = Array<O>::random(size.input_size(), 1), dy = Array<O>::random(size.output_size(), 2);
       const auto convolved = [&](const auto& filter) {
         Array<O> y(size.output_size(), 7);
-        D::convolve(size, ConvolutionInput<T>{x.data()}, filter, nullptr, y.data(), size.outputs, false);
+        D::convolve(size, ConvolutionInput<T>{x.data()}, filter, all[i].bias, y.data(), size.outputs, false);
         return y.now();
       };
       const auto gradient = [&](const auto& filter) {
@@ -143,6 +150,91 @@ TEST_CASE_TEMPLATE("filters made together", O, DVD_DEVICES) {
       CHECK(gradient(filters[i]) == gradient(D::backward_filter(size, weights[i].data())));
     }
     CHECK(D::filters(std::vector<PackedWeight<T>>()).empty());
+  }
+}
+
+// More than one launch takes, some spectrally normalised, some as filters lie: as each alone.
+TEST_CASE_TEMPLATE("gradients of weights unpacked together", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  if constexpr (D::unpacks_together) {
+    std::vector<Array<O>> arrays;
+    std::vector<Precise<O>> of_sigma, together, alone;
+    std::vector<std::shared_ptr<void>> filters;
+    std::vector<WeightGradientToUnpack<T>> all;
+    constexpr std::size_t count = 800;
+    for (auto* each : {&of_sigma, &together, &alone}) each->reserve(3 * count);
+    arrays.reserve(4 * count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Index large = i == 350 ? 40 : 0, number = static_cast<Index>(i);
+      const ConvolutionSize size{1, 2, 3, 2, 1 + 5 * number % 17 + large, 1 + 3 * number % 19 + large, 1, 3};
+      const Index elements = size.taps() * size.inputs * size.outputs;
+      const auto random = [&](Index length) -> Array<O>& {
+        return arrays.emplace_back(Array<O>::random(length, static_cast<std::uint64_t>(arrays.size())));
+      };
+      const auto precise = [&](Index length) {
+        return of_sigma.emplace_back(Precise<O>::random(length, static_cast<std::uint64_t>(of_sigma.size()))).data();
+      };
+      const T *const packed = random(elements).data(), *const x = random(size.input_size()).data(),
+                     *const dy = random(size.output_size()).data();
+      Array<O>& dpacked = random(elements);
+      D::convolve_backward_weight(size, ConvolutionInput<T>{x}, dy, size.outputs, dpacked.data());
+      WeightGradientToUnpack<T> gradient{size.outputs, size.inputs, size.taps(), dpacked.data(), packed,
+                                         nullptr,      nullptr,     nullptr,     nullptr};
+      if (i % 3 > 0) {
+        gradient.sigma = of_sigma.emplace_back(1, 1.5).data();
+        gradient.u = precise(size.outputs);
+        gradient.v = precise(size.inputs * size.taps());
+      }
+      const auto before = Precise<O>::random(elements, 3);
+      gradient.dweight = alone.emplace_back(before.before()).data();
+      D::unpack_weight_gradient(gradient.outputs, gradient.inputs, gradient.taps, gradient.dpacked, gradient.packed,
+                                gradient.sigma, gradient.u, gradient.v, gradient.dweight);
+      gradient.dweight = together.emplace_back(before.before()).data();
+      if (i % 2 > 0) {
+        const auto filter = D::filter(size, packed),
+                   dfilter = D::weight_gradient(size, ConvolutionInput<T>{x}, dy, size.outputs);
+        filters.push_back(filter.memory);
+        filters.push_back(dfilter.memory);
+        gradient.packed = filter.weight;
+        gradient.dpacked = dfilter.weight;
+        gradient.filters = true;
+      }
+      all.push_back(gradient);
+    }
+    D::unpack_weight_gradients(all);
+    for (std::size_t i = 0; i < count; ++i)
+      check_close("together", together[i], alone[i].now(), i % 2 > 0 ? dvd::testing::summed : 0);
+    D::unpack_weight_gradients(std::vector<WeightGradientToUnpack<T>>());
+  }
+}
+
+TEST_CASE_TEMPLATE("linear maps in pairs", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  if constexpr (D::pairs_products) {
+    for (const auto& [vectors, inputs, outputs] :
+         {std::array<Index, 3>{1, 1, 1}, {3, 8, 16}, {8, 17, 5}, {32, 40, 64}}) {
+      const ConvolutionSize size{1, vectors, 1, 1, inputs, outputs, 1, 1};
+      const auto x = Array<O>::random(vectors * inputs, 1), dy = Array<O>::random(2 * vectors * outputs, 2);
+      const auto weights = Array<O>::random(2 * inputs * outputs, 3), apart = Array<O>::random(inputs * outputs, 4);
+      const T *const first = weights.data(), *const second = weights.data() + inputs * outputs;
+      for (const std::array<const T*, 2>& pair :
+           {std::array<const T*, 2>{first, second}, {second, first}, {first, apart.data()}, {apart.data(), first}}) {
+        Array<O> y(2 * vectors * outputs, 7), alone(2 * vectors * outputs, 7);
+        D::linear_pair(vectors, inputs, outputs, x.data(), pair, y.data());
+        for (std::size_t i = 0; i < 2; ++i)
+          D::convolve(size, ConvolutionInput<T>{x.data()}, D::filter(size, pair[i]), nullptr,
+                      alone.data() + static_cast<Index>(i) * vectors * outputs, outputs, false);
+        check_close("y", y, alone.now(), dvd::testing::summed);
+      }
+      Array<O> dweight(2 * inputs * outputs, 7), alone(2 * inputs * outputs, 7);
+      D::linear_pair_backward_weight(vectors, inputs, outputs, x.data(), dy.data(), dweight.data());
+      for (const Index i : {0, 1})
+        D::convolve_backward_weight(size, ConvolutionInput<T>{x.data()}, dy.data() + i * vectors * outputs, outputs,
+                                    alone.data() + i * inputs * outputs);
+      check_close("dweight", dweight, alone.now(), dvd::testing::summed);
+    }
   }
 }
 

@@ -75,6 +75,11 @@ void check_convolution(const ConvolutionSize& size, bool affine, bool rectify) {
     check_close("y, accumulated", accumulated, spread(added(y_with_bias, y), outputs, pixel, accumulated.before()),
                 summed);
 
+    Array<O> onto(accumulated.now());
+    D::convolve(size, input, filter, bias.data(), onto.data(), pixel, true);
+    check_close("y with its bias, accumulated", onto,
+                spread(added(added(y_with_bias, y), y_with_bias), outputs, pixel, onto.before()), summed);
+
     if (size.kernel == 3) {
       ConvolutionSize rectifying = size;
       rectifying.rectify = true;

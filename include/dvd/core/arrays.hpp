@@ -71,6 +71,13 @@ struct SpectralArrays {
   T* sigma;         ///< one number
 };
 
+/// Running statistics that are to follow a batch's, as `follow_statistics` says.
+template <class T>
+struct RunningStatistics {
+  T decay, unbias;
+  T *mean, *variance;
+};
+
 /// A weight and its packed form, which is to be made: what `pack_weight` is given.
 template <class T>
 struct WeightToPack {
@@ -80,11 +87,22 @@ struct WeightToPack {
   T* packed;                       ///< [taps, inputs, outputs]
 };
 
-/// A packed weight that a convolution with a kernel of 3 is to read.
+/// The gradient of a packed weight, from which that of the weight follows: what `unpack_weight_gradient` is given.
+template <class T>
+struct WeightGradientToUnpack {
+  Index outputs, inputs, taps;
+  const T *dpacked, *packed;
+  const FullPrecision<T>*sigma, *u, *v;  ///< null where nothing was divided
+  FullPrecision<T>* dweight;             ///< [outputs, inputs, taps], added to
+  bool filters = false;                  ///< dpacked and packed lie as a device's filters do
+};
+
+/// A packed weight that a convolution is to read, and the bias [outputs] that goes with it, or null.
 template <class T>
 struct PackedWeight {
   Index outputs, inputs, taps;
   const T* packed;  ///< [taps, inputs, outputs]
+  const FullPrecision<T>* bias = nullptr;
 };
 
 }  // namespace dvd

@@ -49,6 +49,7 @@ struct ConvolutionSize {
 /// The input of a convolution: x or, with a scale and a shift per image and channel (`[frames * batch, inputs]`),
 /// scale * x + shift; then max(., 0) if `rectify`; then enlarged, if the size says so. Where x is `rectified`, which
 /// goes with `rectify` and without a scale, that has been done already, and only the gradient is to know of it.
+/// `prepared`, if not null, is what the device has made of all this before, for convolutions of the same size.
 template <class T>
 struct ConvolutionInput {
   const T* x = nullptr;
@@ -56,6 +57,7 @@ struct ConvolutionInput {
   const FullPrecision<T>* shift = nullptr;
   bool rectify = false;
   bool rectified = false;
+  const T* prepared = nullptr;
 };
 
 }  // namespace dvd

@@ -53,9 +53,11 @@
 //
 // ConvGRU gates, at first as pre-activations; see core/gru_gates.hpp for how they lie
 //   gru_gates_apart                      whether two arrays serve the device better than one
-//   gru_reset(rows, width, gates, state, reset_state)
-//                                        reset, update = sigmoid in place; reset_state = reset * state
-//   gru_output(rows, width, gates, state, output, tanh_candidate)
+//   gru_reset(rows, width, gates, state, reset_state, keep)
+//                                        reset, update = sigmoid in place; reset_state = reset * state. Unless `keep`,
+//                                        which is then said to gru_output too, gates may be left as anything that
+//                                        gru_output can go on from
+//   gru_output(rows, width, gates, state, output, tanh_candidate, keep)
 //                                        candidate = relu or, if `tanh_candidate`, tanh in place; output = update *
 //                                        state + (1 - update) * candidate; without a state (null, meaning 0) also
 //                                        update = sigmoid in place
@@ -81,17 +83,28 @@
 // the distance between pixels of X
 //   stores_rectified                     whether a convolution had best rectify its outputs, if the next one would
 //                                        rectify its inputs
+//   prepares_inputs                      whether what is done to an input on its way in is a pass over memory that is
+//                                        best done once, for a convolution and for its weight's gradient; then
+//   prepare(size, input)                       -> shared_ptr to it, for ConvolutionInput::prepared; empty if nothing
+//                                        is done
 //   filter(size, weight), backward_filter(size, weight)
 //                                        the weight in the device's own form, for as many calls as wanted
 //   filters_fit_all_sizes                whether a filter depends on the weight alone and serves both directions; then
-//   filters(list)                        -> vector of the filters of all weights, of kernels of 3, in their order; see
-//                                        PackedWeight in core/arrays.hpp
+//   filters(list)                        -> vector of the filters of all weights, in their order; see PackedWeight in
+//                                        core/arrays.hpp. A bias that is listed is the one that is convolved with
 //   convolve(size, input, filter, bias' or null, y, y_pixel, accumulate)
 //   convolve_backward_input(size, input, dy, dy_pixel, backward filter, dx, accumulate)
 //                                        the gradient of input.x or, where the input has a scale and shift, of their
 //                                        rectified result, for batch_norm_backward; dy is that of outputs before
 //                                        any ReLU of theirs, which the next convolution's gradient of its input is
 //   convolve_backward_weight(size, input, dy, dy_pixel, dweight)
+//
+//   pairs_products                       whether two linear maps of the same vectors are best done together; then
+//   linear_pair(vectors, inputs, outputs, x, weights, y)
+//                                        y[i] = x weights[i], for both packed weights, y being [2, vectors, outputs];
+//                                        best with the first in front of the second in one array
+//   linear_pair_backward_weight(vectors, inputs, outputs, x, dy, dweight)
+//                                        dweight[i] = x^T dy[i], dweight being [2, inputs, outputs]
 //
 // normalisation; x is [groups, rows, channels]
 //   moments(groups, rows, channels, x, mean', variance')          [groups, channels] each; biased variance
@@ -104,6 +117,11 @@
 //                                        mean, variance [frames, channels]; gain, bias [batch, channels]; scale, shift
 //                                        [frames * batch, channels] such that scale * x + shift is
 //                                        (1 + gain) * (x - mean) / sqrt(variance + epsilon) + bias
+//   batch_norm_statistics(frames, batch, rows, channels, x, gain, bias, epsilon, mean', variance', running, scale',
+//                         shift')
+//                                        moments of x [frames, batch * rows, channels], follow_statistics with what
+//                                        `running` has (see RunningStatistics in core/arrays.hpp), and
+//                                        batch_norm_coefficients, at once
 //   batch_norm_backward(frames, batch, rows, channels, x, dy, mean', variance', gain, scale', shift', epsilon, rectify,
 //                       batch_statistics, dgain, dbias, dx or null)
 //                                        gradients of that; `batch_statistics`: mean and variance came from x; dx may
@@ -167,6 +185,12 @@
 //   pack_weights(list)                         pack_weight of all; see WeightToPack in core/arrays.hpp
 //   unpack_weight_gradient(outputs, inputs, taps, dpacked, packed, sigma' or null, u', v', dweight')
 //                                        adds to dweight the gradient through pack_weight, sigma's included
+//   unpacks_together                     whether that is best done for all weights of a network at once; then
+//   unpack_weight_gradients(list)              does it for all, no two of which have one dweight; see
+//                                        WeightGradientToUnpack in core/arrays.hpp
+//   weight_gradient(size, input, dy, dy_pixel)
+//                                        -> convolve_backward_weight's result, for a kernel of 3, as a filter lies;
+//                                        a filter's `weight` is then what WeightGradientToUnpack points to
 //   transpose(count, rows, columns, x, y)      y[i], of columns x rows, is x[i] transposed
 //   random_normal(size, random, scale, y)      y[i] = scale * random.normal(i)
 //   random_uniform(size, random, low, high, y)
@@ -174,6 +198,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <memory>
@@ -221,8 +246,8 @@ concept DevicePointwise = requires(const T* x, T* y, T value, Index n, const Gru
   D::blend(n, x, x, x, y);
   D::blend_backward(n, x, x, x, x, y, y, y);
   { D::gru_gates_apart } -> std::convertible_to<bool>;
-  D::gru_reset(n, n, gates, x, y);
-  D::gru_output(n, n, gates, x, y, true);
+  D::gru_reset(n, n, gates, x, y, true);
+  D::gru_output(n, n, gates, x, y, true, true);
   D::gru_output_backward(n, n, kept_gates, x, x, x, gates, y, true);
   D::gru_reset_backward(n, n, kept_gates, x, x, gates, y);
   D::multiply_columns(n, n, x, n, x, y);
@@ -279,8 +304,22 @@ concept DeviceConvolution = requires(const ConvolutionSize& size, const Convolut
   D::convolve_backward_input(size, input, x, n, D::backward_filter(size, x), y, true);
   D::convolve_backward_weight(size, input, x, n, y);
   { D::filters_fit_all_sizes } -> std::convertible_to<bool>;
+  { D::prepares_inputs } -> std::convertible_to<bool>;
+  { D::pairs_products } -> std::convertible_to<bool>;
 }
-&&(!D::filters_fit_all_sizes || requires(const std::vector<PackedWeight<T>>& weights) { D::filters(weights); });
+&&(!D::prepares_inputs ||
+   requires(const ConvolutionSize& size, const ConvolutionInput<T>& input) {
+     { D::prepare(size, input) } -> std::same_as<std::shared_ptr<void>>;
+   }) &&
+    (!D::filters_fit_all_sizes || requires(const std::vector<PackedWeight<T>>& weights) { D::filters(weights); });
+
+/// Linear maps in pairs, of the contract above.
+template <class D, class T>
+concept DevicePairs =
+    !D::pairs_products || requires(const T* x, T* y, const std::array<const T*, 2>& weights, Index n) {
+  D::linear_pair(n, n, n, x, weights, y);
+  D::linear_pair_backward_weight(n, n, n, x, x, y);
+};
 
 /// A weight made ready for convolutions.
 template <class D, class T>
@@ -288,11 +327,13 @@ using FilterOf = decltype(D::filter(std::declval<const ConvolutionSize&>(), std:
 
 /// Normalisation kernels of the contract above.
 template <class D, class T, class F>
-concept DeviceNormalization = requires(const T* x, T* y, const F* precise_x, F* precise_y, F value, Index n) {
+concept DeviceNormalization = requires(const T* x, T* y, const F* precise_x, F* precise_y, F value, Index n,
+                                       const RunningStatistics<F>& running) {
   D::moments(n, n, n, x, precise_y, precise_y);
   D::scale_shift(n, n, n, x, precise_x, precise_x, true, y);
   D::follow_statistics(n, value, value, precise_x, precise_x, precise_y, precise_y);
   D::batch_norm_coefficients(n, n, n, precise_x, precise_x, x, x, value, precise_y, precise_y);
+  D::batch_norm_statistics(n, n, n, n, x, x, x, value, precise_y, precise_y, running, precise_y, precise_y);
   D::batch_norm_backward(n, n, n, n, x, x, precise_x, precise_x, x, precise_x, precise_x, value, true, true, y, y, y);
   D::group_moments(n, n, n, n, x, precise_y, precise_y);
   D::group_norm(n, n, n, n, x, precise_x, precise_x, precise_x, precise_x, value, y);
@@ -356,16 +397,23 @@ concept DeviceWeights = requires(const T* x, T* y, const F* precise_x, F* precis
   D::pack_weight(n, n, n, precise_x, precise_x, y);
   D::pack_weights(weights);
   D::unpack_weight_gradient(n, n, n, x, x, precise_x, precise_x, precise_x, precise_y);
+  { D::unpacks_together } -> std::convertible_to<bool>;
   D::transpose(n, n, n, x, y);
   D::random_normal(n, random, value, y);
   D::random_uniform(n, random, value, value, y);
-};
+}
+&&(!D::unpacks_together ||
+   requires(const std::vector<WeightGradientToUnpack<T>>& gradients, const ConvolutionSize& size,
+            const ConvolutionInput<T>& input, const T* x, Index n) {
+     D::unpack_weight_gradients(gradients);
+     { D::weight_gradient(size, input, x, n) } -> std::same_as<FilterOf<D, T>>;
+   });
 
 /// A device policy for elements of type T: the whole contract above.
 template <class D, class T>
 concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceMapping<D, T, FullPrecision<T>> &&
     DeviceLstm<D, T, FullPrecision<T>> && DeviceConversion<D, T, FullPrecision<T>> &&
-    DeviceLists<D, FullPrecision<T>> && DeviceConvolution<D, T, FullPrecision<T>> &&
+    DeviceLists<D, FullPrecision<T>> && DeviceConvolution<D, T, FullPrecision<T>> && DevicePairs<D, T> &&
     DeviceNormalization<D, T, FullPrecision<T>> && DeviceResampling<D, T> && DeviceWindows<D, T> &&
     DeviceAttention<D, T> && DeviceRows<D, T, FullPrecision<T>> && DeviceWeights<D, T, FullPrecision<T>>;
 

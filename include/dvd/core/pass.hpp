@@ -38,11 +38,31 @@ struct Pass {
   static constexpr Pass standing(int index) { return {true, false, 1.0 / (index + 1)}; }
 };
 
-/// Which gradients a backward pass computes. Gradients of parameters are added to `Parameter::gradient`.
-enum class Gradients { inputs, parameters, all };
+/// What a backward pass leaves of the gradients of weights, to be done for all of them together.
+class WeightGradients;
 
-constexpr bool wants_inputs(Gradients gradients) { return gradients != Gradients::parameters; }
-constexpr bool wants_parameters(Gradients gradients) { return gradients != Gradients::inputs; }
+/// Which gradients a backward pass computes. Gradients of parameters are added to `Parameter::gradient`.
+class Gradients {
+ public:
+  enum Wanted { inputs, parameters, all };
+
+  Wanted wanted;
+  /// Where layers may leave what follows for their weights; null where they add it at once.
+  WeightGradients* together = nullptr;
+
+  constexpr Gradients(Wanted these) : wanted(these) {}  // not explicit: `Gradients::all` is what is asked for
+
+  friend constexpr bool operator==(Gradients gradients, Wanted these) { return gradients.wanted == these; }
+};
+
+constexpr bool wants_inputs(Gradients gradients) { return gradients.wanted != Gradients::parameters; }
+constexpr bool wants_parameters(Gradients gradients) { return gradients.wanted != Gradients::inputs; }
+
+/// The same, and the gradients of inputs: what a whole asks of its parts, each of which needs that of the part behind.
+constexpr Gradients with_inputs(Gradients gradients) {
+  if (wants_parameters(gradients)) gradients.wanted = Gradients::all;
+  return gradients;
+}
 
 /// The cache of a part, or null where the whole keeps no cache: `conv1.forward(x, pass, part(cache, &Cache::conv1))`.
 template <class Cache, class Part>

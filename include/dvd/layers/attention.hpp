@@ -124,7 +124,7 @@ class AttentionLayer {
       D::dot(dy.size(), dy.data(), cache.output.data(), dscale.data());
       D::add(1, dscale.data(), scale.accumulator().data());
     }
-    const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
+    const Gradients inner = with_inputs(gradients);
     const Tensor<T, D> dmixed = output.backward(scaled(dy), cache.output_conv, inner);
     Tensor<T, D> dq(cache.query.shape()), dk(cache.key.shape()), dv(cache.value.shape());
     D::attend_backward(size_for(cache.query, cache.value), cache.query.data(), cache.key.data(), cache.value.data(),
@@ -245,7 +245,7 @@ class SeparableAttention {
 
   /// The gradient of x, empty unless wanted.
   Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) {
-    const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
+    const Gradients inner = with_inputs(gradients);
     Tensor<T, D> dx = time.backward(dy, cache.time, inner);
     dx = width.backward(dx, cache.width, inner);
     return height.backward(dx, cache.height, gradients);

@@ -3,7 +3,9 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <array>
 #include <cmath>
+#include <utility>
 
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/linear.hpp"
@@ -72,23 +74,22 @@ class ClassConditionalBatchNorm {
     check(x, condition, pass);
     const Index frames = x.extent(0), channels = x.extent(4), batch = x.extent(1), rows = x.extent(2) * x.extent(3);
 
+    const auto [gains, biases] = projected(condition, pass, cache);
+    Tensor<P, D> scale(Shape{frames * batch, channels}), shift(Shape{frames * batch, channels});
     PreciseView mean, variance;
     if (!pass.batch_statistics) {
       mean = for_frames(frames, running_mean.value);
       variance = for_frames(frames, running_var.value);
+      D::batch_norm_coefficients(frames, batch, channels, mean.data(), variance.data(), gains.data(), biases.data(),
+                                 epsilon, scale.data(), shift.data());
     } else {
       Tensor<P, D> mean_now(Shape{frames, channels}), variance_now(Shape{frames, channels});
-      D::moments(frames, batch * rows, channels, x.data(), mean_now.data(), variance_now.data());
-      follow(pass.momentum, batch * rows, mean_now, variance_now);
+      D::batch_norm_statistics(frames, batch, rows, channels, x.data(), gains.data(), biases.data(), epsilon,
+                               mean_now.data(), variance_now.data(), running(pass.momentum, batch * rows), scale.data(),
+                               shift.data());
       mean = mean_now;
       variance = variance_now;
     }
-
-    const Tensor<T, D> gains = gain.forward(condition, pass, part(cache, &Cache::gain_projection));
-    const Tensor<T, D> biases = bias.forward(condition, pass, part(cache, &Cache::bias_projection));
-    Tensor<P, D> scale(Shape{frames * batch, channels}), shift(Shape{frames * batch, channels});
-    D::batch_norm_coefficients(frames, batch, channels, mean.data(), variance.data(), gains.data(), biases.data(),
-                               epsilon, scale.data(), shift.data());
     if (cache) {
       cache->x = x;
       // Running statistics move on; a cache keeps those of its pass.
@@ -121,16 +122,14 @@ class ClassConditionalBatchNorm {
     check_gradient("batch norm", dy, cache.x.shape());
     const Index frames = dy.extent(0), batch = dy.extent(1), rows = dy.extent(2) * dy.extent(3),
                 channels = dy.extent(4);
-    Tensor<T, D> dgain(Shape{batch, channels}), dbias(Shape{batch, channels});
+    Tensor<T, D> dprojected(Shape{2, batch, channels});  // of the gain, of the bias
     D::batch_norm_backward(frames, batch, rows, channels, cache.x.data(), dy.data(), cache.mean.data(),
                            cache.variance.data(), cache.gain.data(), cache.scale.data(), cache.shift.data(), epsilon,
-                           cache.rectify, cache.batch_statistics, dgain.data(), dbias.data(),
+                           cache.rectify, cache.batch_statistics, dprojected[0].data(), dprojected[1].data(),
                            wants_inputs(gradients) ? dy.data() : nullptr);
     InputGradients result;
     if (wants_inputs(gradients)) result.x = std::move(dy);
-    result.condition = gain.backward(dgain, cache.gain_projection, gradients);
-    const Tensor<T, D> from_bias = bias.backward(dbias, cache.bias_projection, gradients);
-    if (wants_inputs(gradients)) D::add(from_bias.size(), from_bias.data(), result.condition.data());
+    result.condition = projected_backward(dprojected, cache, gradients);
     return result;
   }
 
@@ -143,6 +142,52 @@ class ClassConditionalBatchNorm {
   }
 
  private:
+  /// Gains and biases [N, C] for a condition.
+  std::array<View, 2> projected(const View& condition, Pass pass, Cache* cache) {
+    if constexpr (!D::pairs_products) {
+      return {gain.forward(condition, pass, part(cache, &Cache::gain_projection)),
+              bias.forward(condition, pass, part(cache, &Cache::bias_projection))};
+    } else {
+      auto gain_weight = gain.normalized_weight(pass), bias_weight = bias.normalized_weight(pass);
+      const Index batch = condition.extent(0), inputs = gain.layer.inputs(), channels = gain.layer.outputs();
+      Tensor<T, D> both(Shape{2, batch, channels});
+      D::linear_pair(batch, inputs, channels, condition.data(), {gain_weight.packed.data(), bias_weight.packed.data()},
+                     both.data());
+      if (pass.watch) {
+        pass.watch->see(&gain.layer.weight, both[0].clone());
+        pass.watch->see(&bias.layer.weight, both[1].clone());
+      }
+      if (cache) {
+        cache->gain_projection = {condition, std::move(gain_weight)};
+        cache->bias_projection = {condition, std::move(bias_weight)};
+      }
+      return {both[0], both[1]};
+    }
+  }
+
+  /// The gradient of the condition, empty unless wanted, from those of gains and biases.
+  Tensor<T, D> projected_backward(const View& dprojected, const Cache& cache, Gradients gradients) {
+    const auto &of_gain = cache.gain_projection, &of_bias = cache.bias_projection;
+    Tensor<T, D> dcondition;
+    if constexpr (!D::pairs_products) {
+      dcondition = gain.backward(dprojected[0], of_gain, gradients);
+      const Tensor<T, D> from_bias = bias.backward(dprojected[1], of_bias, gradients);
+      if (wants_inputs(gradients)) D::add(from_bias.size(), from_bias.data(), dcondition.data());
+    } else {
+      if (wants_parameters(gradients)) {
+        const Index batch = of_gain.x.extent(0), inputs = gain.layer.inputs(), channels = gain.layer.outputs();
+        Tensor<T, D> dpacked(Shape{2, inputs, channels});
+        D::linear_pair_backward_weight(batch, inputs, channels, of_gain.x.data(), dprojected.data(), dpacked.data());
+        gain.add_weight_gradient(dpacked[0], of_gain.weight, gradients);
+        bias.add_weight_gradient(dpacked[1], of_bias.weight, gradients);
+      }
+      const Gradients rest = Gradients::inputs;
+      if (wants_inputs(gradients))
+        dcondition = bias.backward(dprojected[1], of_bias, rest, gain.backward(dprojected[0], of_gain, rest));
+    }
+    return dcondition;
+  }
+
   /// Running statistics of this many frames: the last one's go on.
   static PreciseView for_frames(Index frames, const Tensor<P, D>& running) {
     const Index known = running.extent(0), channels = running.extent(1);
@@ -153,11 +198,10 @@ class ClassConditionalBatchNorm {
     return longer;
   }
 
-  void follow(double momentum, Index count, const PreciseView& mean, const PreciseView& variance) {
-    const P decay = static_cast<P>(1 - momentum);
+  /// As they are to follow the statistics of `count` pixels.
+  RunningStatistics<P> running(double momentum, Index count) {
     const double unbias = static_cast<double>(count) / static_cast<double>(std::max<Index>(count - 1, 1));
-    D::follow_statistics(mean.size(), decay, static_cast<P>(unbias), mean.data(), variance.data(),
-                         running_mean.value.data(), running_var.value.data());
+    return {static_cast<P>(1 - momentum), static_cast<P>(unbias), running_mean.value.data(), running_var.value.data()};
   }
 };
 

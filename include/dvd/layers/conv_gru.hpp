@@ -100,6 +100,7 @@ class ConvolutionalGRU {
     const ConvolutionSize gates_size = size_for(1, frame, 2 * width_), candidate_size = size_for(1, frame, width_);
     const auto gates_filter = filter(gates_size, weights.gates, weights.filters, array_count);
     const auto candidate_filter = filter(candidate_size, weights.candidate, weights.filters, array_count + 1);
+    const bool keep = cache != nullptr;
     for (Index t = 0; t < frames; ++t) {
       const GruGates<T> gate = gates_at<T>(gates, t);
       const TensorView<T, D> output = outputs[t];
@@ -107,11 +108,11 @@ class ConvolutionalGRU {
       if (before) {
         D::convolve(gates_size, ConvolutionInput<T>{before.data()}, gates_filter, nullptr, gate.reset, gate.reset_row,
                     true);
-        D::gru_reset(pixels, width_, gate, before.data(), reset_state.data());
+        D::gru_reset(pixels, width_, gate, before.data(), reset_state.data(), keep);
         D::convolve(candidate_size, ConvolutionInput<T>{reset_state.data()}, candidate_filter, nullptr, gate.candidate,
                     gate.candidate_row, true);
       }
-      D::gru_output(pixels, width_, gate, before.data(), output.data(), tanh_candidate);
+      D::gru_output(pixels, width_, gate, before.data(), output.data(), tanh_candidate, keep);
     }
     if (pass.watch) pass.watch->see(&candidate.layer.weight, outputs);
     if (cache)
@@ -170,7 +171,7 @@ class ConvolutionalGRU {
         D::sum_rows(1, frames, sum.size(), dinput.data(), sum.size(), sum.data(), false);
         dinput = sum;
       }
-    if (wants_parameters(gradients)) add_parameter_gradients(cache, views(dgates), dinputs);
+    if (wants_parameters(gradients)) add_parameter_gradients(cache, views(dgates), dinputs, gradients);
     InputGradients result;
     if (wants_inputs(gradients)) {
       result.x = Tensor<T, D>(cache.x.shape());
@@ -199,6 +200,7 @@ class ConvolutionalGRU {
   struct Weights {
     Tensors inputs;                 ///< [9, C, 3C], or 2C and C
     Tensor<T, D> gates, candidate;  ///< [9, C, 2C], [9, C, C]
+    PreciseTensor<T, D> bias;       ///< [3C]
     Filters filters;
     typename Gate::NormalizedWeight reset_norm, update_norm, candidate_norm;
   };
@@ -285,11 +287,17 @@ class ConvolutionalGRU {
     Weights weights{gate_arrays(Shape{9, width_, 3 * width_}),
                     Tensor<T, D>(Shape{9, width_, 2 * width_}),
                     Tensor<T, D>(Shape{9, width_, width_}),
+                    PreciseTensor<T, D>(Shape{3 * width_}),
                     {},
                     reset.normalized_weight(pass),
                     update.normalized_weight(pass),
                     candidate.normalized_weight(pass)};
     const View packed[] = {weights.reset_norm.packed, weights.update_norm.packed, weights.candidate_norm.packed};
+    const Parameter<FullPrecision<T>, D>* biases[] = {&reset.layer.bias, &update.layer.bias, &candidate.layer.bias};
+    std::vector<ArrayPair<FullPrecision<T>>> bias_copies;
+    for (Index gate = 0; gate < 3; ++gate)
+      bias_copies.push_back({width_, biases[gate]->value.data(), weights.bias.data() + gate * width_});
+    D::copy_arrays(bias_copies, nullptr);
     std::vector<RowsToCopy<T>> halves;
     for (std::size_t i = 0; i < places().size(); ++i)
       for (Index gate = 0; gate < places()[i].gates; ++gate)
@@ -300,7 +308,9 @@ class ConvolutionalGRU {
     D::copy_rows(halves);
     if constexpr (D::filters_fit_all_sizes) {
       std::vector<PackedWeight<T>> all;
-      for (const Tensor<T, D>& input : weights.inputs) all.push_back({input.extent(-1), width_, 9, input.data()});
+      for (std::size_t i = 0; i < places().size(); ++i)
+        all.push_back({places()[i].gates * width_, width_, 9, weights.inputs[i].data(),
+                       weights.bias.data() + places()[i].first * width_});
       all.push_back({2 * width_, width_, 9, weights.gates.data()});
       all.push_back({width_, width_, 9, weights.candidate.data()});
       weights.filters = D::filters(all);
@@ -310,24 +320,18 @@ class ConvolutionalGRU {
 
   /// gates = what x and the biases contribute, for all frames.
   void give_inputs(const View& x, const Weights& weights, Tensors& gates) {
-    PreciseTensor<T, D> bias(Shape{3 * width_});
-    const Parameter<FullPrecision<T>, D>* biases[] = {&reset.layer.bias, &update.layer.bias, &candidate.layer.bias};
-    std::vector<ArrayPair<FullPrecision<T>>> bias_copies;
-    for (Index gate = 0; gate < 3; ++gate)
-      bias_copies.push_back({width_, biases[gate]->value.data(), bias.data() + gate * width_});
-    D::copy_arrays(bias_copies, nullptr);
     for (std::size_t i = 0; i < gates.size(); ++i) {
       Tensor<T, D>& here = gates[i];
       const Index outputs = here.extent(-1), frame = here[0].size(), copies = here.extent(0) - x.extent(0);
       const ConvolutionSize size = size_for(x.extent(0), x.shape().tail(), outputs);
       D::convolve(size, ConvolutionInput<T>{x.data()}, filter(size, weights.inputs[i], weights.filters, i),
-                  bias.data() + places()[i].first * width_, here.data(), outputs, false);
+                  weights.bias.data() + places()[i].first * width_, here.data(), outputs, false);
       // The one frame that stands for all.
       if (copies > 0) D::copy_rows(1, copies, frame, here.data(), 0, 0, here.data() + frame, 0, frame);
     }
   }
 
-  void add_parameter_gradients(const Cache& cache, const Views& dgates, const Views& dinputs) {
+  void add_parameter_gradients(const Cache& cache, const Views& dgates, const Views& dinputs, Gradients gradients) {
     const Index frames = cache.outputs.extent(0);
     const Shape frame = cache.outputs.shape().tail();
 
@@ -343,23 +347,32 @@ class ConvolutionalGRU {
                   dbias.data() + places()[i].first * width_, false);
     }
     // The state's part, for the steps that had a state: first the given one, then h_1 .. h_{T-1}.
-    Tensor<T, D> dgate_state = Tensor<T, D>::zeros(cache.gates_weight.shape());
-    Tensor<T, D> dcandidate_state = Tensor<T, D>::zeros(cache.candidate_weight.shape());
+    Tensor<T, D> dgate_state, dcandidate_state;
+    const auto add = [](Tensor<T, D> some, Tensor<T, D>& sum) {
+      if (sum)
+        D::add(some.size(), std::as_const(some).data(), sum.data());
+      else
+        sum = std::move(some);
+    };
     const auto add_steps = [&](const View& states, Index first, Index count) {
       const GruGates<const T> gate = gates_at<const T>(cache.gates, first), dgate = gates_at<const T>(dgates, first);
-      Tensor<T, D> some(dgate_state.shape());
+      Tensor<T, D> some(cache.gates_weight.shape());
       D::convolve_backward_weight(size_for(count, frame, 2 * width_), ConvolutionInput<T>{states.data()}, dgate.reset,
                                   dgate.reset_row, some.data());
-      D::add(some.size(), some.data(), dgate_state.data());
-      Tensor<T, D> reset_states(Shape{count * frame.size() / width_, width_}), other(dcandidate_state.shape());
+      add(std::move(some), dgate_state);
+      Tensor<T, D> reset_states(Shape{count * frame.size() / width_, width_}), other(cache.candidate_weight.shape());
       D::multiply_columns(reset_states.extent(0), width_, gate.reset, gate.reset_row, states.data(),
                           reset_states.data());
       D::convolve_backward_weight(size_for(count, frame, width_), ConvolutionInput<T>{reset_states.data()},
                                   dgate.candidate, dgate.candidate_row, other.data());
-      D::add(other.size(), other.data(), dcandidate_state.data());
+      add(std::move(other), dcandidate_state);
     };
     if (cache.state) add_steps(cache.state, 0, 1);
     if (frames > 1) add_steps(cache.outputs, 1, frames - 1);
+    if (!dgate_state) {
+      dgate_state = Tensor<T, D>::zeros(cache.gates_weight.shape());
+      dcandidate_state = Tensor<T, D>::zeros(cache.candidate_weight.shape());
+    }
 
     Gate* gates[] = {&reset, &update, &candidate};
     const typename Gate::NormalizedWeight* weights[] = {&cache.reset, &cache.update, &cache.candidate};
@@ -375,7 +388,7 @@ class ConvolutionalGRU {
     }
     D::copy_rows(halves);
     for (Index gate = 0; gate < 3; ++gate) {
-      gates[gate]->add_weight_gradient(dpacked[static_cast<std::size_t>(gate)], *weights[gate]);
+      gates[gate]->add_weight_gradient(dpacked[static_cast<std::size_t>(gate)], *weights[gate], gradients);
       D::add(width_, dbias.data() + gate * width_, gates[gate]->layer.bias.accumulator().data());
     }
   }

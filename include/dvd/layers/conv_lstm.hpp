@@ -140,7 +140,7 @@ class ConvolutionalLSTM {
       D::sum_rows(1, frames, sum.size(), dgates.data(), sum.size(), sum.data(), false);
       dinputs = sum;
     }
-    if (wants_parameters(gradients)) add_parameter_gradients(cache, dgates, dinputs);
+    if (wants_parameters(gradients)) add_parameter_gradients(cache, dgates, dinputs, gradients);
     InputGradients result;
     if (!wants_inputs(gradients)) return result;
     result.x = Tensor<T, D>(cache.x.shape());
@@ -198,7 +198,7 @@ class ConvolutionalLSTM {
     if (copies > 0) D::copy_rows(1, copies, frame, gates.data(), 0, 0, gates.data() + frame, 0, frame);
   }
 
-  void add_parameter_gradients(const Cache& cache, const View& dgates, const View& dinputs) {
+  void add_parameter_gradients(const Cache& cache, const View& dgates, const View& dinputs, Gradients gradients) {
     const Index frames = dgates.extent(0), all = gate_count * width_;
     const Shape frame = cache.outputs.shape().tail();
 
@@ -223,7 +223,7 @@ class ConvolutionalLSTM {
       Tensor<T, D> dpacked(cache.weights[number].packed.shape());
       copy_half_back(dinput, number, dpacked, 1);
       copy_half_back(dstate, number, dpacked, 0);
-      gate(number).add_weight_gradient(dpacked, cache.weights[number]);
+      gate(number).add_weight_gradient(dpacked, cache.weights[number], gradients);
       D::add(width_, dbias.data() + number * width_, gate(number).layer.bias.accumulator().data());
     }
   }

@@ -145,11 +145,15 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
     require(!input.scale || !fusion_.rectified, "a convolution of rectified images takes no affine map");
   }
 
-  /// Whether the weight is read as a filter that can be made ahead, with those of other layers.
-  bool wants_filter() const { return D::filters_fit_all_sizes && kernel_ == 3 && !method_; }
+  /// Whether the weight is read as a filter that can be made ahead, with those of other layers, and whether its
+  /// gradient can lie as that does.
+  bool wants_filter() const { return D::filters_fit_all_sizes && !method_; }
+  bool has_filter_gradient() const { return wants_filter() && kernel_ == 3; }
 
-  Tensor<T, D> apply(const View& packed, const Input& input, Tensor<T, D> onto,
-                     const FilterOf<D, T>* made = nullptr) const {
+  /// If `kept` is given, a device that prepares inputs leaves there what it has made of this one, for the backward
+  /// pass.
+  Tensor<T, D> apply(const View& packed, const Input& input, Tensor<T, D> onto, const FilterOf<D, T>* made = nullptr,
+                     std::shared_ptr<void>* kept = nullptr) const {
     check(input, onto);
     const bool accumulate{onto};
     Tensor<T, D> y = accumulate ? std::move(onto) : Tensor<T, D>(result_shape(input));
@@ -158,25 +162,37 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
       return y;
     }
     const ConvolutionSize size = size_for(input);
+    ConvolutionInput<T> from = kernel_input(input);
+    if constexpr (D::prepares_inputs)
+      if (kept) {
+        *kept = D::prepare(size, from);
+        from.prepared = static_cast<const T*>(kept->get());
+      }
     const auto convolve = [&](const auto& filter) {
-      D::convolve(size, kernel_input(input), filter, bias.value.data(), y.data(), outputs_, accumulate);
+      D::convolve(size, from, filter, bias.value.data(), y.data(), outputs_, accumulate);
     };
     made ? convolve(*made) : convolve(D::filter(size, packed.data()));
     return y;
   }
 
+  /// With a filter made ahead, the gradient of the packed weight may be asked for as `dfilter`.
   Tensor<T, D> apply_backward(const View& packed, const Input& input, const View& dy, Tensor<T, D>* dpacked,
-                              bool wants_dx, Tensor<T, D> onto, const FilterOf<D, T>* made = nullptr) {
+                              bool wants_dx, Tensor<T, D> onto, const FilterOf<D, T>* made = nullptr,
+                              FilterOf<D, T>* dfilter = nullptr, const std::shared_ptr<void>& kept = nullptr) {
     check_gradient(name, dy, result_shape(input));
     check_added(name, onto, input.x.shape());
-    if (dpacked) {
-      Input from = input;
-      from.x = readable_beyond(input.x);
+    if (dpacked || dfilter) {
+      Input readable = input;
+      readable.x = readable_beyond(input.x);
+      ConvolutionInput<T> from = kernel_input(readable);
+      from.prepared = static_cast<const T*>(kept.get());
       const View upstream = readable_beyond(dy);
       if (method_)
-        method_->backward_weight(from.x, upstream, *dpacked);
-      else
-        D::convolve_backward_weight(size_for(input), kernel_input(from), upstream.data(), outputs_, dpacked->data());
+        method_->backward_weight(readable.x, upstream, *dpacked);
+      else if (dpacked)
+        D::convolve_backward_weight(size_for(input), from, upstream.data(), outputs_, dpacked->data());
+      if constexpr (D::unpacks_together)
+        if (dfilter) *dfilter = D::weight_gradient(size_for(input), from, upstream.data(), outputs_);
       if (bias.value)
         D::sum_rows(1, dy.size() / outputs_, outputs_, dy.data(), outputs_, bias.accumulator().data(), true);
     }
@@ -199,6 +215,13 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
                            const PreciseView& v) {
     D::unpack_weight_gradient(outputs_, group_inputs(), taps(), dpacked.data(), packed.data(), sigma.data(), u.data(),
                               v.data(), weight.accumulator().data());
+  }
+
+  WeightGradientToUnpack<T> unpacking(const View& dpacked, const View& packed, const PreciseView& sigma,
+                                      const PreciseView& u, const PreciseView& v) {
+    return {outputs_,       group_inputs(), taps(),
+            dpacked.data(), packed.data(),  sigma.data(),
+            u.data(),       v.data(),       weight.accumulator().data()};
   }
 
  private:

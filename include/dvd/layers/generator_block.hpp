@@ -69,7 +69,7 @@ class GeneratorBlock {
 
   InputGradients backward(const View& dy, const Cache& cache, Gradients gradients) {
     // Every part's input gradient is needed by the part before it.
-    const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
+    const Gradients inner = with_inputs(gradients);
     Tensor<T, D> dh = conv2.backward(dy, cache.conv2, inner);
     auto from_norm2 = norm2.backward(std::move(dh), cache.norm2, inner);
     dh = conv1.backward(std::exchange(from_norm2.x, {}), cache.conv1, inner);

@@ -49,6 +49,7 @@ concept Layer = Visitable<L> && std::default_initializable<typename L::Cache> &&
 /// `add_weight_gradient` adds to the gradient of `weight` what follows from the gradient of the packed one. The weight
 /// is in full precision, the packed one in that of the layer. A layer may have `packing(sigma, packed)`, which makes
 /// room for the packed weight and returns the WeightToPack that would fill it: a network's are then packed together.
+/// Likewise `unpacking(dpacked, packed, sigma, u, v)` returns what `add_weight_gradient` would do.
 template <class L>
 concept WeightedLayer = Visitable<L> &&
     requires(L& layer, const ViewOf<L>& packed,

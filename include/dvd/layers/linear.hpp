@@ -97,6 +97,13 @@ class Linear : public Weighted<Linear<T, D>, ConstTensorView<T, D>, T, D> {
                               weight.accumulator().data());
   }
 
+  WeightGradientToUnpack<T> unpacking(const View& dpacked, const View& packed, const PreciseView& sigma,
+                                      const PreciseView& u, const PreciseView& v) {
+    return {outputs_,       inputs_,       1,
+            dpacked.data(), packed.data(), sigma.data(),
+            u.data(),       v.data(),      weight.accumulator().data()};
+  }
+
  private:
   ConvolutionSize size_for(const Shape& shape) const {
     require(shape.rank() == 2 && shape[0] > 0 && shape[1] == inputs_, "a linear layer of ", inputs_,

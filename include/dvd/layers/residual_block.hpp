@@ -60,7 +60,7 @@ class ResBlock {
 
   /// The gradient of x, empty unless wanted.
   Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) {
-    const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
+    const Gradients inner = with_inputs(gradients);
     const Tensor<T, D> dh = conv2.backward(dy, cache.conv2, inner);
     Tensor<T, D> dx;
     if (skip)

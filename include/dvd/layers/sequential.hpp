@@ -109,7 +109,7 @@ requires((std::same_as<typename First::scalar_type, typename Rest::scalar_type> 
   template <int Position>
   Result backward_from(const View& dy, const Cache& cache, Gradients gradients) {
     // Between layers the input's gradient is always needed.
-    const Gradients here = Position > 0 && gradients == Gradients::parameters ? Gradients::all : gradients;
+    const Gradients here = Position > 0 ? with_inputs(gradients) : gradients;
     Result dx = get<Position>().backward(dy, detail::at<Position>(cache.parts), here);
     if constexpr (Position > 0)
       return backward_from<Position - 1>(dx, cache, gradients);

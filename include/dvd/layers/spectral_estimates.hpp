@@ -53,16 +53,14 @@ class SpectralVisit {
       auto estimate = std::make_shared<SpectralEstimate<U, D>>();
       if constexpr (requires(Tensor<U, D> & packed) { layer.packing(sigma, packed); }) {
         Tensor<U, D> packed;
-        Work<U>& work = std::get<Work<U>>(work_);
-        const WeightToPack<U> weight_to_pack = layer.packing(sigma, packed);
-        work.weights.push_back(weight_to_pack);
+        ToPack<U> to_pack{layer.packing(sigma, packed), estimate};
         estimate->packed = packed;
         if constexpr (requires { layer.wants_filter(); })
           if (filter_ahead && layer.wants_filter()) {
-            const auto& [outputs, inputs, taps, from, divisor, to] = weight_to_pack;
-            work.packed.push_back({outputs, inputs, taps, to});
-            work.filtered.push_back(estimate);
+            to_pack.wants_filter = true;
+            to_pack.bias = layer.bias.value.data();
           }
+        std::get<std::vector<ToPack<U>>>(work_).push_back(std::move(to_pack));
       } else {
         others_.push_back([&layer, estimate] { estimate->packed = layer.packed_weight(estimate->sigma); });
       }
@@ -77,28 +75,58 @@ class SpectralVisit {
   std::vector<std::pair<const void*, std::shared_ptr<const void>>> make(Pass pass) {
     D::power_iterations(matrices_, pass.power_iteration);
     D::copy_arrays(copies_, nullptr);  // a later pass moves u before this one's gradient is asked for
-    std::apply([](const auto&... work) { (pack(work), ...); }, work_);
+    std::apply([](auto&... work) { (pack(work), ...); }, work_);
     for (const auto& pack_other : others_) pack_other();
     return std::move(estimates_);
   }
 
  private:
-  /// What is to be made for layers that compute in U.
+  /// What is to be made for a layer that computes in U.
   template <Scalar U>
-  struct Work {
-    std::vector<WeightToPack<U>> weights;
-    std::vector<PackedWeight<U>> packed;  ///< those that want a filter
-    std::vector<std::shared_ptr<SpectralEstimate<U, D>>> filtered;
+  struct ToPack {
+    WeightToPack<U> weight;
+    std::shared_ptr<SpectralEstimate<U, D>> estimate;
+    bool wants_filter = false;
+    const P* bias = nullptr;  ///< that goes with the filter
   };
-  using AllWork = std::conditional_t<std::same_as<T, P>, std::tuple<Work<T>>, std::tuple<Work<T>, Work<P>>>;
+  using AllWork = std::conditional_t<std::same_as<T, P>, std::tuple<std::vector<ToPack<T>>>,
+                                     std::tuple<std::vector<ToPack<T>>, std::vector<ToPack<P>>>>;
 
   template <Scalar U>
-  static void pack(const Work<U>& work) {
-    if (work.weights.empty()) return;
-    D::pack_weights(work.weights);
+  static void pack(std::vector<ToPack<U>>& work) {
+    if (work.empty()) return;
+    if constexpr (D::pairs_products) place_in_one_array(work);
+    std::vector<WeightToPack<U>> weights;
+    std::vector<PackedWeight<U>> packed;
+    std::vector<SpectralEstimate<U, D>*> filtered;
+    for (const ToPack<U>& each : work) {
+      const WeightToPack<U>& w = each.weight;
+      weights.push_back(w);
+      if (!each.wants_filter) continue;
+      packed.push_back({w.outputs, w.inputs, w.taps, w.packed, each.bias});
+      filtered.push_back(each.estimate.get());
+    }
+    D::pack_weights(weights);
     if constexpr (D::filters_fit_all_sizes) {
-      auto filters = D::filters(work.packed);
-      for (std::size_t i = 0; i < filters.size(); ++i) work.filtered[i]->filter = std::move(filters[i]);
+      auto filters = D::filters(packed);
+      for (std::size_t i = 0; i < filters.size(); ++i) filtered[i]->filter = std::move(filters[i]);
+    }
+  }
+
+  /// Packed weights are to lie one behind the other, as they are visited.
+  template <Scalar U>
+  static void place_in_one_array(std::vector<ToPack<U>>& work) {
+    constexpr Index step = 64 / static_cast<Index>(sizeof(U));  // each as well aligned as an array of its own
+    const auto room = [](const ToPack<U>& each) { return (each.estimate->packed.size() + step - 1) / step * step; };
+    Index size = 0;
+    for (const ToPack<U>& each : work) size += room(each);
+    Tensor<U, D> all(Shape{size});
+    Index first = 0;
+    for (ToPack<U>& each : work) {
+      const TensorView<U, D> place = all.slice(first, each.estimate->packed.size());
+      each.weight.packed = place.data();
+      each.estimate->packed = place.reshaped(each.estimate->packed.shape());
+      first += room(each);
     }
   }
 

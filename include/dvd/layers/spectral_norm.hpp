@@ -9,6 +9,7 @@
 
 #include "dvd/layers/layer.hpp"
 #include "dvd/layers/spectral_estimates.hpp"
+#include "dvd/layers/weight_gradients.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -57,6 +58,7 @@ class SpectralNorm {
   struct Cache {
     detail::InputOf<L> x;
     NormalizedWeight weight;
+    std::shared_ptr<void> prepared = nullptr;  ///< x, as a device that prepares inputs has made it ready
   };
 
   L layer;
@@ -75,12 +77,13 @@ class SpectralNorm {
     layer.check(x, onto);  // before u advances
     NormalizedWeight weight = normalized_weight(pass);
     Tensor<T, D> y;
+    std::shared_ptr<void> prepared;
     if constexpr (takes_filter)
-      y = layer.apply(weight.packed, x, std::move(onto), made_filter(weight));
+      y = layer.apply(weight.packed, x, std::move(onto), made_filter(weight), cache ? &prepared : nullptr);
     else
       y = layer.apply(weight.packed, x, std::move(onto));
     if (pass.watch) pass.watch->see(&layer.weight, y);
-    if (cache) *cache = {x, std::move(weight)};
+    if (cache) *cache = {x, std::move(weight), std::move(prepared)};
     return y;
   }
 
@@ -88,16 +91,19 @@ class SpectralNorm {
   Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients,
                         Tensor<T, D> onto = {}) requires AppliedLayer<L> {
     check_filled("a spectrally normalised layer", cache.weight.packed);
+    if constexpr (takes_filter && D::unpacks_together)
+      if (gradients.together && wants_parameters(gradients) && made_filter(cache.weight) && layer.has_filter_gradient())
+        return backward_together(dy, cache, gradients, std::move(onto));
     Tensor<T, D> dpacked;
     if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.weight.packed.shape());
     Tensor<T, D> dx;
     if constexpr (takes_filter)
       dx = layer.apply_backward(cache.weight.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients),
-                                std::move(onto), made_filter(cache.weight));
+                                std::move(onto), made_filter(cache.weight), nullptr, cache.prepared);
     else
       dx = layer.apply_backward(cache.weight.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients),
                                 std::move(onto));
-    if (dpacked) add_weight_gradient(dpacked, cache.weight);
+    if (dpacked) add_weight_gradient(dpacked, cache.weight, gradients);
     return dx;
   }
 
@@ -109,10 +115,10 @@ class SpectralNorm {
     return {estimate->packed, estimate};
   }
 
-  /// Adds to the raw weight's gradient what follows from the gradient of the normalised one.
-  void add_weight_gradient(const View& dpacked, const NormalizedWeight& weight) {
+  /// Adds to the raw weight's gradient what follows from the gradient of the normalised one, or leaves it to be added.
+  void add_weight_gradient(const View& dpacked, const NormalizedWeight& weight, Gradients gradients) {
     const SpectralEstimate<T, D>& estimate = *weight.estimate;
-    layer.add_weight_gradient(dpacked, weight.packed, estimate.sigma, estimate.u, estimate.v);
+    dvd::add_weight_gradient(layer, dpacked, weight.packed, estimate.sigma, estimate.u, estimate.v, gradients);
   }
 
   template <class F>
@@ -128,6 +134,20 @@ class SpectralNorm {
   static const FilterOf<D, T>* made_filter(const NormalizedWeight& weight) {
     const auto& filter = weight.estimate->filter;
     return filter ? &*filter : nullptr;
+  }
+
+  /// `backward` that leaves the weight's gradient to be added with those of other layers, as a filter lies.
+  Tensor<T, D> backward_together(const View& dy, const Cache& cache, Gradients gradients, Tensor<T, D> onto) {
+    const SpectralEstimate<T, D>& estimate = *cache.weight.estimate;
+    FilterOf<D, T> dfilter;
+    Tensor<T, D> dx = layer.apply_backward(cache.weight.packed, cache.x, dy, nullptr, wants_inputs(gradients),
+                                           std::move(onto), &*estimate.filter, &dfilter, cache.prepared);
+    WeightGradientToUnpack<T> todo = layer.unpacking({}, {}, estimate.sigma, estimate.u, estimate.v);
+    todo.dpacked = dfilter.weight;
+    todo.packed = estimate.filter->weight;
+    todo.filters = true;
+    gradients.together->template add<D>(todo, dfilter, cache.weight.estimate);
+    return dx;
   }
 
   static Buffer<P, D> random_direction(Index size, const Random& random) {

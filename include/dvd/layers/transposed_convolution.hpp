@@ -136,6 +136,12 @@ requires(Dimensions == 2 || Dimensions == 3) class TransposedConvolution
                               u.data(), v.data(), weight.accumulator().data());
   }
 
+  WeightGradientToUnpack<T> unpacking(const View& dpacked, const View& packed, const PreciseView& sigma,
+                                      const PreciseView& u, const PreciseView& v) {
+    return {inputs_,  outputs_ / groups_,         taps(), dpacked.data(), packed.data(), sigma.data(), u.data(),
+            v.data(), weight.accumulator().data()};
+  }
+
  private:
   Index taps() const { return weight.value.size() / (inputs_ * (outputs_ / groups_)); }
 

@@ -119,9 +119,9 @@ class TransformationUnit {
       dstate = go_back(dstate, cache.steps[static_cast<std::size_t>(t)], cache.weights, dinput, sums);
     }
     if (wants_parameters(gradients)) {
-      offset.add_weight_gradient(sums.offset, cache.weights.offset);
-      candidate.add_weight_gradient(sums.candidate, cache.weights.candidate);
-      update.add_weight_gradient(sums.update, cache.weights.update);
+      offset.add_weight_gradient(sums.offset, cache.weights.offset, gradients);
+      candidate.add_weight_gradient(sums.candidate, cache.weights.candidate, gradients);
+      update.add_weight_gradient(sums.update, cache.weights.update, gradients);
     }
     if (!wants_inputs(gradients)) return {};
     return {std::move(dx), cache.with_state ? std::move(dstate) : Tensor<T, D>()};

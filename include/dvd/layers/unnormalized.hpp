@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "dvd/layers/layer.hpp"
+#include "dvd/layers/weight_gradients.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -30,8 +30,9 @@ class Unnormalized {
 
   NormalizedWeight normalized_weight(Pass) const { return {layer.packed_weight({})}; }
 
-  void add_weight_gradient(const View& dpacked, const NormalizedWeight& weight) {
-    layer.add_weight_gradient(dpacked, weight.packed, {}, {}, {});
+  void add_weight_gradient(const View& dpacked, const NormalizedWeight& weight, Gradients gradients) {
+    const PreciseTensorView<scalar_type, device_type> none;
+    dvd::add_weight_gradient(layer, dpacked, weight.packed, none, none, none, gradients);
   }
 
   template <class F>

@@ -3,7 +3,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
-#include "dvd/layers/layer.hpp"
+#include "dvd/layers/weight_gradients.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -36,7 +36,8 @@ class Weighted {
     if (wants_parameters(gradients)) dpacked = Tensor<T, D>(cache.packed.shape());
     Tensor<T, D> dx =
         own().apply_backward(cache.packed, cache.x, dy, dpacked ? &dpacked : nullptr, wants_inputs(gradients), {});
-    if (dpacked) own().add_weight_gradient(dpacked, cache.packed, {}, {}, {});
+    if (dpacked)
+      add_weight_gradient(own(), View(dpacked), cache.packed, PreciseView(), PreciseView(), PreciseView(), gradients);
     return dx;
   }
 

@@ -88,7 +88,7 @@ class ConditioningStack {
             dstates.size());
     for (std::size_t stage = 0; stage < stages_; ++stage)
       check_gradient("a conditioning stack", dstates[stage], cache.states[stage].shape());
-    const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
+    const Gradients inner = with_inputs(gradients);
     std::vector<Tensor<T, D>> dfeatures(blocks.size());
     for (std::size_t stage = 0; stage < stages_; ++stage) {
       Tensor<T, D> dstate(dstates[stage].shape());

@@ -174,7 +174,7 @@ class Generator {
   InputGradients backward(const View& dvideo, Cache cache, Gradients gradients) {
     require(cache.stages.size() == stages.size(), "the backward pass of a generator got a cache that no forward pass ",
             "has filled");
-    const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
+    const Gradients inner = with_inputs(gradients);
     Tensor<T, D> dx = Tanh<T, D>().backward(dvideo, cache.output, inner);
     cache.output = {};
     dx = conv.backward(dx, std::exchange(cache.conv, {}), inner);

@@ -93,11 +93,11 @@ class ProjectionHead {
       D::scale_rows(batch, channels, dscores.data(), cache.phi.data(), ddirection.data());
       Tensor<P, D> dlinear(cache.linear.packed.shape());
       D::sum_rows(1, batch, channels, ddirection.data(), channels, dlinear.data(), false);
-      linear.add_weight_gradient(dlinear, cache.linear);
+      linear.add_weight_gradient(dlinear, cache.linear, gradients);
       if (embedding) {
         auto dtable = Tensor<P, D>::zeros(cache.embedding.packed.shape());
         embedding->layer.template add_rows_gradient<P>(ddirection, cache.labels, dtable);
-        embedding->add_weight_gradient(dtable, cache.embedding);
+        embedding->add_weight_gradient(dtable, cache.embedding, gradients);
       }
       // While the hinge is open for every score, this sum is 0; rounding noise in its place would be a whole step to
       // Adam, so it is the kernel that sums in double.

@@ -87,7 +87,7 @@ class SpatialDiscriminator {
 
   /// The gradient of the videos, empty unless wanted.
   Tensor<T, D> backward(const ScoresView& dscores, const Cache& cache, Gradients gradients) {
-    const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
+    const Gradients inner = with_inputs(gradients);
     Tensor<T, D> dx = head.backward(dscores, cache.head, inner);
     for (std::size_t i = blocks.size(); i-- > 0;) {
       if (i == 0) dx = attention.backward(std::move(dx), cache.attention, inner);

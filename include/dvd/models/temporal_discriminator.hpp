@@ -106,7 +106,7 @@ class TemporalDiscriminator {
 
   /// The gradient of the videos, empty unless wanted.
   Tensor<T, D> backward(const ScoresView& dscores, const Cache& cache, Gradients gradients) {
-    const Gradients inner = wants_parameters(gradients) ? Gradients::all : Gradients::inputs;
+    const Gradients inner = with_inputs(gradients);
     Tensor<T, D> dx = head.backward(dscores, cache.head, inner);
     for (std::size_t i = frame_blocks.size(); i-- > 0;) dx = frame_blocks[i].backward(dx, cache.frame_blocks[i], inner);
     const bool learned = !contents(downsampler).parameters.empty();  // then it wants a gradient, too

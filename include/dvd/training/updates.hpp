@@ -10,6 +10,7 @@
 
 #include "dvd/layers/recording_key.hpp"
 #include "dvd/layers/replay.hpp"
+#include "dvd/layers/weight_gradients.hpp"
 #include "dvd/training/fault.hpp"
 #include "dvd/training/input_checks.hpp"
 #include "dvd/training/moving_average.hpp"
@@ -334,14 +335,16 @@ class Updates {
 
   void add_discriminator_gradients(const UpdateBatch<T, D>& batch, double weight, Pass pass) {
     VideoBatch<T, D> videos = batch.videos(generated(batch, pass));
+    WeightGradients together;
     for_each_discriminator(
         batch, videos, [&]<class X>(X& discriminator, const VideoBatch<T, D>& seen, std::size_t number) {
           typename X::Cache cache;
           const Tensor<P, D> scores = scores_of(discriminator, seen, number, pass, cache);
           discriminator.backward(discriminator_gradient<LossOf<X, Loss>, P, D>(scores, batch.real_count(), weight,
                                                                                numbers_.data() + first_number(number)),
-                                 cache, Gradients::parameters);
+                                 cache, together.in(Gradients::parameters));
         });
+    together.finish();
   }
 
   void add_generator_gradients(const UpdateBatch<T, D>& batch, double weight, Pass pass) {
@@ -365,8 +368,10 @@ class Updates {
         });
     videos = {};
     // Of the conditioning frames no gradient is wanted.
+    WeightGradients together;
     gan_.networks().backward(batch.generated(dvideos, expected_.sizes.frames), std::move(generator_cache),
-                             Gradients::parameters);
+                             together.in(Gradients::parameters));
+    together.finish();
   }
 
   static std::vector<ArrayView<P>> gradients_of(const Contents<P, D>& network) {

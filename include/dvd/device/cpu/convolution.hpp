@@ -92,6 +92,7 @@ struct Convolution {
   // ReLUs cost nothing on the way in.
   static constexpr bool stores_rectified = false;
 
+  static constexpr bool prepares_inputs = false, pairs_products = false;
   static constexpr bool filters_fit_all_sizes = false;  // see Method
   template <class T>
   static Filter<T> filter(const ConvolutionSize& size, const T* weight);

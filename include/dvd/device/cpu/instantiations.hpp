@@ -62,8 +62,8 @@ DVD_KERNEL void Pointwise::blend(Index, const float*, const float*, const float*
 DVD_KERNEL void Pointwise::blend_backward(Index, const float*, const float*, const float*, const float*, float*, float*,
                                           float*);
 DVD_KERNEL void Pointwise::copy_rows(Index, Index, Index, const float*, Index, Index, float*, Index, Index);
-DVD_KERNEL void Pointwise::gru_reset(Index, Index, const GruGates<float>&, const float*, float*);
-DVD_KERNEL void Pointwise::gru_output(Index, Index, const GruGates<float>&, const float*, float*, bool);
+DVD_KERNEL void Pointwise::gru_reset(Index, Index, const GruGates<float>&, const float*, float*, bool);
+DVD_KERNEL void Pointwise::gru_output(Index, Index, const GruGates<float>&, const float*, float*, bool, bool);
 DVD_KERNEL void Pointwise::gru_output_backward(Index, Index, const GruGates<const float>&, const float*, const float*,
                                                const float*, const GruGates<float>&, float*, bool);
 DVD_KERNEL void Pointwise::gru_reset_backward(Index, Index, const GruGates<const float>&, const float*, const float*,
@@ -95,6 +95,9 @@ DVD_KERNEL void Normalization::scale_shift(Index, Index, Index, const float*, co
 DVD_KERNEL void Normalization::follow_statistics(Index, float, float, const float*, const float*, float*, float*);
 DVD_KERNEL void Normalization::batch_norm_coefficients(Index, Index, Index, const float*, const float*, const float*,
                                                        const float*, float, float*, float*);
+DVD_KERNEL void Normalization::batch_norm_statistics(Index, Index, Index, Index, const float*, const float*,
+                                                     const float*, float, float*, float*,
+                                                     const RunningStatistics<float>&, float*, float*);
 DVD_KERNEL void Normalization::batch_norm_backward(Index, Index, Index, Index, const float*, const float*, const float*,
                                                    const float*, const float*, const float*, const float*, float, bool,
                                                    bool, float*, float*, float*);

@@ -30,6 +30,10 @@ struct Normalization {
   static void batch_norm_coefficients(Index frames, Index batch, Index channels, const T* mean, const T* variance,
                                       const T* gain, const T* bias, T epsilon, T* scale, T* shift);
   template <class T>
+  static void batch_norm_statistics(Index frames, Index batch, Index rows, Index channels, const T* x, const T* gain,
+                                    const T* bias, T epsilon, T* mean, T* variance, const RunningStatistics<T>& running,
+                                    T* scale, T* shift);
+  template <class T>
   static void batch_norm_backward(Index frames, Index batch, Index rows, Index channels, const T* x, const T* dy,
                                   const T* mean, const T* variance, const T* gain, const T* scale, const T* shift,
                                   T epsilon, bool rectify, bool batch_statistics, T* dgain, T* dbias, T* dx);
@@ -127,6 +131,15 @@ void Normalization::batch_norm_coefficients(Index frames, Index batch, Index cha
         scale[(t * batch + n) * channels + c] = slope;
         shift[(t * batch + n) * channels + c] = bias[n * channels + c] - mean[t * channels + c] * slope;
       }
+}
+
+template <class T>
+void Normalization::batch_norm_statistics(Index frames, Index batch, Index rows, Index channels, const T* x,
+                                          const T* gain, const T* bias, T epsilon, T* mean, T* variance,
+                                          const RunningStatistics<T>& running, T* scale, T* shift) {
+  moments(frames, batch * rows, channels, x, mean, variance);
+  follow_statistics(frames * channels, running.decay, running.unbias, mean, variance, running.mean, running.variance);
+  batch_norm_coefficients(frames, batch, channels, mean, variance, gain, bias, epsilon, scale, shift);
 }
 
 template <class T>

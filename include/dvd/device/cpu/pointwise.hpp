@@ -72,10 +72,11 @@ struct Pointwise {
   // A convolution reads its input once for all gates of one array, and writes it at any distance of pixels.
   static constexpr bool gru_gates_apart = false;
   template <class T>
-  static void gru_reset(Index rows, Index width, const GruGates<T>& gates, const T* state, T* reset_state);
+  static void gru_reset(Index rows, Index width, const GruGates<T>& gates, const T* state, T* reset_state,
+                        bool keep = true);
   template <class T>
   static void gru_output(Index rows, Index width, const GruGates<T>& gates, const T* state, T* output,
-                         bool tanh_candidate = false);
+                         bool tanh_candidate = false, bool keep = true);
   template <class T>
   static void gru_output_backward(Index rows, Index width, const GruGates<const T>& gates, const T* state,
                                   const T* doutput, const T* added, const GruGates<T>& dgates, T* dstate,
@@ -223,7 +224,7 @@ void Pointwise::copy_rows(Index blocks, Index rows, Index width, const T* x, Ind
 }
 
 template <class T>
-void Pointwise::gru_reset(Index rows, Index width, const GruGates<T>& gates, const T* state, T* reset_state) {
+void Pointwise::gru_reset(Index rows, Index width, const GruGates<T>& gates, const T* state, T* reset_state, bool) {
   parallel_rows(rows, width, [=](Index row) {
     T* gate = gates.reset + row * gates.reset_row;
     detail::logistic(2 * width, gate, gate);
@@ -236,7 +237,7 @@ void Pointwise::gru_reset(Index rows, Index width, const GruGates<T>& gates, con
 
 template <class T>
 void Pointwise::gru_output(Index rows, Index width, const GruGates<T>& gates, const T* state, T* output,
-                           bool tanh_candidate) {
+                           bool tanh_candidate, bool) {
   parallel_rows(rows, width, [=](Index row) {
     T *update = gates.reset + row * gates.reset_row + width, *candidate = gates.candidate + row * gates.candidate_row;
     if (!state) detail::logistic(width, update, update);

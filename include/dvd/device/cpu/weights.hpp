@@ -22,6 +22,7 @@ struct Weights {
                           const std::type_identity_t<T>* sigma, T* packed);
   template <class T>
   static void pack_weights(const std::vector<WeightToPack<T>>& weights);
+  static constexpr bool unpacks_together = false;
   template <class T>
   static void unpack_weight_gradient(Index outputs, Index inputs, Index taps, const T* dpacked, const T* packed,
                                      const std::type_identity_t<T>* sigma, const T* u, const T* v, T* dweight);

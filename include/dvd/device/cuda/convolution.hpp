@@ -7,6 +7,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <array>
 #include <memory>
 #include <type_traits>
 #include <vector>
@@ -18,11 +19,12 @@
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 /// A convolution's weight as the libraries read it: [outputs, taps, inputs] with channels padded for a kernel of 3, and
-/// the packed weight itself, which must outlive this, for a kernel of 1.
+/// the packed weight itself, which must outlive this, for a kernel of 1. With it may come the bias in the same type.
 template <class T>
 struct Filter {
-  std::shared_ptr<void> memory;  ///< empty for a kernel of 1
+  std::shared_ptr<void> memory;
   const T* weight = nullptr;
+  const T* bias = nullptr;
 };
 
 /// Convolution kernels of the contract; see core/device.hpp.
@@ -30,6 +32,9 @@ struct Convolution {
   // A ReLU on the way in would be a pass over memory, before the convolution and before its weight's gradient.
   static constexpr bool stores_rectified = true;
 
+  static constexpr bool prepares_inputs = true;
+  template <CudaScalar T>
+  static std::shared_ptr<void> prepare(const ConvolutionSize& size, const ConvolutionInput<T>& input);
   template <CudaScalar T>
   static Filter<T> filter(const ConvolutionSize& size, const T* weight);
   template <CudaScalar T>
@@ -48,6 +53,16 @@ struct Convolution {
   static void convolve_backward_weight(const ConvolutionSize& size, const ConvolutionInput<T>& input,
                                        const std::type_identity_t<T>* dy, Index dy_pixel,
                                        std::type_identity_t<T>* dweight);
+  template <CudaScalar T>
+  static Filter<T> weight_gradient(const ConvolutionSize& size, const ConvolutionInput<T>& input,
+                                   const std::type_identity_t<T>* dy, Index dy_pixel);
+  static constexpr bool pairs_products = true;
+  template <CudaScalar T>
+  static void linear_pair(Index vectors, Index inputs, Index outputs, const T* x,
+                          const std::array<const T*, 2>& weights, T* y);
+  template <CudaScalar T>
+  static void linear_pair_backward_weight(Index vectors, Index inputs, Index outputs, const T* x, const T* dy,
+                                          T* dweight);
 };
 
 }  // namespace dvd::cuda

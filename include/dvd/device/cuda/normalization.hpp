@@ -3,6 +3,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include "dvd/core/arrays.hpp"
 #include "dvd/device/cuda/scalar.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -20,6 +21,10 @@ struct Normalization {
   static void batch_norm_coefficients(Index frames, Index batch, Index channels, const float* mean,
                                       const float* variance, const T* gain, const T* bias, float epsilon, float* scale,
                                       float* shift);
+  template <CudaScalar T>
+  static void batch_norm_statistics(Index frames, Index batch, Index rows, Index channels, const T* x, const T* gain,
+                                    const T* bias, float epsilon, float* mean, float* variance,
+                                    const RunningStatistics<float>& running, float* scale, float* shift);
   template <CudaScalar T>
   static void batch_norm_backward(Index frames, Index batch, Index rows, Index channels, const T* x, const T* dy,
                                   const float* mean, const float* variance, const T* gain, const float* scale,

@@ -18,8 +18,6 @@
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
-constexpr int block_threads = 256;
-
 /// Bytes that a thread reads at a time where it can.
 constexpr int lane_bytes = 16;
 
@@ -124,51 +122,66 @@ __global__ void __launch_bounds__(block_threads) row_lanes_kernel(Index rows, In
       body.template operator()<N>(static_cast<I>(row), static_cast<I>(column));
 }
 
-/// The partial results of piece blockIdx.y of each row; of the whole row, finished, where there is one piece.
+/// Of every sum that blocks of a launch share, how many have left their part; 0 between launches, which run one after
+/// the other.
+[[maybe_unused]] static __device__ unsigned int parts_left[most_shared_sums];
+
+/// Whether this block is the last of `parts` to have left its part of a sum, and sees what the others have left. All of
+/// its threads ask.
+__device__ __forceinline__ bool last_of(unsigned int parts, Index sum) {
+  __shared__ bool last;
+  __syncthreads();
+  if (threadIdx.x == 0 && threadIdx.y == 0) {
+    __threadfence();
+    last = atomicAdd(&parts_left[sum], 1u) + 1 == parts;
+    if (last) parts_left[sum] = 0;
+    __threadfence();
+  }
+  __syncthreads();
+  return last;
+}
+
+/// The values of a block's threads, joined: that of thread 0 is.
+template <class Body>
+__device__ __forceinline__ void join_block(const Body& body, typename Body::Value& value) {
+  using Value = typename Body::Value;
+  __shared__ Value shared[block_threads / 32];
+  for (int distance = 16; distance > 0; distance /= 2) {
+    Value other;
+    constexpr int words = sizeof(Value) / sizeof(int);
+    static_assert(sizeof(Value) % sizeof(int) == 0);
+    for (int w = 0; w < words; ++w)
+      reinterpret_cast<int*>(&other)[w] =
+          __shfl_down_sync(0xFFFFFFFF, reinterpret_cast<const int*>(&value)[w], distance);
+    body.combine(value, other);
+  }
+  if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
+  __syncthreads();
+  if (threadIdx.x == 0)
+    for (int warp = 1; warp < block_threads / 32; ++warp) body.combine(value, shared[warp]);
+  __syncthreads();
+}
+
+/// Piece blockIdx.y of each row. The last block to come to its end joins the pieces, in their order.
 template <class Body>
 __global__ void __launch_bounds__(block_threads)
     reduce_kernel(Index rows, Index columns, const Body body, typename Body::Value* partial) {
   using Value = typename Body::Value;
-  __shared__ Value shared[block_threads / 32];
   const Index pieces = gridDim.y, piece = (columns + pieces - 1) / pieces, first = blockIdx.y * piece,
               last = first + piece < columns ? first + piece : columns;
   for (Index row = blockIdx.x; row < rows; row += gridDim.x) {
     Value value = body.identity();
     for (Index column = first + threadIdx.x; column < last; column += block_threads) body.add(row, column, value);
-    for (int distance = 16; distance > 0; distance /= 2) {
-      Value other;
-      constexpr int words = sizeof(Value) / sizeof(int);
-      static_assert(sizeof(Value) % sizeof(int) == 0);
-      for (int w = 0; w < words; ++w)
-        reinterpret_cast<int*>(&other)[w] =
-            __shfl_down_sync(0xFFFFFFFF, reinterpret_cast<const int*>(&value)[w], distance);
-      body.combine(value, other);
+    join_block(body, value);
+    if (pieces > 1) {
+      if (threadIdx.x == 0) partial[row * pieces + blockIdx.y] = value;
+      if (!last_of(gridDim.y, row)) continue;
+      value = threadIdx.x < pieces ? partial[row * pieces + threadIdx.x] : body.identity();
+      join_block(body, value);
     }
-    if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
-    __syncthreads();
-    if (threadIdx.x == 0) {
-      for (int warp = 1; warp < block_threads / 32; ++warp) body.combine(value, shared[warp]);
-      if (partial)
-        partial[row * pieces + blockIdx.y] = value;
-      else
-        body.finish(row, value);
-    }
-    __syncthreads();
+    if (threadIdx.x == 0) body.finish(row, value);
   }
 }
-
-template <class Body>
-struct CombinePieces {
-  Index pieces;
-  Body body;
-  const typename Body::Value* partial;
-
-  DVD_DEVICE void operator()(Index row) const {
-    typename Body::Value value = partial[row * pieces];
-    for (Index piece = 1; piece < pieces; ++piece) body.combine(value, partial[row * pieces + piece]);
-    body.finish(row, value);
-  }
-};
 
 constexpr int tile = transposed_tile, tile_rows = 8;
 
@@ -258,14 +271,11 @@ void reduce(Index rows, Index columns, const Body& body) {
   using Value = typename Body::Value;
   if (rows <= 0) return;
   const Index pieces = reduction_pieces(rows, columns);
+  static_assert(reduction_pieces(1, Index{1} << 40) <= block_threads);
   const dim3 grid(static_cast<unsigned>(std::min<Index>(rows, 1 << 20)), static_cast<unsigned>(pieces));
-  if (pieces == 1) {
-    launch(detail::reduce_kernel<Body>, grid, block_threads, rows, columns, body, static_cast<Value*>(nullptr));
-    return;
-  }
-  const auto partial = Memory::allocate(static_cast<std::size_t>(rows * pieces) * sizeof(Value));
+  std::shared_ptr<void> partial;
+  if (pieces > 1) partial = Memory::allocate(static_cast<std::size_t>(rows * pieces) * sizeof(Value));
   launch(detail::reduce_kernel<Body>, grid, block_threads, rows, columns, body, static_cast<Value*>(partial.get()));
-  for_each(rows, detail::CombinePieces<Body>{pieces, body, static_cast<const Value*>(partial.get())});
 }
 
 /// body.store(batch, row, column, body.load(batch, row, column)) for all, where neighbouring threads load neighbouring

@@ -46,10 +46,11 @@ struct Pointwise {
   // The libraries read and write whole arrays, and add to them.
   static constexpr bool gru_gates_apart = true;
   template <CudaScalar T>
-  static void gru_reset(Index rows, Index width, const GruGates<T>& gates, const T* state, T* reset_state);
+  static void gru_reset(Index rows, Index width, const GruGates<T>& gates, const T* state, T* reset_state,
+                        bool keep = true);
   template <CudaScalar T>
   static void gru_output(Index rows, Index width, const GruGates<T>& gates, const T* state, T* output,
-                         bool tanh_candidate = false);
+                         bool tanh_candidate = false, bool keep = true);
   template <CudaScalar T>
   static void gru_output_backward(Index rows, Index width, const GruGates<const T>& gates, const T* state,
                                   const T* doutput, const T* added, const GruGates<T>& dgates, T* dstate,

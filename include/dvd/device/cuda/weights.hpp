@@ -22,6 +22,9 @@ struct Weights {
   template <CudaScalar T>
   static void unpack_weight_gradient(Index outputs, Index inputs, Index taps, const T* dpacked, const T* packed,
                                      const float* sigma, const float* u, const float* v, float* dweight);
+  static constexpr bool unpacks_together = true;
+  template <CudaScalar T>
+  static void unpack_weight_gradients(const std::vector<WeightGradientToUnpack<T>>& gradients);
   template <CudaScalar T>
   static void transpose(Index count, Index rows, Index columns, const T* x, T* y);
   template <CudaScalar T>

@@ -33,9 +33,11 @@ inline EmulatedWork described(const Run& run) {
   work.written = static_cast<double>(result.size()) * (result.type == CUDNN_DATA_FLOAT ? 4 : 2);
   const Index positions = g.y_lines() * g.y[2];
   work.flop = 2.0 * static_cast<double>(positions) * static_cast<double>(g.taps() * g.inputs * g.outputs);
-  const bool fused = operations.size() > 1;
   // As ConvolutionSum counts.
-  const long sum = fused ? static_cast<long>(operations.size()) - 1 : convolution.beta != 0 ? 3 : 0;
+  const long sum = operations.size() == 1                 ? (convolution.beta != 0 ? 3 : 0)
+                   : operations.back().kind == Kind::relu ? 2
+                   : operations.size() == 3               ? 4
+                                                          : 1;
   work.asked = {bfloat16, g.images, g.y[0], g.y[1], g.y[2], g.inputs, g.outputs, g.kernel[0], direction, sum};
   return work;
 }

@@ -6,6 +6,7 @@
 #include "dvd/device/cuda/convolution.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
 
 #include "dvd/device/cuda/definition.hpp"
@@ -16,10 +17,6 @@
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace detail {
-
-/// Tensor cores want channels in eights; others are padded with zeros.
-constexpr Index channel_step = 8;
-constexpr Index padded(Index channels) { return (channels + channel_step - 1) / channel_step * channel_step; }
 
 template <class T>
 std::shared_ptr<void> scratch(Index size) {
@@ -54,6 +51,7 @@ struct LibraryArray {
 
 template <class T>
 LibraryArray<T> library_input(const ConvolutionSize& size, const ConvolutionInput<T>& input) {
+  if (input.prepared) return {nullptr, input.prepared};
   const Index inputs = padded(size.inputs);
   if (!input.scale && (!input.rectify || input.rectified) && !size.upsample && size.kernel_frames == 1 &&
       inputs == size.inputs && aligned(input.x))
@@ -67,13 +65,13 @@ LibraryArray<T> library_input(const ConvolutionSize& size, const ConvolutionInpu
   return {memory, y};
 }
 
-/// A bias in the type of numbers, which the libraries want.
+/// A bias in the type of numbers, which the libraries want: the filter's or, where that has none, one made now.
 template <class T>
-LibraryArray<T> library_bias(const ConvolutionSize& size, const float* bias) {
+LibraryArray<T> library_bias(const ConvolutionSize& size, const Filter<T>& filter, const float* bias) {
   if constexpr (std::same_as<T, float>) {
     return {nullptr, bias};
   } else {
-    if (!bias) return {nullptr, nullptr};
+    if (!bias || filter.bias) return {nullptr, bias ? filter.bias : nullptr};
     const auto memory = scratch<T>(size.outputs);
     Pointwise::convert(size.outputs, bias, static_cast<T*>(memory.get()));
     return {memory, static_cast<const T*>(memory.get())};
@@ -116,9 +114,14 @@ DVD_CUDA_DEFINITION void add_array(NumberType type, Index size, const void* x, v
 }
 
 template <CudaScalar T>
+std::shared_ptr<void> Convolution::prepare(const ConvolutionSize& size, const ConvolutionInput<T>& input) {
+  return size.kernel == 1 ? nullptr : detail::library_input(size, input).memory;
+}
+
+template <CudaScalar T>
 Filter<T> Convolution::filter(const ConvolutionSize& size, const T* weight) {
   if (size.kernel == 1) return {nullptr, weight};
-  const Index inputs = detail::padded(size.inputs), outputs = detail::padded(size.outputs), taps = size.taps();
+  const Index inputs = padded(size.inputs), outputs = padded(size.outputs), taps = size.taps();
   auto memory = detail::scratch<T>(outputs * taps * inputs);
   T* const library_weight = static_cast<T*>(memory.get());
   if (inputs != size.inputs || outputs != size.outputs)
@@ -141,11 +144,15 @@ std::vector<Filter<T>> Convolution::filters(const std::vector<PackedWeight<T>>& 
     detail::FiltersForLibrary<T> table;
     while (result.size() < weights.size() && table.count < table.capacity) {
       const PackedWeight<T>& w = weights[result.size()];
-      const Index inputs = detail::padded(w.inputs), outputs = detail::padded(w.outputs);
-      auto memory = detail::scratch<T>(outputs * w.taps * inputs);
+      // A kernel of 1 is read as it is; its bias is not.
+      const Index inputs = padded(w.inputs), outputs = padded(w.outputs), taps = w.taps == 1 ? 0 : w.taps,
+                  size = outputs * taps * inputs;
+      const bool with_bias = w.bias && !std::same_as<T, float>;
+      auto memory = detail::scratch<T>(size + (with_bias ? outputs : 0));
       T* const library_weight = static_cast<T*>(memory.get());
-      table.add({w.packed, w.taps, w.inputs, w.outputs, inputs, library_weight}, outputs);
-      result.push_back({std::move(memory), library_weight});
+      T* const bias = with_bias ? library_weight + size : nullptr;
+      table.add({w.packed, taps, w.inputs, w.outputs, inputs, library_weight}, outputs, w.bias, bias);
+      result.push_back({std::move(memory), taps > 0 ? library_weight : w.packed, bias});
     }
     transpose_tiles(table.tiles, table);
   }
@@ -156,7 +163,7 @@ template <CudaScalar T>
 void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T>& input, const Filter<T>& filter,
                            const float* bias, std::type_identity_t<T>* y, Index y_pixel, bool accumulate) {
   if (size.kernel == 1) {
-    const auto library_bias = detail::library_bias<T>(size, bias);
+    const auto library_bias = detail::library_bias<T>(size, filter, bias);
     library_multiply({.type = number_type<T>,
                       .rows = size.positions(),
                       .columns = size.outputs,
@@ -168,9 +175,9 @@ void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T
   const ConvolutionProblem problem = detail::problem_for<T>(size);
   const auto x = detail::library_input(size, input);
   if (!size.pool && size.kernel_frames == 1 && problem.outputs == size.outputs && y_pixel == size.outputs &&
-      !(bias && accumulate) && (bias || !size.rectify) && detail::aligned(y))
-    return library_convolve(problem, x.data, filter.weight, detail::library_bias<T>(size, bias).data, y, accumulate,
-                            size.rectify);
+      (bias || !size.rectify) && detail::aligned(y))
+    return library_convolve(problem, x.data, filter.weight, detail::library_bias<T>(size, filter, bias).data, y,
+                            accumulate, size.rectify);
   const auto result = detail::scratch<T>(size.positions() * problem.outputs);
   library_convolve(problem, x.data, filter.weight, nullptr, result.get(), false, false);
   const T* const values = static_cast<const T*>(result.get());
@@ -219,18 +226,54 @@ void Convolution::convolve_backward_weight(const ConvolutionSize& size, const Co
                      {input.x, size.inputs, true}, {dy, dy_pixel}, dweight, size.outputs, 0, nullptr);
     return;
   }
+  const Filter<T> gradient = weight_gradient(size, input, dy, dy_pixel);
+  dvd::cuda::transpose(size.taps(), size.outputs, size.inputs,
+                       detail::GradientFromLibrary<T>{gradient.weight, size.taps(), size.inputs, size.outputs,
+                                                      padded(size.inputs), dweight});
+}
+
+template <CudaScalar T>
+Filter<T> Convolution::weight_gradient(const ConvolutionSize& size, const ConvolutionInput<T>& input,
+                                       const std::type_identity_t<T>* dy, Index dy_pixel) {
   const ConvolutionProblem problem = detail::problem_for<T>(size);
   const auto x = detail::library_input(size, input);
   const auto gradient = detail::library_gradient<T>(size, dy, dy_pixel);
-  const Index taps = size.taps();
-  const auto result = detail::scratch<T>(problem.outputs * taps * problem.inputs);
-  library_convolve_backward_weight(problem, x.data, gradient.data, result.get());
-  dvd::cuda::transpose(taps, size.outputs, size.inputs,
-                       detail::GradientFromLibrary<T>{static_cast<const T*>(result.get()), taps, size.inputs,
-                                                      size.outputs, problem.inputs, dweight});
+  auto memory = detail::scratch<T>(problem.outputs * size.taps() * problem.inputs);
+  library_convolve_backward_weight(problem, x.data, gradient.data, memory.get());
+  const T* const result = static_cast<const T*>(memory.get());
+  return {std::move(memory), result};
+}
+
+template <CudaScalar T>
+void Convolution::linear_pair(Index vectors, Index inputs, Index outputs, const T* x,
+                              const std::array<const T*, 2>& weights, T* y) {
+  ProductProblem problem{.type = number_type<T>, .rows = vectors, .columns = outputs, .depth = inputs};
+  const auto apart =
+      static_cast<Index>(reinterpret_cast<std::intptr_t>(weights[1]) - reinterpret_cast<std::intptr_t>(weights[0]));
+  if (apart > 0 && apart % lane_bytes == 0) {
+    problem.batches = 2;
+    library_multiply(problem, {x, inputs}, {weights[0], outputs, false, apart / static_cast<Index>(sizeof(T))}, y,
+                     outputs, vectors * outputs, nullptr);
+  } else {
+    for (const T* const weight : weights) {
+      library_multiply(problem, {x, inputs}, {weight, outputs}, y, outputs, 0, nullptr);
+      y += vectors * outputs;
+    }
+  }
+}
+
+template <CudaScalar T>
+void Convolution::linear_pair_backward_weight(Index vectors, Index inputs, Index outputs, const T* x, const T* dy,
+                                              T* dweight) {
+  library_multiply({.type = number_type<T>, .rows = inputs, .columns = outputs, .depth = vectors, .batches = 2},
+                   {x, inputs, true}, {dy, outputs, false, vectors * outputs}, dweight, outputs, inputs * outputs,
+                   nullptr);
 }
 
 #define DVD_INSTANTIATE(T)                                                                                          \
+  template void Convolution::linear_pair(Index, Index, Index, const T*, const std::array<const T*, 2>&, T*);        \
+  template void Convolution::linear_pair_backward_weight(Index, Index, Index, const T*, const T*, T*);              \
+  template std::shared_ptr<void> Convolution::prepare(const ConvolutionSize&, const ConvolutionInput<T>&);          \
   template Filter<T> Convolution::filter(const ConvolutionSize&, const T*);                                         \
   template Filter<T> Convolution::backward_filter(const ConvolutionSize&, const T*);                                \
   template std::vector<Filter<T>> Convolution::filters(const std::vector<PackedWeight<T>>&);                        \
@@ -239,7 +282,8 @@ void Convolution::convolve_backward_weight(const ConvolutionSize& size, const Co
   template void Convolution::convolve_backward_input(const ConvolutionSize&, const ConvolutionInput<T>&, const T*,  \
                                                      Index, const Filter<T>&, T*, bool);                            \
   template void Convolution::convolve_backward_weight(const ConvolutionSize&, const ConvolutionInput<T>&, const T*, \
-                                                      Index, T*);
+                                                      Index, T*);                                                   \
+  template Filter<T> Convolution::weight_gradient(const ConvolutionSize&, const ConvolutionInput<T>&, const T*, Index);
 DVD_INSTANTIATE(float)
 DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE

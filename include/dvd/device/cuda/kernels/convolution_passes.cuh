@@ -290,26 +290,29 @@ struct FilterForLibrary {
 };
 
 /// FilterForLibrary of weights that one launch works on, cut into tiles, which are counted through all weights; writes
-/// the zeros of padded channels, too.
+/// the zeros of padded channels, too, and rounds biases.
 template <class T>
 struct FiltersForLibrary {
   struct Entry {
     FilterForLibrary<T> filter;
+    const float* bias;
+    T* rounded_bias;  ///< null without one
     Index padded_outputs, first_tile;
   };
   static constexpr int capacity = (launch_bytes - 256) / static_cast<int>(sizeof(Entry));
-  static constexpr Index most_taps = 32;  ///< more than any weight has
+  static constexpr Index most_taps = 32;  ///< more than any weight has; behind its taps comes its bias
 
   int count = 0;
   Index tiles = 0;
   Entry entry[std::size_t{capacity}];
 
-  void add(const FilterForLibrary<T>& filter, Index padded_outputs) {
-    entry[count++] = {filter, padded_outputs, tiles};
+  void add(const FilterForLibrary<T>& filter, Index padded_outputs, const float* bias, T* rounded_bias) {
+    entry[count++] = {filter, bias, rounded_bias, padded_outputs, tiles};
     tiles += filter.taps * tiles_of(filter.padded_inputs) * tiles_of(padded_outputs);
+    if (rounded_bias) tiles += tiles_of(filter.outputs);
   }
 
-  /// An array is a tap of a weight.
+  /// An array is a tap of a weight, or a bias.
   DVD_DEVICE TransposedTile tile(Index i) const {
     int low = 0, high = count;  // the last entry that begins no later
     while (high - low > 1) {
@@ -321,15 +324,22 @@ struct FiltersForLibrary {
     }
     const Entry& found = entry[low];
     const Index within = i - found.first_tile, rows = found.filter.padded_inputs, columns = found.padded_outputs,
-                tap_tiles = tiles_of(rows) * tiles_of(columns);
+                tap_tiles = tiles_of(rows) * tiles_of(columns), taps = found.filter.taps;
+    if (within >= taps * tap_tiles)
+      return tile_of(low * most_taps + taps, within - taps * tap_tiles, 1, found.filter.outputs);
     return tile_of(low * most_taps + within / tap_tiles, within % tap_tiles, rows, columns);
   }
   DVD_DEVICE float load(Index array, Index input, Index output) const {
     const FilterForLibrary<T>& filter = entry[array / most_taps].filter;
+    if (array % most_taps == filter.taps) return read(entry[array / most_taps].bias + output);
     return input < filter.inputs && output < filter.outputs ? filter.load(array % most_taps, input, output) : 0;
   }
   DVD_DEVICE void store(Index array, Index input, Index output, float value) const {
-    entry[array / most_taps].filter.store(array % most_taps, input, output, value);
+    const Entry& here = entry[array / most_taps];
+    if (array % most_taps == here.filter.taps)
+      write(here.rounded_bias + output, T(value));
+    else
+      here.filter.store(array % most_taps, input, output, value);
   }
 };
 

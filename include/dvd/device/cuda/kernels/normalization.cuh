@@ -83,6 +83,14 @@ struct FollowStatistics {
   }
 };
 
+/// The affine map that a channel of an image is normalised by.
+struct BatchNormMap {
+  float scale, shift;
+
+  DVD_DEVICE BatchNormMap(float mean, float variance, float gain, float bias, float epsilon)
+      : scale((1 + gain) / std::sqrt(variance + epsilon)), shift(bias - mean * scale) {}
+};
+
 template <class T>
 struct BatchNormCoefficients {
   FastDivide batch;
@@ -102,11 +110,42 @@ struct BatchNormCoefficients {
     const Lanes<N> factor = load<N>(gain + sample), offset = load<N>(bias + sample);
     Lanes<N> a, b;
     for (int k = 0; k < N; ++k) {
-      a[k] = (1 + factor[k]) / std::sqrt(spread[k] + epsilon);
-      b[k] = offset[k] - center[k] * a[k];
+      const BatchNormMap map(center[k], spread[k], factor[k], offset[k], epsilon);
+      a[k] = map.scale;
+      b[k] = map.shift;
     }
     store(scale + (product(image, channels) + channel), a);
     store(shift + (product(image, channels) + channel), b);
+  }
+};
+
+/// Moments of a frame, and what follows from them for running statistics and for the frame's images.
+template <class T>
+struct BatchNormStatistics : Moments<T> {
+  FollowStatistics follow;
+  BatchNormCoefficients<T> coefficients;
+
+  DVD_DEVICE void finish(Index frame, Index channel, const typename Moments<T>::Value& value) const {
+    Moments<T>::finish(frame, channel, value);
+    const Index statistic = frame * this->channels + channel, batch = coefficients.batch.value();
+    follow(statistic);
+    const float center = read(this->mean + statistic), spread = read(this->variance + statistic);
+    // Some at a time: what a thread reads after it has written waits for that, for all that a compiler knows.
+    constexpr int most = 8;
+    for (Index first = 0; first < batch; first += most) {
+      const int count = static_cast<int>(batch - first < most ? batch - first : most);
+      float gain[most], bias[most];
+      for (int k = 0; k < count; ++k) {
+        gain[k] = static_cast<float>(read(coefficients.gain + (first + k) * this->channels + channel));
+        bias[k] = static_cast<float>(read(coefficients.bias + (first + k) * this->channels + channel));
+      }
+      for (int k = 0; k < count; ++k) {
+        const BatchNormMap map(center, spread, gain[k], bias[k], coefficients.epsilon);
+        const Index image = (frame * batch + first + k) * this->channels + channel;
+        write(coefficients.scale + image, map.scale);
+        write(coefficients.shift + image, map.shift);
+      }
+    }
   }
 };
 
@@ -153,6 +192,7 @@ struct SumUpstream {
   }
 };
 
+/// A row is a sample.
 template <class T>
 struct GainBiasGradient {
   Index frames, batch, channels;
@@ -174,7 +214,7 @@ struct GainBiasGradient {
   }
 };
 
-/// How a frame's pixels move its mean and variance: dx = scale * dy - slope * (x - mean) - offset.
+/// How a frame's pixels move its mean and variance: dx = scale * dy - slope * (x - mean) - offset. A row is a frame.
 template <class T>
 struct StatisticsGradient {
   Index batch, rows, channels;
@@ -198,6 +238,21 @@ struct StatisticsGradient {
     const float inverse = 1 / std::sqrt(read(variance + place) + epsilon);
     write(slope + place, static_cast<float>(moment / count) * inverse * inverse * inverse);
     write(offset + place, static_cast<float>(total / count) * inverse);
+  }
+};
+
+/// Both: the rows of the first, then, where statistics have gradients, those of the second.
+template <class T>
+struct BatchNormGradients {
+  GainBiasGradient<T> affine;
+  StatisticsGradient<T> statistics;
+
+  template <int N>
+  DVD_DEVICE void operator()(Index row, Index channel) const {
+    if (row < affine.batch)
+      affine.template operator()<N>(row, channel);
+    else
+      statistics.template operator()<N>(row - affine.batch, channel);
   }
 };
 
@@ -310,6 +365,18 @@ void Normalization::batch_norm_coefficients(Index frames, Index batch, Index cha
 }
 
 template <CudaScalar T>
+void Normalization::batch_norm_statistics(Index frames, Index batch, Index rows, Index channels, const T* x,
+                                          const T* gain, const T* bias, float epsilon, float* mean, float* variance,
+                                          const RunningStatistics<float>& running, float* scale, float* shift) {
+  reduce_rows<T>(
+      frames, batch * rows, channels, channels,
+      detail::BatchNormStatistics<T>{{batch * rows, channels, x, mean, variance},
+                                     {running.decay, running.unbias, mean, variance, running.mean, running.variance},
+                                     {batch, channels, mean, variance, gain, bias, epsilon, scale, shift}},
+      x);
+}
+
+template <CudaScalar T>
 void Normalization::batch_norm_backward(Index frames, Index batch, Index rows, Index channels, const T* x, const T* dy,
                                         const float* mean, const float* variance, const T* gain, const float* scale,
                                         const float* shift, float epsilon, bool rectify, bool batch_statistics,
@@ -320,23 +387,21 @@ void Normalization::batch_norm_backward(Index frames, Index batch, Index rows, I
   reduce_rows<T>(images, rows, channels, channels,
                  detail::SumUpstream<T>{batch, rows, channels, x, dy, mean, scale, shift, rectify, sums}, x, dy, mean,
                  scale, shift);
-  // One element at a time, here and below: these arrays are small.
-  for_each_row_lanes<T>(batch, channels, 1,
-                        detail::GainBiasGradient<T>{frames, batch, channels, sums, variance, epsilon, dgain, dbias});
-  if (!dx) return;
-
   std::shared_ptr<void> terms;
   float *slope = nullptr, *offset = nullptr;
-  if (batch_statistics) {
+  if (dx && batch_statistics) {
     // Each begins where 16 bytes can be loaded.
     const Index size = (frames * channels + 3) / 4 * 4;
     terms = Memory::allocate(2 * static_cast<std::size_t>(size) * sizeof(float));
     slope = static_cast<float*>(terms.get());
     offset = slope + size;
-    for_each_row_lanes<T>(
-        frames, channels, 1,
-        detail::StatisticsGradient<T>{batch, rows, channels, sums, variance, gain, epsilon, slope, offset});
   }
+  // One element at a time: these arrays are small.
+  for_each_row_lanes<T>(
+      slope ? batch + frames : batch, channels, 1,
+      detail::BatchNormGradients<T>{{frames, batch, channels, sums, variance, epsilon, dgain, dbias},
+                                    {batch, rows, channels, sums, variance, gain, epsilon, slope, offset}});
+  if (!dx) return;
   for_each_row_lanes<T>(
       images * rows, channels, channels,
       detail::BatchNormBackward<T>{batch, rows, channels, x, dy, mean, scale, shift, slope, offset, rectify, dx}, x, dy,
@@ -359,16 +424,18 @@ void Normalization::dot(Index size, const T* x, const T* y, float* result) {
     reduce(1, size, detail::Dot<T, 1>{size, x, y, result});
 }
 
-#define DVD_INSTANTIATE(T)                                                                                          \
-  template void Normalization::moments(Index, Index, Index, const T*, float*, float*);                              \
-  template void Normalization::scale_shift(Index, Index, Index, const T*, const float*, const float*, bool, T*);    \
-  template void Normalization::batch_norm_coefficients(Index, Index, Index, const float*, const float*, const T*,   \
-                                                       const T*, float, float*, float*);                            \
-  template void Normalization::batch_norm_backward(Index, Index, Index, Index, const T*, const T*, const float*,    \
-                                                   const float*, const T*, const float*, const float*, float, bool, \
-                                                   bool, T*, T*, T*);                                               \
-  template void Normalization::sum_rows(Index, Index, Index, const T*, Index, float*, bool);                        \
-  template void Normalization::sum_rows(Index, Index, Index, const T*, Index, bfloat16*, bool);                     \
+#define DVD_INSTANTIATE(T)                                                                                             \
+  template void Normalization::moments(Index, Index, Index, const T*, float*, float*);                                 \
+  template void Normalization::scale_shift(Index, Index, Index, const T*, const float*, const float*, bool, T*);       \
+  template void Normalization::batch_norm_coefficients(Index, Index, Index, const float*, const float*, const T*,      \
+                                                       const T*, float, float*, float*);                               \
+  template void Normalization::batch_norm_statistics(Index, Index, Index, Index, const T*, const T*, const T*, float,  \
+                                                     float*, float*, const RunningStatistics<float>&, float*, float*); \
+  template void Normalization::batch_norm_backward(Index, Index, Index, Index, const T*, const T*, const float*,       \
+                                                   const float*, const T*, const float*, const float*, float, bool,    \
+                                                   bool, T*, T*, T*);                                                  \
+  template void Normalization::sum_rows(Index, Index, Index, const T*, Index, float*, bool);                           \
+  template void Normalization::sum_rows(Index, Index, Index, const T*, Index, bfloat16*, bool);                        \
   template void Normalization::dot(Index, const T*, const T*, float*);
 DVD_INSTANTIATE(float)
 DVD_INSTANTIATE(bfloat16)

@@ -124,18 +124,22 @@ struct GruReset {
   GruGates<T> gates;
   const T* state;
   T* reset_state;
+  bool keep;  ///< else the gates stay as they are
 
   template <int N>
   DVD_DEVICE void operator()(Index row, Index column) const {
     T* gate = gates.reset + row * gates.reset_row + column;
-    Lanes<N> reset = load<N>(gate), update = load<N>(gate + width), product = load<N>(state + row * width + column);
+    Lanes<N> reset = load<N>(gate), product = load<N>(state + row * width + column);
     for (int k = 0; k < N; ++k) {
       reset[k] = pointwise_rounded<T>(pointwise_logistic(reset[k]));  // what multiply_columns will see
-      update[k] = pointwise_logistic(update[k]);
       product[k] *= reset[k];
     }
-    store(gate, reset);
-    store(gate + width, update);
+    if (keep) {
+      Lanes<N> update = load<N>(gate + width);
+      for (int k = 0; k < N; ++k) update[k] = pointwise_logistic(update[k]);
+      store(gate, reset);
+      store(gate + width, update);
+    }
     store(reset_state + row * width + column, product);
   }
 };
@@ -146,7 +150,7 @@ struct GruOutput {
   GruGates<T> gates;
   const T* state;
   T* output;
-  bool tanh_candidate;
+  bool tanh_candidate, keep;
 
   template <int N>
   DVD_DEVICE void operator()(Index row, Index column) const {
@@ -154,6 +158,8 @@ struct GruOutput {
       *to_candidate = gates.candidate + row * gates.candidate_row + column;
     const Index place = row * width + column;
     Lanes<N> update = load<N>(to_update), candidate = load<N>(to_candidate), result;
+    if (!state || !keep)
+      for (int k = 0; k < N; ++k) update[k] = pointwise_rounded<T>(pointwise_logistic(update[k]));
     if (state) {
       const Lanes<N> before = load<N>(state + place);
       for (int k = 0; k < N; ++k) {
@@ -163,12 +169,11 @@ struct GruOutput {
     } else {
       for (int k = 0; k < N; ++k) {
         candidate[k] = activated(candidate[k]);
-        update[k] = pointwise_rounded<T>(pointwise_logistic(update[k]));
         result[k] = candidate[k] - update[k] * candidate[k];
       }
-      store(to_update, update);
+      if (keep) store(to_update, update);
     }
-    store(to_candidate, candidate);
+    if (keep) store(to_candidate, candidate);
     store(output + place, result);
   }
 
@@ -353,17 +358,18 @@ void Pointwise::copy_rows(Index blocks, Index rows, Index width, const T* x, Ind
 }
 
 template <CudaScalar T>
-void Pointwise::gru_reset(Index rows, Index width, const GruGates<T>& gates, const T* state, T* reset_state) {
+void Pointwise::gru_reset(Index rows, Index width, const GruGates<T>& gates, const T* state, T* reset_state,
+                          bool keep) {
   for_each_row_lanes<T>(rows, width, std::gcd(width, gates.reset_row),
-                        detail::GruReset<T>{width, gates, state, reset_state}, gates.reset, state, reset_state);
+                        detail::GruReset<T>{width, gates, state, reset_state, keep}, gates.reset, state, reset_state);
 }
 
 template <CudaScalar T>
 void Pointwise::gru_output(Index rows, Index width, const GruGates<T>& gates, const T* state, T* output,
-                           bool tanh_candidate) {
+                           bool tanh_candidate, bool keep) {
   for_each_row_lanes<T>(rows, width, detail::gru_step(width, gates),
-                        detail::GruOutput<T>{width, gates, state, output, tanh_candidate}, gates.reset, gates.candidate,
-                        state, output);
+                        detail::GruOutput<T>{width, gates, state, output, tanh_candidate, keep}, gates.reset,
+                        gates.candidate, state, output);
 }
 
 template <CudaScalar T>
@@ -409,8 +415,8 @@ void Pointwise::moving_average(Index size, T decay, const T* x, T* average) {
   template void Pointwise::convert(Index, const T*, float*);                                                         \
   template void Pointwise::convert(Index, const T*, bfloat16*);                                                      \
   template void Pointwise::copy_rows(Index, Index, Index, const T*, Index, Index, T*, Index, Index);                 \
-  template void Pointwise::gru_reset(Index, Index, const GruGates<T>&, const T*, T*);                                \
-  template void Pointwise::gru_output(Index, Index, const GruGates<T>&, const T*, T*, bool);                         \
+  template void Pointwise::gru_reset(Index, Index, const GruGates<T>&, const T*, T*, bool);                          \
+  template void Pointwise::gru_output(Index, Index, const GruGates<T>&, const T*, T*, bool, bool);                   \
   template void Pointwise::gru_output_backward(Index, Index, const GruGates<const T>&, const T*, const T*, const T*, \
                                                const GruGates<T>&, T*, bool);                                        \
   template void Pointwise::gru_reset_backward(Index, Index, const GruGates<const T>&, const T*, const T*,            \

@@ -75,7 +75,7 @@ struct SpectralColumnParts {
   }
 };
 
-/// v = W^T u.
+/// v = W^T u, which is normalised at last.
 struct SpectralColumns {
   SpectralTable table;
   const double* parts;
@@ -113,31 +113,27 @@ struct SpectralNormOfV {
   DVD_DEVICE void finish(Index entry, double value) const { write(inverse + entry, inverse_norm(value)); }
 };
 
-struct SpectralNormalizeV {
-  SpectralTable table;
-  const double* inverse;
-
-  DVD_DEVICE void operator()(Index i) const {
-    const int found = table.find(&SpectralEntry::first_column, i);
-    float* const v = table.entry[found].matrix.v + (i - table.entry[found].first_column);
-    write(v, static_cast<float>(static_cast<double>(read(v)) * inverse[found]));
-  }
-};
+DVD_DEVICE float normalized(float value, double inverse) {
+  return static_cast<float>(static_cast<double>(value) * inverse);
+}
 
 /// W v.
 struct SpectralRows {
   using Value = double;
 
   SpectralTable table;
+  const double* inverse_v;
   float* product;
 
   DVD_DEVICE double identity() const { return 0; }
   DVD_DEVICE void add(Index i, Index thread, double& value) const {
-    const SpectralEntry& entry = table.entry[table.find(&SpectralEntry::first_row, i)];
+    const int found = table.find(&SpectralEntry::first_row, i);
+    const SpectralEntry& entry = table.entry[found];
     const SpectralArrays<float>& w = entry.matrix;
     const float* const row = w.weight + (i - entry.first_row) * w.columns;
+    const double inverse = inverse_v[found];
     for (Index column = thread; column < w.columns; column += spectral_threads)
-      value += static_cast<double>(read(row + column)) * static_cast<double>(read(w.v + column));
+      value += static_cast<double>(read(row + column)) * static_cast<double>(normalized(read(w.v + column), inverse));
   }
   DVD_DEVICE void combine(double& value, double other) const { value += other; }
   DVD_DEVICE void finish(Index i, double value) const { write(product + i, static_cast<float>(value)); }
@@ -171,37 +167,44 @@ struct SpectralSigma {
   }
 };
 
-/// u = norm(W v).
-struct SpectralUpdateU {
+/// v, and u = norm(W v), normalised: first all of v, then as much of u as is asked for.
+struct SpectralNormalize {
   SpectralTable table;
   const float* product;
-  const double* inverse;
+  const double *inverse_v, *inverse_u;
 
   DVD_DEVICE void operator()(Index i) const {
-    const int found = table.find(&SpectralEntry::first_row, i);
-    write(table.entry[found].matrix.u + (i - table.entry[found].first_row),
-          static_cast<float>(static_cast<double>(read(product + i)) * inverse[found]));
+    if (i < table.columns) {
+      const int found = table.find(&SpectralEntry::first_column, i);
+      float* const v = table.entry[found].matrix.v + (i - table.entry[found].first_column);
+      write(v, normalized(read(v), inverse_v[found]));
+    } else {
+      const Index row = i - table.columns;
+      const int found = table.find(&SpectralEntry::first_row, row);
+      write(table.entry[found].matrix.u + (row - table.entry[found].first_row),
+            normalized(read(product + row), inverse_u[found]));
+    }
   }
 };
 
-static_assert(sizeof(SpectralSigma) + 3 * sizeof(Index) <= launch_bytes);
+static_assert(sizeof(SpectralSigma) + 4 * sizeof(Index) <= launch_bytes &&
+              sizeof(SpectralNormalize) + sizeof(Index) <= launch_bytes);
 
 inline void power_iterations(const SpectralTable& table, bool update) {
   const auto array = [](Index size, std::size_t bytes) {
     return Memory::allocate(static_cast<std::size_t>(size) * bytes);
   };
-  const auto parts_memory = array(table.parts, sizeof(double)), inverse_memory = array(table.count, sizeof(double)),
+  const auto parts_memory = array(table.parts, sizeof(double)), inverse_memory = array(2 * table.count, sizeof(double)),
              product_memory = array(table.rows, sizeof(float));
   double* const parts = static_cast<double*>(parts_memory.get());
-  double* const inverse = static_cast<double*>(inverse_memory.get());
+  double *const inverse_v = static_cast<double*>(inverse_memory.get()), *const inverse_u = inverse_v + table.count;
   float* const product = static_cast<float*>(product_memory.get());
   for_each(table.parts, SpectralColumnParts{table, parts});
   for_each(table.columns, SpectralColumns{table, parts});
-  reduce(table.count, spectral_threads, SpectralNormOfV{table, inverse});
-  for_each(table.columns, SpectralNormalizeV{table, inverse});
-  reduce(table.rows, spectral_threads, SpectralRows{table, product});
-  reduce(table.count, spectral_threads, SpectralSigma{table, product, inverse, update});
-  if (update) for_each(table.rows, SpectralUpdateU{table, product, inverse});
+  reduce(table.count, spectral_threads, SpectralNormOfV{table, inverse_v});
+  reduce(table.rows, spectral_threads, SpectralRows{table, inverse_v, product});
+  reduce(table.count, spectral_threads, SpectralSigma{table, product, inverse_u, update});
+  for_each(table.columns + (update ? table.rows : 0), SpectralNormalize{table, product, inverse_v, inverse_u});
 }
 
 }  // namespace detail

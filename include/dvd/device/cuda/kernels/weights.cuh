@@ -8,8 +8,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "dvd/device/cuda/kernels/launch_bytes.cuh"
-#include "dvd/device/cuda/normalization.hpp"
+#include "dvd/device/cuda/kernels/list_table.cuh"
 #include "dvd/device/cuda/parallel.cuh"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -70,26 +69,174 @@ struct PackWeights {
   }
 };
 
-/// Rows are inputs and taps, columns outputs. With spectral norm, d(W / sigma): u and v are constants and
-/// sigma = u^T W v, so dW = (dP - <dP, P> u v^T) / sigma, where P = W / sigma (Miyato et al. 2018, section 2.1).
+/// With spectral norm, d(W / sigma): u and v are constants and sigma = u^T W v, so dW = (dP - <dP, P> u v^T) / sigma,
+/// where P = W / sigma (Miyato et al. 2018, section 2.1).
+struct ThroughSigma {
+  const float *along, *sigma, *u, *v;  ///< `along` is <dP, P>; all null without spectral norm
+
+  DVD_DEVICE float operator()(float gradient, Index output, Index column) const {
+    return sigma ? (gradient - *along * v[column] * u[output]) * (1 / *sigma) : gradient;
+  }
+};
+
+/// Rows are inputs and taps, columns outputs.
 template <class T>
-struct UnpackWeightGradient {
+struct UnpackWeight {
   Index outputs, inputs;
   FastDivide taps;
   const T* dpacked;
-  const float *along, *sigma, *u, *v;
+  ThroughSigma through;
   float* dweight;
 
-  DVD_DEVICE float load(Index, Index row, Index output) const {
+  DVD_DEVICE float load(Index row, Index output) const {
     const auto [input, tap] = taps.divide(row);
-    const float gradient = static_cast<float>(read(dpacked + (tap * inputs + input) * outputs + output));
-    return sigma ? (gradient - *along * v[row] * u[output]) * (1 / *sigma) : gradient;
+    return through(static_cast<float>(read(dpacked + (tap * inputs + input) * outputs + output)), output, row);
   }
-  DVD_DEVICE void store(Index, Index row, Index output, float value) const {
+  DVD_DEVICE void store(Index row, Index output, float value) const {
     float* const to = dweight + output * inputs * taps.value() + row;
     write(to, read(to) + value);
   }
 };
+
+/// UnpackWeight of weights that one launch works on, cut into tiles, which are counted through all weights.
+template <class T>
+struct UnpackWeights {
+  struct Entry {
+    UnpackWeight<T> unpack;
+    Index first_tile;
+  };
+  static constexpr int capacity = (launch_bytes - 256) / static_cast<int>(sizeof(Entry));
+
+  int count = 0;
+  Index tiles = 0;
+  Entry entry[std::size_t{capacity}];
+
+  void add(const UnpackWeight<T>& unpack) {
+    entry[count++] = {unpack, tiles};
+    tiles += tiles_of(unpack.inputs * unpack.taps.value()) * tiles_of(unpack.outputs);
+  }
+
+  DVD_DEVICE TransposedTile tile(Index i) const {
+    int low = 0, high = count;  // the last entry that begins no later
+    while (high - low > 1) {
+      const int middle = (low + high) / 2;
+      if (entry[middle].first_tile <= i)
+        low = middle;
+      else
+        high = middle;
+    }
+    const UnpackWeight<T>& unpack = entry[low].unpack;
+    return tile_of(low, i - entry[low].first_tile, unpack.inputs * unpack.taps.value(), unpack.outputs);
+  }
+  DVD_DEVICE float load(Index i, Index row, Index output) const { return entry[i].unpack.load(row, output); }
+  DVD_DEVICE void store(Index i, Index row, Index output, float value) const {
+    entry[i].unpack.store(row, output, value);
+  }
+};
+
+/// The same from a gradient that lies as a filter does, [outputs, taps, padded inputs]. An element is one of dweight.
+template <class T>
+struct UnpackFilter {
+  Index size;
+  FastDivide row, taps;  ///< inputs and taps of an output; taps
+  Index padded_inputs;
+  const T* dfilter;
+  ThroughSigma through;
+  float* dweight;
+
+  DVD_DEVICE void operator()(Index i) const {
+    const auto [output, column] = row.divide(i);
+    const auto [input, tap] = taps.divide(column);
+    const T* const from = dfilter + (output * taps.value() + tap) * padded_inputs + input;
+    write(dweight + i, read(dweight + i) + through(static_cast<float>(read(from)), output, column));
+  }
+};
+
+template <class T>
+struct UnpackFilters {
+  ListTable<UnpackFilter<T>> table;
+
+  struct Step {
+    DVD_DEVICE void operator()(const UnpackFilter<T>& unpack, Index i) const { unpack(i); }
+  };
+
+  DVD_DEVICE void operator()(Index thread) const { table.visit(thread, Step{}); }
+};
+
+// So many threads share the product of a gradient and its weight.
+constexpr Index dot_threads = Index{1} << 14;
+
+/// <dP, P> of weights that one launch works on; a row is a weight.
+template <class T>
+struct GradientDots {
+  using Value = double;
+
+  struct Entry {
+    Index size, whole;  ///< elements, and those of them that are read `lanes` at a time
+    const T *dpacked, *packed;
+  };
+  static constexpr int capacity = (launch_bytes - 256) / static_cast<int>(sizeof(Entry));
+  static constexpr int lanes = lane_bytes / static_cast<int>(sizeof(T));
+
+  int count = 0;
+  float* along;  ///< of the first weight
+  Entry entry[std::size_t{capacity}];
+
+  void add(Index size, const T* dpacked, const T* packed) {
+    const bool wide = aligned(dpacked) && aligned(packed);
+    entry[count++] = {size, wide ? size / lanes * lanes : 0, dpacked, packed};
+  }
+
+  DVD_DEVICE double identity() const { return 0; }
+  DVD_DEVICE void add(Index weight, Index thread, double& value) const {
+    const Entry& here = entry[weight];
+    for (Index i = thread * lanes; i < here.whole; i += dot_threads * lanes) add_products<lanes>(here, i, value);
+    for (Index i = here.whole + thread; i < here.size; i += dot_threads) add_products<1>(here, i, value);
+  }
+  DVD_DEVICE void combine(double& value, double other) const { value += other; }
+  DVD_DEVICE void finish(Index weight, double value) const { write(along + weight, static_cast<float>(value)); }
+
+ private:
+  template <int N>
+  DVD_DEVICE static void add_products(const Entry& here, Index i, double& value) {
+    const Lanes<N> a = load<N>(here.dpacked + i), b = load<N>(here.packed + i);
+    for (int k = 0; k < N; ++k) value += static_cast<double>(a[k]) * static_cast<double>(b[k]);
+  }
+};
+
+/// What is done for a weight does not depend on what it is listed with.
+template <class T>
+void unpack_gradients(const std::vector<WeightGradientToUnpack<T>>& gradients) {
+  const auto memory = Memory::allocate(gradients.size() * sizeof(float));
+  float* const along = static_cast<float*>(memory.get());
+  for (std::size_t first = 0; first < gradients.size();) {
+    GradientDots<T> dots;
+    dots.along = along + first;
+    for (; first < gradients.size() && dots.count < dots.capacity; ++first) {
+      const WeightGradientToUnpack<T>& g = gradients[first];
+      dots.add(g.sigma ? g.outputs * g.taps * (g.filters ? padded(g.inputs) : g.inputs) : 0, g.dpacked, g.packed);
+    }
+    reduce(dots.count, dot_threads, dots);
+  }
+  const auto through = [&](std::size_t i) {
+    const WeightGradientToUnpack<T>& g = gradients[i];
+    return ThroughSigma{along + i, g.sigma, g.u, g.v};
+  };
+  std::vector<UnpackFilter<T>> filters;
+  for (std::size_t next = 0; next < gradients.size();) {
+    UnpackWeights<T> table;
+    for (; next < gradients.size() && table.count < table.capacity; ++next) {
+      const WeightGradientToUnpack<T>& g = gradients[next];
+      if (g.filters)
+        filters.push_back({g.outputs * g.inputs * g.taps, g.inputs * g.taps, g.taps, padded(g.inputs), g.dpacked,
+                           through(next), g.dweight});
+      else
+        table.add({g.outputs, g.inputs, g.taps, g.dpacked, through(next), g.dweight});
+    }
+    transpose_tiles(table.tiles, table);
+  }
+  by_tables(filters, [](const auto& table, Index threads, bool, bool) { for_each(threads, UnpackFilters<T>{table}); });
+}
 
 template <class T>
 struct Transpose {
@@ -153,14 +300,14 @@ void Weights::pack_weights(const std::vector<WeightToPack<T>>& weights) {
 template <CudaScalar T>
 void Weights::unpack_weight_gradient(Index outputs, Index inputs, Index taps, const T* dpacked, const T* packed,
                                      const float* sigma, const float* u, const float* v, float* dweight) {
-  std::shared_ptr<void> memory;
-  if (sigma) {
-    memory = Memory::allocate(sizeof(float));
-    Normalization::dot(outputs * inputs * taps, dpacked, packed, static_cast<float*>(memory.get()));
-  }
-  const float* const along = static_cast<const float*>(memory.get());
-  cuda::transpose(1, inputs * taps, outputs,
-                  detail::UnpackWeightGradient<T>{outputs, inputs, taps, dpacked, along, sigma, u, v, dweight});
+  unpack_weight_gradients<T>({{outputs, inputs, taps, dpacked, packed, sigma, u, v, dweight}});
+}
+
+template <CudaScalar T>
+void Weights::unpack_weight_gradients(const std::vector<WeightGradientToUnpack<T>>& gradients) {
+  static_assert(sizeof(detail::UnpackWeights<T>) <= launch_bytes && sizeof(detail::UnpackFilters<T>) <= launch_bytes &&
+                sizeof(detail::GradientDots<T>) + 3 * sizeof(Index) <= launch_bytes);
+  if (!gradients.empty()) detail::unpack_gradients(gradients);
 }
 
 template <CudaScalar T>
@@ -188,6 +335,7 @@ void Weights::random_uniform(Index size, const Random& random, T low, T high, T*
   template void Weights::pack_weights(const std::vector<WeightToPack<T>>&);                                          \
   template void Weights::unpack_weight_gradient(Index, Index, Index, const T*, const T*, const float*, const float*, \
                                                 const float*, float*);                                               \
+  template void Weights::unpack_weight_gradients(const std::vector<WeightGradientToUnpack<T>>&);                     \
   template void Weights::transpose(Index, Index, Index, const T*, T*);                                               \
   template void Weights::random_normal(Index, const Random&, T, T*);                                                 \
   template void Weights::random_uniform(Index, const Random&, T, T, T*);

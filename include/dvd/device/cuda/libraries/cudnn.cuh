@@ -42,6 +42,8 @@ inline const char* words_of(ConvolutionSum sum) {
       return ", with a bias and ReLU";
     case ConvolutionSum::result:
       return ", added to what is there";
+    case ConvolutionSum::biased_result:
+      return ", added to what is there, with a bias";
     default:
       return "";
   }
@@ -72,6 +74,10 @@ class Convolutions {
     if (bias) {
       names.push_back(ConvolutionGraph::bias);
       arrays.push_back(const_cast<void*>(bias));
+    }
+    if (sum == ConvolutionSum::biased_result) {
+      names.push_back(ConvolutionGraph::before);
+      arrays.push_back(const_cast<void*>(y));
     }
     execute(handle_, plan, names, arrays, what);
     return true;
@@ -152,9 +158,11 @@ DVD_CUDA_DEFINITION void library_convolve(const ConvolutionProblem& problem, con
   constexpr auto forward = ConvolutionDirection::forward;
   detail::Convolutions& convolutions = detail::Convolutions::instance();
   if (accumulate) {
+    if (bias && convolutions.run(problem, forward, ConvolutionSum::biased_result, x, weight, bias, y)) return;
     detail::add_convolution(problem, problem.outputs, y, [&](ConvolutionSum sum, const void* to) {
       return convolutions.run(problem, forward, sum, x, weight, nullptr, to);
     });
+    if (bias) add_bias(problem.type, detail::pixels(problem), problem.outputs, bias, false, y);
     return;
   }
   const auto with_bias = rectify ? ConvolutionSum::rectified_bias : ConvolutionSum::bias;

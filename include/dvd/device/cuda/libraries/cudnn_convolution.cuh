@@ -17,12 +17,14 @@ enum class ConvolutionSum {
   nothing,
   bias,            ///< forward only
   rectified_bias,  ///< the same, then max(., 0)
-  result           ///< what is there
+  result,          ///< what is there
+  biased_result    ///< forward only: what is there and a bias
 };
 
-/// A convolution as a graph of operations. Its tensors are named x, y, weight and bias.
+/// A convolution as a graph of operations. Its tensors are named x, y, weight, bias and before, what is
+/// there: the array of y.
 struct ConvolutionGraph {
-  enum Name : std::int64_t { x = 1, y = 2, weight = 3, bias = 4, unbiased = 5, unrectified = 6 };
+  enum Name : std::int64_t { x = 1, y = 2, weight = 3, bias = 4, unbiased = 5, unrectified = 6, before = 7, alone = 8 };
 
   /// Throws Error where cuDNN knows no such operation. Needs no GPU.
   ConvolutionGraph(const ConvolutionProblem& problem, ConvolutionDirection direction, ConvolutionSum sum,
@@ -104,9 +106,13 @@ inline ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, Con
     operations = {&add(std::move(operation))};
     return;
   }
-  const bool rectify = sum == ConvolutionSum::rectified_bias, with_bias = rectify || sum == ConvolutionSum::bias;
-  const Descriptor& result =
-      with_bias ? add(graph_tensor(unbiased, CUDNN_DATA_FLOAT, y_extents, true, what)) : y_tensor;
+  const bool rectify = sum == ConvolutionSum::rectified_bias, onto = sum == ConvolutionSum::biased_result,
+             with_bias = rectify || onto || sum == ConvolutionSum::bias;
+  const auto between = [&](Name name) -> const Descriptor& {
+    return add(graph_tensor(name, CUDNN_DATA_FLOAT, y_extents, true, what));
+  };
+  const Descriptor& unbiased_tensor = with_bias ? between(unbiased) : y_tensor;
+  const Descriptor& result = onto ? between(alone) : unbiased_tensor;
   Descriptor operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, what);
   operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, described)
       .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, x_tensor)
@@ -125,14 +131,18 @@ inline ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, Con
       .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT)
       .finalize();
   const Descriptor& adding = add(std::move(addition));
-  const Descriptor& sums = rectify ? add(graph_tensor(unrectified, CUDNN_DATA_FLOAT, y_extents, true, what)) : y_tensor;
-  Descriptor biased(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR, what);
-  biased.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, adding)
-      .set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, result)
-      .set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, bias_tensor)
-      .set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, sums)
-      .finalize();
-  operations.push_back(&add(std::move(biased)));
+  const auto plus = [&](const Descriptor& from, const Descriptor& other, const Descriptor& to) {
+    Descriptor added(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR, what);
+    added.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, adding)
+        .set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, from)
+        .set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, other)
+        .set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, to)
+        .finalize();
+    operations.push_back(&add(std::move(added)));
+  };
+  if (onto) plus(result, add(graph_tensor(before, type, y_extents, false, what)), unbiased_tensor);
+  const Descriptor& sums = rectify ? between(unrectified) : y_tensor;
+  plus(unbiased_tensor, bias_tensor, sums);
   if (!rectify) return;
 
   Descriptor relu(CUDNN_BACKEND_POINTWISE_DESCRIPTOR, what);

@@ -23,8 +23,8 @@ struct ConvolutionProblem {
   friend bool operator==(const ConvolutionProblem&, const ConvolutionProblem&) = default;
 };
 
-/// y = x * weight, plus a bias `[outputs]`, of numbers of the same type, where that is not null, or plus y, if
-/// `accumulate`; with a bias then max(., 0), if `rectify`.
+/// y = x * weight, plus a bias `[outputs]`, of numbers of the same type, where that is not null, plus y, if
+/// `accumulate`; with a bias and without y then max(., 0), if `rectify`.
 void library_convolve(const ConvolutionProblem& problem, const void* x, const void* weight, const void* bias, void* y,
                       bool accumulate, bool rectify);
 /// The gradient of x, or dx + that.

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cuda/context.cuh"
@@ -146,10 +147,25 @@ void for_each_row_lanes(Index rows, Index columns, Index step, const Body& body,
     run(std::integral_constant<int, 1>(), Index());
 }
 
+namespace detail {
+
+/// What blocks leave of a sum that they share, and the last of them reads.
+template <class Value>
+void count_parts(Index count, EmulatedWork& work) {
+  const double bytes = static_cast<double>(count) * sizeof(Value);
+  work.read += bytes;
+  work.written += bytes;
+}
+
+}  // namespace detail
+
 template <class Body>
 void reduce(Index rows, Index columns, const Body& body) {
   using Value = typename Body::Value;
   if (rows <= 0) return;
+  const Index pieces = reduction_pieces(rows, columns);
+  std::shared_ptr<void> partial;
+  if (pieces > 1) partial = Memory::allocate(static_cast<std::size_t>(rows * pieces) * sizeof(Value));
   const auto work = [=] {
     cpu::parallel_for(rows, [&](Index row) {
       Value parts[8];
@@ -169,17 +185,9 @@ void reduce(Index rows, Index columns, const Body& body) {
     measure_pieces(rows * columns, add, described);
     measure_pieces(
         rows, [&](Index row) { body.finish(row, value); }, described);
+    if (pieces > 1) detail::count_parts<Value>(rows * pieces, described);
     return described;
   });
-  const Index pieces = reduction_pieces(rows, columns);
-  if (pieces == 1) return;
-  const auto partial = Memory::allocate(static_cast<std::size_t>(rows * pieces) * sizeof(Value));
-  // The launch that adds what pieces of rows left: the work is done already.
-  detail::launch([] {},
-                 [&] {
-                   return EmulatedWork{EmulatedWork::kernel, "CombinePieces<" + emulated_name<Body>() + ">",
-                                       static_cast<double>(rows * pieces) * sizeof(Value)};
-                 });
 }
 
 namespace detail {

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <barrier>
 #include <memory>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "dvd/device/cuda/context.cuh"
@@ -46,11 +48,14 @@ inline int shuffle_down(int value, int distance) {
 
 }  // namespace threads
 
+inline unsigned atomicAdd(unsigned* x, unsigned y) { return std::exchange(*x, *x + y); }  // one block at a time
+
 #define threadIdx threads::thread
 #define blockIdx threads::block
 #define blockDim threads::block_size
 #define gridDim threads::grid
 #define __syncthreads() threads::whole_block->arrive_and_wait()
+#define __threadfence() std::atomic_thread_fence(std::memory_order_seq_cst)
 #define __shfl_down_sync(mask, value, distance) threads::shuffle_down(value, distance)
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {

@@ -1,12 +1,13 @@
 #!/bin/bash
 # Checks that a snippet is refused by the compiler for the right reason, and that its legal twin is not.
-#   check.sh SNIPPET COMPILER [FLAGS...]
+#   check.sh SNIPPET HEADER COMPILER [FLAGS...]
+# HEADER is what precompile.sh has made.
 # Each line "// expect: TEXT" of the snippet is a text that the compiler's message must contain. With -DLEGAL the
 # snippet must compile.
 set -u
-snippet=$1
-shift
-compile() { "$@" -std=c++20 -fsyntax-only -x c++ "$snippet" 2>&1; }
+snippet=$1 header=$2
+shift 2
+compile() { "$@" -std=c++20 -fsyntax-only -include "$header" -x c++ "$snippet" 2>&1; }
 
 message=$(compile "$@" -DLEGAL) || { echo "The legal twin does not compile:"; echo "$message"; exit 1; }
 message=$(compile "$@") && { echo "The snippet compiles, but must not."; exit 1; }

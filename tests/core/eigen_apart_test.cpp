@@ -1,5 +1,4 @@
 // Eigen's Tensor module takes the compiler seconds: only who asks for it gets it.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/dvdgan.hpp"
 
 #include <doctest/doctest.h>

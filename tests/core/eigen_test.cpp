@@ -1,6 +1,5 @@
 // Tensors as Eigen's, and expressions of Eigen's as tensors: values against loops, the same bits on any number of
 // threads, and what is refused.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/eigen.hpp"
 
 #include <doctest/doctest.h>

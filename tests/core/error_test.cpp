@@ -1,5 +1,4 @@
 // The family of exceptions, and how messages are put together.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/core/error.hpp"
 
 #include <doctest/doctest.h>

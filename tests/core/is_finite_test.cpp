@@ -1,5 +1,4 @@
 // Finiteness by bits, for every scalar.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/core/is_finite.hpp"
 
 #include <doctest/doctest.h>

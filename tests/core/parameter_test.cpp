@@ -1,5 +1,4 @@
 // The visitor over what a layer holds: names and order, gradients that are there only once wanted.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/core/parameter.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // What passes and gradients stand for.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/core/pass.hpp"
 
 #include <doctest/doctest.h>

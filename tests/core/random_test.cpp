@@ -1,5 +1,4 @@
 // Philox against published vectors; that streams have the moments and the independence they promise.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/core/random.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // The extents of tensors: sizes, axes counted from either end, text, and what is refused.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/core/shape.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // A tensor owns its elements, a view refers to them. What does not fit is refused with the shapes.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/core/tensor.hpp"
 
 #include <doctest/doctest.h>

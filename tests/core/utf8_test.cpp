@@ -1,5 +1,4 @@
 // Names of any bytes as text.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/core/utf8.hpp"
 
 #include <doctest/doctest.h>

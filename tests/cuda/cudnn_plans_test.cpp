@@ -1,6 +1,5 @@
 // That cuDNN can do what it is asked, on GPUs that are only described: its heuristics find engines that keep the rules,
 // and plans of them are possible, for the convolutions of models of all sizes. Needs no GPU.
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
 #include <cstdio>

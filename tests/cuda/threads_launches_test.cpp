@@ -1,6 +1,5 @@
 // The launches of dvd/device/cuda/parallel.cuh as they are written, block by block on threads of the host: every
 // element once, sums whole, tiles in their places.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cmath>

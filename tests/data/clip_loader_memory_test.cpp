@@ -1,5 +1,4 @@
 // A loader in a program that runs out of memory: an exception, never the end of the program.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cstdlib>

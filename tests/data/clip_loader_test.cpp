@@ -1,5 +1,4 @@
 // A loader gives what drawing in place would give, in any timing, and no more than asked for.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/data/clip_loader.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // Sources of the user's own draw in the user's own floating-point mode, wherever they are asked from.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/data/clip_source.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // The embedded data set shows what its labels say, measured on the pixels.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/data/moving_shapes.hpp"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,5 @@
 // Preparing sets: frames, rates, lists, what is skipped; stopped anywhere, the same bytes; only what changed is done
 // again; parts and their merging; the doctor.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/data/prepare_set.hpp"
 
 #include <doctest/doctest.h>

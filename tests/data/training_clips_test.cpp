@@ -1,5 +1,4 @@
 // Clips of bytes and of numbers, with labels and conditions, from sources of every kind, as batches.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -1,5 +1,4 @@
 // Folders of class folders: what is found, how it is labelled, what is skipped, and that draws depend on Random alone.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/data/video_folder.hpp"
 
 #include <doctest/doctest.h>

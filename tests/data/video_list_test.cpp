@@ -1,6 +1,5 @@
 // Which videos are found in folders as people have them, and what is said of the rest. Nothing is decoded: the files
 // are empty.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/data/video_list.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // Prepared sets: what is drawn from them, what is refused, and that others can read them. Needs no FFmpeg.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/data/video_set.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // Lines reach the user's function one at a time and in order, whatever it does meanwhile.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/data/warning_queue.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // What an arena gives and keeps, recordings included, against a list of what is taken.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/device/arena.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // Tensors of the CPU as tensors of another type, bfloat16 among them.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <bit>

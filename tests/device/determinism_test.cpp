@@ -1,5 +1,4 @@
 // The number of threads changes no bit of any result.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cstring>

@@ -1,5 +1,4 @@
 // Division by multiplication, as kernels of dvd::Cuda do it, beside the plain one.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cstdint>

@@ -1,5 +1,4 @@
 // The CPU's memory: what happens when there is none, and giving it back.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/device/cpu/memory.hpp"
 
 #include <doctest/doctest.h>

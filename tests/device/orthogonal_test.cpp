@@ -1,5 +1,4 @@
 // Random orthogonal matrices of the sizes that Cholesky QR makes, and the values of those that Gram-Schmidt makes.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/device/cpu/orthogonal.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // Kernels in the midst of the tasks, locks and floating-point modes of the program around them.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/device/cpu/parallel.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // The CPU's arrays of random numbers are, to the bit, those of Random, which draws them one by one.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cmath>

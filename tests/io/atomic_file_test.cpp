@@ -1,5 +1,4 @@
 // Whole files or none: what write_file_atomically leaves behind when it succeeds and when it cannot.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/io/atomic_file.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // Clips of any channels as pictures show them.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/io/color_map.hpp"
 
 #include <doctest/doctest.h>

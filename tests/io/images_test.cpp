@@ -1,5 +1,4 @@
 // Film strips, grids and PNG files: where every pixel lands, and what is refused.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/io/images.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // Networks of any size out of files, and files whose configuration and tensors do not belong together.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/io/network_file.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // The folder of a run: one process at a time, nothing half-written, never without a whole checkpoint.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/io/run_folder.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // Files in a program that has set a locale which groups digits, as desktop programs do.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <locale>

@@ -1,5 +1,4 @@
 // The safetensors reader and writer: round trips, conversions, and every way a file can be wrong.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/io/safetensors.hpp"
 
 #include <doctest/doctest.h>

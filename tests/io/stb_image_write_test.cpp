@@ -1,5 +1,4 @@
 // A program's own stb_image_write beside the library's: declared before, implemented after, with settings of its own.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 #if __has_include(<stb/stb_image_write.h>)
 #include <stb/stb_image_write.h>

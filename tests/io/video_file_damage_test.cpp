@@ -1,5 +1,4 @@
 // Files that are no videos, or damaged ones, give frames or a FileError of one line: never a crash, never a hang.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,5 +1,4 @@
 // Every frame has its exact index, whatever the codec, and frames come out in the asked size and orientation.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/io/video_file.hpp"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,5 @@
 // Damaged videos of many formats: no crash, no hang, and no frame that the ffmpeg program would not show. The short
 // form damages a few dozen, the long one 2,000 (DVD_FUZZ_TRIALS).
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,5 +1,4 @@
 // Any window of any file shows what the ffmpeg program shows when it decodes the file from its start.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,5 +1,4 @@
 // Written GIF and MP4 files hold the clip: its frames, colours, size and speed; and nothing is ever half-written.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/io/video_writer.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // Layers for other networks than DVD-GAN: gradients against central differences, and what their comments promise.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -1,5 +1,4 @@
 // Which frames the spatial discriminator is shown.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/layers/frame_sampler.hpp"
 
 #include <doctest/doctest.h>

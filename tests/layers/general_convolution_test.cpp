@@ -1,5 +1,4 @@
 // Convolutions of any kernel: gradients, sizes, what is refused, and what they compose with.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cstring>

@@ -1,5 +1,4 @@
 // The check of gradients, for tests of one's own layers: it passes what is right and tells what is wrong.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/testing/gradient_check.hpp"
 
 #include <doctest/doctest.h>

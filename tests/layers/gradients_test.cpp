@@ -1,5 +1,4 @@
 // The gradient of every layer against central differences.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include "dvd/device/cpu.hpp"

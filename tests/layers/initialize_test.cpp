@@ -1,5 +1,4 @@
 // Orthogonal initialisation: what it promises, for tall, wide and square matrices over several blocks of rows.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/layers/initialize.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // What layers promise beyond their formulas: where weights start, what passes remember, what is refused.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cmath>

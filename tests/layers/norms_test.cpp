@@ -1,5 +1,4 @@
 // Norms without a condition: gradients against central differences, statistics, and what their comments promise.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -1,5 +1,4 @@
 // Pooling over windows of any size: gradients, sizes, what is refused, and what is no number.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cmath>

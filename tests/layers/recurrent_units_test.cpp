@@ -1,5 +1,4 @@
 // Recurrent units beside DVD-GAN's: gradients against central differences, and what their comments promise.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <limits>

@@ -1,5 +1,4 @@
 // What the layers compute in another order than their definition reads, against the definition.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <algorithm>

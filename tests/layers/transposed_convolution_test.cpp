@@ -1,5 +1,4 @@
 // Transposed convolutions: gradients, sizes, what is refused, and what they compose with.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <functional>

@@ -1,5 +1,4 @@
 // Configurations from JSON that nobody vouches for.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/models/config_json.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // The whole model: sizes, sampling, truncation, standing statistics, names.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/models/dvd_gan.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // Models given what fits and what does not: a call works or is refused with a line, and has then changed nothing.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <limits>

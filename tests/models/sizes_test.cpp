@@ -1,5 +1,4 @@
 // Models of other sizes than squares in RGB with classes, and videos of other lengths than the model's own.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cmath>

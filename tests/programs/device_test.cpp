@@ -1,6 +1,5 @@
 // --device and --precision as a user meets them where they ask for what is not to be had, with dvd::cuda in the build
 // and without, with a GPU in the machine and without.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>

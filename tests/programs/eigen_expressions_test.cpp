@@ -1,5 +1,4 @@
 // eigen_expressions as a user meets it: it runs to its end, the same on any number of threads.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include "support/run_program.hpp"

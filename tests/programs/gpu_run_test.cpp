@@ -1,6 +1,5 @@
 // A run on a GPU as a user meets it: from there to the CPU and back, and what is made of its checkpoint on either.
 // Where the programs have no GPU, that is said and nothing run.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -1,5 +1,4 @@
 // predict_frames as a user meets it, on models that train_ucf101 has trained, and on odd videos.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>

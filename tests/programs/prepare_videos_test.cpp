@@ -1,6 +1,5 @@
 // prepare_videos from the outside: killed at any moment, on a full disk, in parts, as a doctor, and what is made of its
 // sets.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <chrono>

@@ -1,5 +1,4 @@
 // A browser draws report.html: on a wide screen and on a narrow one, without a complaint.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <memory>

@@ -1,5 +1,4 @@
 // report.html stands alone, says what happened.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include "support/report_run.hpp"

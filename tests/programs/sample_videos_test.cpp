@@ -1,5 +1,4 @@
 // sample_videos as a user meets it: every format, given latents, interpolation, bad input.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -1,5 +1,4 @@
 // The programs at sizes that are not the usual ones: rectangles, grey, multipliers of the user's own, no classes.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>

@@ -1,5 +1,4 @@
 // What a run survives: being killed, damaged checkpoints, numbers that are not finite, files that vanish.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,5 +1,4 @@
 // train_ucf101 as a user meets it: a run's folder, going on, the same bits on any number of threads, bad input.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -2,7 +2,6 @@
 // Without a GPU those are not run; linked to the emulation they always are.
 #pragma once
 
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
 #include "dvd/device/cpu.hpp"

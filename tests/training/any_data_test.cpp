@@ -1,5 +1,4 @@
 // Training on data of the user's own: numbers, any channels, from memory and from functions, with and without labels.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <filesystem>

@@ -1,5 +1,4 @@
 // Checkpoints: what is saved comes back, a run goes on to the bit, and damaged files are refused with one line.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/training/checkpoint.hpp"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,5 @@
 // Updates by hand from what fits and what does not: an update works or is refused with a line, and has then changed
 // and counted nothing.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,5 +1,4 @@
 // GANs other than DVD-GAN: the least that the concepts ask for, other lists of discriminators, losses, optimizers.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/models/gan.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // A checkpoint of the independent implementation: its videos come out of our generator, live and averaged.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cstdlib>

@@ -1,5 +1,4 @@
 // A DVD-GAN of other parts trains, checkpoints and goes on as the usual one does, without a line changed elsewhere.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <fstream>

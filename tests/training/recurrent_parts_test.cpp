@@ -1,5 +1,4 @@
 // DVD-GANs with other recurrent units train, and recomputing what they computed changes no bit.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -1,5 +1,4 @@
 // Schedules of learning rates: their values, what they refuse, and that training follows them.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/training/schedule.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // What a step is made from is checked before it begins, and a step that throws leaves everything as it was.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cstring>

@@ -1,5 +1,4 @@
 // What a training step changes and what it leaves alone, what it reports, and that it learns.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "dvd/training/trainer.hpp"
 
 #include <doctest/doctest.h>

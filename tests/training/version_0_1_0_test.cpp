@@ -2,7 +2,6 @@
 //
 // It holds a run's checkpoint after two steps, the samples that 0.1.0 made from it, and its checkpoint after a third
 // step. Compiled alike, both versions give the same bits; here another instruction set may round otherwise.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,0 +1,1 @@
+// There to compile support/precompiled.hpp with.

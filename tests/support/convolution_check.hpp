@@ -104,6 +104,20 @@ void check_convolution(const ConvolutionSize& size, bool affine, bool rectify) {
     D::convolve_backward_weight(size, input, spread_dy.data(), pixel, of_weight.data());
     check_close("dweight", of_weight, dweight, summed);
 
+    if constexpr (D::prepares_inputs) {  // what was prepared before gives the same
+      ConvolutionInput<T> prepared_input = input;
+      const auto kept = D::prepare(size, input);
+      prepared_input.prepared = static_cast<const T*>(kept.get());
+      auto again = Array<O>::random(pixels * pixel, 5);
+      D::convolve(size, prepared_input, filter, bias.data(), again.data(), pixel, false);
+      auto alone = Array<O>::random(pixels * pixel, 5);
+      D::convolve(size, input, filter, bias.data(), alone.data(), pixel, false);
+      check_close("y of a prepared input", again, alone.now(), 0);
+      Array<O> weight_again(of_weight.size(), 7);
+      D::convolve_backward_weight(size, prepared_input, spread_dy.data(), pixel, weight_again.data());
+      check_close("dweight of a prepared input", weight_again, of_weight.now(), 0);
+    }
+
     if (!rectify || affine) continue;
     const Array<O> positive(rectified(x.before()));
     const ConvolutionInput<T> ready{positive.data(), nullptr, nullptr, true, true};

@@ -21,7 +21,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET::detail {
 
 /// How a decoder fills its frames, where nothing is damaged.
 enum class Filling {
-  blocks,  ///< it writes every pixel of every frame, in blocks of at least 8 rows and 16 columns
+  blocks,  ///< it writes every pixel of every frame, in blocks of at least 16 rows and columns
   rows,    ///< it writes every pixel of every frame
   parts,   ///< it adds to what it finds, which is zeros to begin with, as the ffmpeg program gives them
 };
@@ -64,20 +64,17 @@ inline Filling filling_of(AVCodecID codec) {
   }
 }
 
-// Marked is every byte, or where blocks are missing as a whole, 8 of 16 in every eighth row of the first plane.
+// Marked is every byte, or where blocks are missing as a whole, 8 of 16 in some rows of the first plane: so many apart
+// that each row of blocks has one, and an odd number, so that blocks of either field have.
 inline constexpr std::size_t mark_bytes = sizeof(std::uint64_t);
 inline std::size_t mark_distance(Filling filling) { return filling == Filling::blocks ? 16 : mark_bytes; }
-inline std::size_t row_distance(Filling filling) { return filling == Filling::blocks ? 8 : 1; }
+inline std::size_t row_distance(Filling filling) { return filling == Filling::blocks ? 15 : 1; }
 inline int marked_planes(Filling filling) {
   return filling == Filling::blocks ? 1 : filling == Filling::rows ? AV_NUM_DATA_POINTERS : 0;
 }
 
 // What no picture has by chance.
-inline std::uint64_t mark_at(std::size_t offset) {
-  std::uint64_t value = (offset + 1) * 0x9E3779B97F4A7C15;
-  value ^= value >> 29;
-  return value * 0xBF58476D1CE4E5B9;
-}
+inline std::uint64_t mark_at(std::size_t offset) { return (offset + 1) * 0x9E3779B97F4A7C15; }
 
 /// Prepares the memory of a frame that is to be decoded: marks it where the decoder will write all of it, and fills it
 /// with `fill` where that would not show every damage, or is not 0.

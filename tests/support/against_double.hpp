@@ -93,7 +93,10 @@ class AgainstDouble {
   using T = typename L::scalar_type;
   using D = typename L::device_type;
   static constexpr bool coarse = std::same_as<T, bfloat16>;
-  static constexpr double bound = coarse ? 2e-2 : 1e-4, sensitivity = 4;
+  static constexpr double bound = coarse ? 2e-2 : 1e-4;
+  // A network rounds some dozens of times on the way there and back, each time as the changes below do once: errors add
+  // up like the square root of that.
+  static constexpr double sensitivity = 6;
 
   AgainstDouble(std::string name, L& layer, OnCpu& on_cpu, const std::vector<Shape>& inputs, double pooling)
       : name_(std::move(name)), layer_(layer), on_cpu_(on_cpu), cpu_contents_(contents(on_cpu)), pooling_(pooling) {
@@ -117,13 +120,19 @@ class AgainstDouble {
     const auto expected = run<Way>(on_cpu_, cpu_inputs_, pass), actual = run<Way>(layer_, device_inputs_, pass);
     const std::vector<Doubles> after = all_given();
     std::vector<double> changes(expected.size());
-    for (std::uint64_t trial = 0; coarse && trial < 12; ++trial) {
+    double gradient_changes = 0;  // the largest, of all gradients together: a sum of squares
+    for (std::uint64_t trial = 0; coarse && trial < 40; ++trial) {
       give(before, [&](std::size_t tensor, std::size_t i, double value) {
         return value * (1 + Random(trial).stream(tensor).uniform(i, -1.0, 1.0) / 256);
       });
       const auto changed = run<Way>(on_cpu_, cpu_inputs_, pass);
-      for (std::size_t i = 0; i < expected.size(); ++i)
+      double squares = 0;
+      for (std::size_t i = 0; i < expected.size(); ++i) {
         changes[i] = std::max(changes[i], largest_difference(changed[i].values, expected[i].values));
+        for (std::size_t k = 0; expected[i].is_gradient && k < expected[i].values.size(); ++k)
+          squares += (changed[i].values[k] - expected[i].values[k]) * (changed[i].values[k] - expected[i].values[k]);
+      }
+      gradient_changes = std::max(gradient_changes, squares);
     }
     give(after, [](std::size_t, std::size_t, double value) { return value; });
 
@@ -154,8 +163,9 @@ class AgainstDouble {
     if (!coarse) return;
     CHECK_MESSAGE(error_squares[0] <= 0.1 * 0.1 * squares[0], name_, ": the result as a whole is off by ",
                   std::sqrt(error_squares[0] / squares[0]));
-    CHECK_MESSAGE(error_squares[1] <= 0.75 * 0.75 * squares[1], name_, ": gradients as a whole are off by ",
-                  std::sqrt(error_squares[1] / squares[1]));
+    // Where a ReLU's input lies beside 0, the least change of what is given is a large one of the gradients.
+    CHECK_MESSAGE(error_squares[1] <= std::max(0.75 * 0.75 * squares[1], sensitivity * sensitivity * gradient_changes),
+                  name_, ": gradients as a whole are off by ", std::sqrt(error_squares[1] / squares[1]));
   }
 
  private:

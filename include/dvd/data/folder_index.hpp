@@ -3,13 +3,13 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <fcntl.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <span>
@@ -71,7 +71,7 @@ class FolderIndex {
     if (error) return std::nullopt;
     const auto changed = std::filesystem::last_write_time(file, error);
     if (error) return std::nullopt;
-    return Identity{size, static_cast<std::int64_t>(changed.time_since_epoch().count())};
+    return Identity{size, changed.time_since_epoch().count()};
   }
 
   /// Null where nothing is known of the file, or of what it was before.
@@ -123,9 +123,13 @@ class FolderIndex {
   }
 
   void load() try {
-    std::ifstream file(path_, std::ios::binary);
-    const std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    if (content.empty()) return;
+    Descriptor file;
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(path_, error);
+    if (error || !file.open(path_.string(), O_RDONLY)) return;
+    std::string content(static_cast<std::size_t>(size), '\0');
+    const std::optional<std::size_t> read = read_all(file.number(), std::as_writable_bytes(std::span(content)));
+    if (read != content.size()) return;
     ByteReader bytes(content);
     if (bytes.text() != index_version()) return;
     const auto expected = bytes.take<std::uint64_t>();

@@ -183,8 +183,10 @@ class FrameScaler {
   LibavScaler make_scaler(const AVFrame& frame, const AVFrame& picture) const {
     // Averaging areas keeps a shrunken picture free of aliasing; enlarged, areas would be blocks, so there a cubic.
     const bool shrinks = averages_ && (picture.width < frame.width || picture.height < frame.height);
-    // The same pixels on every processor, and chroma interpolated to every pixel.
-    const int flags = (shrinks ? SWS_AREA : SWS_BICUBIC) | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INT;
+    // The same pixels on every processor, chroma interpolated to every pixel, and of RGB that of every pixel: else of
+    // an odd row the last one would be mixed with what lies behind it.
+    const int flags =
+        (shrinks ? SWS_AREA : SWS_BICUBIC) | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP;
     LibavScaler scaler(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format),
                                       picture.width, picture.height, static_cast<AVPixelFormat>(picture.format), flags,
                                       nullptr, nullptr, nullptr));

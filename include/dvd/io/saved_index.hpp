@@ -71,7 +71,7 @@ class ByteReader {
   [[noreturn]] static void fail() { throw FileError("a saved index of videos is damaged"); }
   std::string_view part(std::uint64_t size) {
     if (size > bytes_.size()) fail();
-    const std::string_view result = bytes_.substr(0, static_cast<std::size_t>(size));
+    const std::string_view result = bytes_.substr(0, size);
     bytes_.remove_prefix(result.size());
     return result;
   }

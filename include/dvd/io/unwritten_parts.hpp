@@ -81,7 +81,8 @@ inline std::uint64_t mark_at(std::size_t offset) { return (offset + 1) * 0x9E377
 inline void prepare_memory(AVFrame& frame, Filling filling, int fill) {
   for (int plane = 0; plane < AV_NUM_DATA_POINTERS && frame.buf[plane]; ++plane) {
     AVBufferRef& buffer = *frame.buf[plane];
-    const auto size = static_cast<std::size_t>(buffer.size);
+    const std::uint8_t* const buffer_end = buffer.data + buffer.size;  // whose type differs between versions
+    const auto size = static_cast<std::size_t>(buffer_end - buffer.data);
     if (filling != Filling::blocks || fill != 0) std::memset(buffer.data, fill, size);
     if (plane >= marked_planes(filling) || frame.linesize[plane] <= 0) continue;
     const auto row = static_cast<std::size_t>(frame.linesize[plane]), distance = mark_distance(filling);

@@ -18,6 +18,7 @@ extern "C" {
 #include <vector>
 
 #include "dvd/core/error.hpp"
+#include "dvd/core/is_finite.hpp"
 #include "dvd/io/clip.hpp"
 #include "dvd/io/frame_scaler.hpp"
 #include "dvd/io/framing.hpp"
@@ -69,6 +70,12 @@ inline DecodedPicture decode_picture(const std::filesystem::path& path) {
   }
 }
 
+inline void check_pictures(const std::vector<std::filesystem::path>& pictures, double frames_per_second) {
+  require(!pictures.empty(), "a video of pictures needs at least one");
+  require(is_finite(frames_per_second) && frames_per_second > 0, "a video of pictures cannot have ", frames_per_second,
+          " frames a second");
+}
+
 }  // namespace detail
 
 /// A video whose frames are pictures, each a file of its own, in a format that FFmpeg reads. No file stays open, and
@@ -79,8 +86,7 @@ class PictureFiles {
   /// pictures or the rate is not above 0.
   explicit PictureFiles(std::vector<std::filesystem::path> pictures, double frames_per_second = 25)
       : pictures_(std::move(pictures)) {
-    require(!pictures_.empty(), "a video of pictures needs at least one");
-    require(frames_per_second > 0, "a video of pictures cannot have ", frames_per_second, " frames a second");
+    detail::check_pictures(pictures_, frames_per_second);
     info_.frames = static_cast<std::int64_t>(pictures_.size());
     info_.frames_per_second = frames_per_second;
     std::string why;
@@ -144,8 +150,7 @@ class PictureReader {
   /// Throws ArgumentError where there are no pictures or the rate is not above 0.
   explicit PictureReader(std::vector<std::filesystem::path> pictures, double frames_per_second = 25)
       : pictures_(std::move(pictures)) {
-    require(!pictures_.empty(), "a video of pictures needs at least one");
-    require(frames_per_second > 0, "a video of pictures cannot have ", frames_per_second, " frames a second");
+    detail::check_pictures(pictures_, frames_per_second);
     condition_.frames_per_second = frames_per_second;
   }
 

@@ -20,6 +20,7 @@
 #include "dvd/data/set_estimate.hpp"
 #include "dvd/data/video_set.hpp"
 #include "dvd/io/video_file.hpp"
+#include "support/error_of.hpp"
 #include "support/video_fixtures.hpp"
 
 using namespace dvd::testing;
@@ -81,19 +82,6 @@ std::map<std::string, dvd::Clip> clips_in(const fs::path& folder) {
   for (std::int64_t i = 0; i < set.size(); ++i) clips.emplace(std::string(set.name(i)), set.clip(i, 0, set.frames(i)));
   return clips;
 }
-
-template <class Action>
-std::string error_of(const Action& action) {
-  try {
-    action();
-  } catch (const dvd::Error& error) {
-    CHECK(std::string(error.what()).find('\n') == std::string::npos);
-    return error.what();
-  }
-  return "";
-}
-
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

@@ -17,6 +17,7 @@
 #include "dvd/core/error.hpp"
 #include "dvd/data/clip_source.hpp"
 #include "dvd/io/safetensors.hpp"
+#include "support/error_of.hpp"
 #include "support/made_set.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -25,6 +26,8 @@ using dvd::LabelledClip;
 using dvd::Random;
 using dvd::VideoSet;
 using dvd::VideoSetIndex;
+using dvd::testing::error_of;
+using dvd::testing::holds;
 using dvd::testing::made_byte;
 using dvd::testing::MadeVideo;
 using dvd::testing::make_set;
@@ -44,20 +47,6 @@ std::string read_bytes(const std::filesystem::path& path) {
 void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
-
-// What an action throws, as one line.
-template <class Action>
-std::string error_of(const Action& action) {
-  try {
-    action();
-  } catch (const dvd::Error& error) {
-    CHECK(std::string(error.what()).find('\n') == std::string::npos);
-    return error.what();
-  }
-  return "";
-}
-
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

@@ -12,6 +12,7 @@ program_packages=(
   libavformat-dev libavcodec-dev              # video files: containers, codecs,
   libavutil-dev libswscale-dev                # pixel formats, resizing,
   libavfilter-dev                             # palettes of GIF files
+  libcairo2-dev                               # curves of scores
 )
 test_packages=(
   doctest-dev                                 # the tests

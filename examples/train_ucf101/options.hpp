@@ -34,6 +34,10 @@ struct TrainOptions {
   double truncation = 1;
 
   dvd::Index checkpoint_every = 500, sample_every = 500, log_every = 10, keep = 3;
+  dvd::Index evaluate_every = 0, evaluate_clips = 600;  ///< 0: never
+  std::string evaluate_protocol, evaluate_weights;
+  std::string keep_best;  ///< the score by which the best checkpoint is kept; empty: it is not
+  bool tensorboard = false;
   bool resume = false;
   std::string resume_from;
   bool recompute = false;
@@ -218,7 +222,24 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
   run->add_option("--keep", options.keep, "newest checkpoints to keep; 0 keeps all")
       ->check(CLI::Range(0, 1'000'000'000))
       ->capture_default_str();
-  run->add_option("--truncation", options.truncation, "scale of the latents of the pictures")
+  run->add_option("--evaluate-every", options.evaluate_every,
+                  "steps between scores of samples beside real clips (Fréchet distance, Inception Score, precision, "
+                  "recall and, of moving shapes, class accuracy), which are logged; 0: never")
+      ->check(CLI::Range(0, 1'000'000'000))
+      ->capture_default_str();
+  run->add_option("--evaluate-clips", options.evaluate_clips, "clips to score, as many made as real")
+      ->check(CLI::Range(8, 1'000'000))
+      ->capture_default_str();
+  run->add_option("--evaluate-protocol", options.evaluate_protocol,
+                  "how, as evaluate_videos --protocol; by default, of moving shapes, shapes");
+  run->add_option("--evaluate-weights", options.evaluate_weights,
+                  "weights of the protocol's network, as convert_weights writes them");
+  run->add_flag("--keep-best{frechet_distance}", options.keep_best,
+                "keep the checkpoint with the best score so far as best.safetensors; --keep-best=class_accuracy, "
+                "=inception_score, =kernel_distance, =precision or =recall go by another score");
+  run->add_flag("--tensorboard", options.tensorboard,
+                "write everything that is logged, and the samples, for TensorBoard, too, into RUN/tensorboard");
+  run->add_option("--truncation", options.truncation, "scale of the latents of the pictures and of what is scored")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
   run->add_option("--resume", options.resume_from, "go on from a checkpoint, or from the newest of a run folder")
@@ -254,6 +275,12 @@ inline dvd::Json to_json(const TrainOptions& options, const std::vector<std::str
                {"log_every", options.log_every},
                {"keep", options.keep},
                {"truncation", options.truncation},
+               {"evaluate_every", options.evaluate_every},
+               {"evaluate_clips", options.evaluate_clips},
+               {"evaluate_protocol", options.evaluate_protocol},
+               {"evaluate_weights", options.evaluate_weights},
+               {"keep_best", options.keep_best},
+               {"tensorboard", options.tensorboard},
                {"recompute", options.recompute},
                {"seed", options.common.seed},
                {"device", options.common.device},

@@ -209,7 +209,8 @@ function chart(title, series, options = {}) {
   for (const s of series) {
     let path = "", pen = "M";
     curves[s.field].forEach((v, i) => {
-      if (v === null || steps[i] === null) { pen = "M"; return; }
+      if (v === null || steps[i] === null) { if (!options.sparse) pen = "M"; return; }
+      if (options.sparse) draw("circle", svg, {cx: x(steps[i]), cy: y(v), r: 2.5, fill: `var(--${s.color})`});
       path += `${pen}${x(steps[i]).toFixed(1)} ${y(v).toFixed(1)}`;
       pen = "L";
     });
@@ -218,7 +219,11 @@ function chart(title, series, options = {}) {
   }
   const cursor = draw("line", svg, {y1: top, y2: height - bottom, stroke: "var(--muted)", "stroke-dasharray": "2 2", visibility: "hidden"});
   const label = draw("text", svg, {y: top + 8, visibility: "hidden"});
-  const show = i => series.forEach((s, k) => { readouts[k].textContent = short(curves[s.field][i]); });
+  const show = i => series.forEach((s, k) => {
+    const column = curves[s.field];
+    while (options.sparse && i > 0 && column[i] === null) --i;
+    readouts[k].textContent = short(column[i]);
+  });
   show(steps.length - 1);
   svg.addEventListener("pointermove", event => {
     const box = svg.getBoundingClientRect(), at = (event.clientX - box.left) / box.width * width;
@@ -243,6 +248,10 @@ chart("Mean scores", [{name: "D_S real", field: "score_spatial_real", color: "a"
   {name: "D_S fake", field: "score_spatial_fake", color: "a", dashed: true},
   {name: "D_T real", field: "score_temporal_real", color: "b"},
   {name: "D_T fake", field: "score_temporal_fake", color: "b", dashed: true}]);
+chart("Fréchet distance from real clips (less is better)", [{name: "distance", field: "frechet_distance", color: "a"}], {sparse: true, zero: true});
+chart("Inception Score", [{name: "score", field: "inception_score", color: "b"}], {sparse: true});
+chart("Precision, recall, class accuracy", [{name: "precision", field: "precision", color: "a"},
+  {name: "recall", field: "recall", color: "b"}, {name: "class accuracy", field: "class_accuracy", color: "c"}], {sparse: true, zero: true});
 chart("Gradient norms", [{name: "D_S", field: "gradient_norm_spatial", color: "a"},
   {name: "D_T", field: "gradient_norm_temporal", color: "b"}, {name: "G", field: "gradient_norm_generator", color: "c"}], {log: true});
 chart("Largest singular value of a weight", [{name: "D_S", field: "sigma_spatial", color: "a"},

@@ -113,6 +113,12 @@ inline void take_config(TrainOptions& options, const dvd::Json& json) {
   take("log_every", options.log_every);
   take("keep", options.keep);
   take("truncation", options.truncation);
+  take("evaluate_every", options.evaluate_every);
+  take("evaluate_clips", options.evaluate_clips);
+  take("evaluate_protocol", options.evaluate_protocol);
+  take("evaluate_weights", options.evaluate_weights);
+  take("keep_best", options.keep_best);
+  take("tensorboard", options.tensorboard);
   take("recompute", options.recompute);
   take("seed", options.common.seed);
   take("device", options.common.device);

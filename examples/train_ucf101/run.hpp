@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "../common/signals.hpp"
+#include "board.hpp"
 #include "data.hpp"
 #include "log.hpp"
 #include "memory.hpp"
@@ -21,6 +22,7 @@
 #include "recovery.hpp"
 #include "report.hpp"
 #include "resume.hpp"
+#include "scores.hpp"
 #include "warnings.hpp"
 #include "watch.hpp"
 
@@ -59,6 +61,8 @@ class Run {
     // A run that goes on from elsewhere must have something to go back to.
     last_saved_ = trainer_.steps();
     if (last_saved_ > 0 && !std::filesystem::exists(folder_.checkpoint(last_saved_))) save_checkpoint();
+    open_scores();
+    if (options_.tensorboard) board_.emplace(folder_.root(), trainer_.steps() + 1);
     open_loader();
     const StopSignals signals;
     while (trainer_.steps() < options_.steps && !signals.stop_requested()) step();
@@ -88,9 +92,12 @@ class Run {
       for (const auto& warning :
            {spatial_watch_.see(report.discriminator("spatial")), temporal_watch_.see(report.discriminator("temporal"))})
         if (warning) warnings_.add(*warning);
-      if (due(options_.log_every)) {
-        folder_.append_log(
-            to_text(log_line(options_, gan_, trainer_, report, *progress_, data_seconds_, data_.skipped_files())));
+      const bool evaluates = scores_ && due(options_.evaluate_every);
+      if (due(options_.log_every) || evaluates) {
+        dvd::Json line = log_line(options_, gan_, trainer_, report, *progress_, data_seconds_, data_.skipped_files());
+        if (evaluates) evaluate(line);
+        folder_.append_log(to_text(line));
+        if (board_) board_->add(line);
         data_seconds_ = 0;
       }
       if (save_pending_) save_checkpoint();
@@ -98,6 +105,39 @@ class Run {
     }
     warnings_.pass_on(report.step, *progress_, folder_);
     if (due(options_.sample_every) && !last) report_page("running");
+  }
+
+  void open_scores() {
+    if (options_.evaluate_every == 0) return;
+    scores_.emplace(options_, data_);
+    if (options_.keep_best.empty()) return;
+    std::string remark;
+    best_.emplace(options_.keep_best, scores_->fingerprint(), folder_.root() / "best.safetensors", remark);
+    if (!remark.empty()) warnings_.add(remark);
+  }
+
+  // Adds the scores to a line of the log.
+  void evaluate(dvd::Json& line) {
+    const std::vector<dvd::Score> scores = scores_->of(gan_);
+    std::string told;
+    for (const dvd::Score& each : scores) {
+      line[each.name] = each.value;
+      if (each.name == dvd::frechet_score || each.name == dvd::inception_score_name || each.name == dvd::accuracy_score)
+        told += fmt::format("{}{} {:.4g}", told.empty() ? "" : ", ", words(each.name), each.value);
+    }
+    line["scores_fingerprint"] = scores_->fingerprint().hash();
+    const dvd::Index step = trainer_.steps();
+    const bool is_best = best_ && best_->takes(scores);
+    if (is_best)
+      dvd::save_checkpoint(
+          best_->path(), trainer_,
+          {{"config", to_text(config_)}, {"dvd.version", dvd::version}, {"best", best_->metadata(step)}});
+    progress_->say(fmt::format("step {:<6} {}{}", step, told, is_best ? " (the best so far)" : ""));
+  }
+
+  static std::string words(std::string name) {
+    std::replace(name.begin(), name.end(), '_', ' ');
+    return name;
   }
 
   void save_checkpoint() {
@@ -115,6 +155,7 @@ class Run {
     const dvd::Index step = trainer_.steps();
     try {
       pictures_.write(data_, folder_.sample(step, ".png"), folder_.sample(step, ".gif"));
+      if (board_) board_->add_samples(folder_, step);
     } catch (const dvd::Error& error) {
       warnings_.add(dvd::concat("no pictures: ", error.what()));
     }
@@ -138,6 +179,7 @@ class Run {
                               "not finite: ", fault));
     warnings_.pass_on(from, *progress_, folder_);
     forget_what_comes_anew();
+    if (board_) board_.emplace(folder_.root(), trainer_.steps() + 1);
     open_loader();
   }
 
@@ -186,6 +228,9 @@ class Run {
       if (with_video_files) progress_->say(fmt::format("           {}", folder_.sample(step, ".gif").string()));
     }
     if (last_saved_ > 0) progress_->say(fmt::format("checkpoint {}", folder_.checkpoint(last_saved_).string()));
+    if (best_ && best_->value())
+      progress_->say(
+          fmt::format("best       {}, {} {:.4g}", best_->path().string(), words(best_->name()), *best_->value()));
     progress_->say(fmt::format("report     {}", (folder_.root() / "report.html").string()));
     if (!done) progress_->say(fmt::format("go on with train_ucf101 --resume --out {}", options_.common.out));
   }
@@ -201,6 +246,9 @@ class Run {
   Recovery<Gan> recovery_;
   Pictures<Gan> pictures_;
   std::optional<Progress> progress_;
+  std::optional<Scores<Gan>> scores_;
+  std::optional<BestScore> best_;
+  std::optional<Board> board_;
   std::optional<dvd::ClipLoader<DataSet>> loader_;
   WinWatch spatial_watch_{"D_S"}, temporal_watch_{"D_T"};
   double data_seconds_ = 0;

@@ -4,6 +4,7 @@
 #include "../common/recurrent.hpp"
 #include "out_of_memory.hpp"
 #include "run.hpp"
+#include "scores.hpp"
 
 namespace examples {
 
@@ -53,6 +54,19 @@ inline dvd::Schedule schedule_of(TrainOptions& options) {
   return schedule;
 }
 
+/// Throws ArgumentError where what is asked for about scores cannot be.
+inline void check_scores(const TrainOptions& options) {
+  dvd::require(options.keep_best.empty() || options.evaluate_every > 0, "--keep-best needs --evaluate-every");
+  if (options.evaluate_every == 0) return;
+  score_protocol(options);
+  constexpr std::array known{dvd::frechet_score,   dvd::inception_score_name, dvd::kernel_score,
+                             dvd::precision_score, dvd::recall_score,         dvd::accuracy_score};
+  dvd::require(options.keep_best.empty() || std::ranges::find(known, options.keep_best) != known.end(), "--keep-best ",
+               options.keep_best,
+               " is none of frechet_distance, inception_score, kernel_distance, precision, recall, "
+               "class_accuracy");
+}
+
 template <class Gan>
 int train_gan(TrainOptions options) {
   const dvd::ThreadLimit threads(options.common.threads);
@@ -64,6 +78,7 @@ int train_gan(TrainOptions options) {
                options.truncation);
   options.model.validate();
   options.trainer.validate();
+  check_scores(options);
 
   const auto checkpoints = checkpoints_to_try(options);
   const std::string before = state_of(options.common.out);

@@ -77,8 +77,26 @@ class VideoFolder {
 
   std::int64_t classes() const { return static_cast<std::int64_t>(class_names_.size()); }
   const std::vector<std::string>& class_names() const { return class_names_; }
-  /// Videos to draw from.
+  /// Videos to draw from; the functions below take their numbers, from 0.
   std::int64_t size() const { return static_cast<std::int64_t>(videos_.size()); }
+
+  /// What `find_videos` knows the video by.
+  const std::string& name(std::int64_t i) const { return video(i).name; }
+  std::int64_t label(std::int64_t i) const { return video(i).label; }
+  std::int64_t frames(std::int64_t i) const { return video(i).frames; }
+
+  /// Frames first, first + stride, ... of video i, cropped in the middle. Throws ArgumentError where it has no such
+  /// video or frames, FileError where they cannot be decoded. Several threads may read at once.
+  Clip clip(std::int64_t i, std::int64_t first, std::int64_t frames, std::int64_t stride = 1) const {
+    const Video& from = video(i);
+    require(first >= 0 && frames >= 1 && stride >= 1 && first < from.frames &&
+                frames - 1 <= (from.frames - 1 - first) / stride,
+            "VideoFolder: video ", i, " has ", from.frames, " frames, too few for ", frames, " at stride ", stride,
+            " from frame ", first, " on");
+    return std::visit([&](const auto& file) { return file.read(from.first + first, frames, stride, framing(0.5)); },
+                      from.file);
+  }
+
   /// Files that could not be used so far: those that a list names and that are not there, those skipped at
   /// construction, and those of which a clip could not be decoded when it was drawn.
   std::int64_t skipped() const {
@@ -109,6 +127,7 @@ class VideoFolder {
     std::variant<VideoFile, PictureFiles> file;
     std::int64_t label;
     std::int64_t first, frames;  // of the file, to draw from
+    std::string name;            // as listed
   };
 
   static constexpr std::int64_t most_frames = 1 << 20;  // of a clip, and the largest stride
@@ -197,13 +216,18 @@ class VideoFolder {
     }
     check_frames(listed, end - first,
                  is_part ? concat(" from ", listed.start, " s to ", listed.end, " s") : std::string());
-    return {std::move(file), listed.label, first, end - first};
+    return {std::move(file), listed.label, first, end - first, listed.name};
   }
 
   Video video_of(PictureFiles pictures, const ListedVideo& listed) const {
     const std::int64_t frames = pictures.info().frames;
     check_frames(listed, frames, "");
-    return {std::move(pictures), listed.label, 0, frames};
+    return {std::move(pictures), listed.label, 0, frames, listed.name};
+  }
+
+  const Video& video(std::int64_t i) const {
+    require(i >= 0 && i < size(), "VideoFolder: there is no video ", i, " (expected 0 to ", size() - 1, ")");
+    return videos_[static_cast<std::size_t>(i)];
   }
 
   void check_frames(const ListedVideo& listed, std::int64_t frames, const std::string& where) const {

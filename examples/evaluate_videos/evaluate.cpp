@@ -1,0 +1,65 @@
+// The program from its options to its end.
+#include <fmt/core.h>
+
+#include <dvd/io/atomic_file.hpp>
+#include <filesystem>
+
+#include "../common/checkpoints.hpp"
+#include "evaluation.hpp"
+#include "memorise.hpp"
+#include "sweep.hpp"
+
+namespace examples {
+namespace {
+
+std::filesystem::path write_scores(const std::filesystem::path& folder, const dvd::Json& json) {
+  const std::filesystem::path path = folder / "scores.json";
+  dvd::write_file_atomically(path, json.dump(2, ' ', false, dvd::Json::error_handler_t::replace) + "\n");
+  return path;
+}
+
+}  // namespace
+
+int compare_scores(const EvaluateOptions& options) {
+  dvd::require(options.compare.size() >= 2, "--compare needs two files of scores or more");
+  std::vector<Result> results;
+  for (const std::string& path : options.compare) results.push_back(read_result(path));
+  print_comparison(options.compare, results);
+  return 0;
+}
+
+int evaluate(const EvaluateOptions& options, const Machine& machine) {
+  const dvd::ThreadLimit threads(options.common.threads);
+  std::optional<Result> other;
+  if (!options.against.empty()) other = read_result(options.against);
+  Evaluation evaluation(options, machine);
+  dvd::require(options.memorisation == 0 || evaluation.real, "--memorisation needs --real");
+  make_folder(options.common.out);
+  const std::filesystem::path folder = options.common.out;
+  running = true;
+  if (!options.truncation_sweep.empty()) {
+    const Sweep sweep = sweep_truncation(evaluation);
+    write_sweep(sweep, folder);
+    if (!options.common.quiet) print_sweep(sweep, folder);
+    return 0;
+  }
+  const Result result = evaluation.score();
+  dvd::Json json = to_json(result);
+  std::optional<Memorisation> memorisation;
+  if (options.memorisation > 0) {
+    memorisation = find_memorised(evaluation, folder);
+    json["memorisation"] = to_json(*memorisation);
+  }
+  const std::filesystem::path path = write_scores(folder, json);
+  if (options.common.quiet) return 0;
+  print_result(result);
+  if (memorisation) print_memorisation(*memorisation);
+  fmt::print("{}\n", path.string());
+  if (other) {
+    fmt::print("\n");
+    print_comparison({path.string(), options.against}, {result, *other});
+  }
+  return 0;
+}
+
+}  // namespace examples

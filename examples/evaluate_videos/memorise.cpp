@@ -1,0 +1,275 @@
+#include "memorise.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <dvd/io/images.hpp>
+#include <dvd/metrics/memorisation.hpp>
+#include <dvd/metrics/nearest_neighbours.hpp>
+#include <dvd/metrics/resize.hpp>
+#include <numeric>
+
+#include "../common/given_frames.hpp"
+#include "progress.hpp"
+
+namespace examples {
+namespace {
+
+/// Clips as rows of numbers: their pixels, at most 32 to a side, and what the network says of them.
+struct ClipRows {
+  dvd::FeatureRows pixels, features;
+
+  void append(const ClipRows& more) {
+    for (const auto& [to, from] : {std::pair{&pixels, &more.pixels}, {&features, &more.features}}) {
+      to->dimensions = from->dimensions;
+      to->values.insert(to->values.end(), from->values.begin(), from->values.end());
+    }
+  }
+};
+
+/// Channels last within a frame, frames last within a clip: the order does not matter for distances.
+dvd::FeatureRows pixel_rows(const dvd::Tensor<float>& videos) {
+  constexpr dvd::Index most = 32;
+  const dvd::Shape& shape = videos.shape();
+  dvd::Tensor<float> small = videos;
+  if (shape[2] > most || shape[3] > most)
+    small = dvd::resize(videos, std::min(shape[2], most), std::min(shape[3], most), dvd::ResizeRule::half_pixel);
+  const dvd::Index frame = small.size() / (shape[0] * shape[1]);
+  dvd::FeatureRows rows{shape[0] * frame, {}};
+  rows.values.resize(static_cast<std::size_t>(small.size()));
+  for (dvd::Index n = 0; n < shape[1]; ++n)
+    for (dvd::Index t = 0; t < shape[0]; ++t)
+      std::copy_n(small.data() + (t * shape[1] + n) * frame, frame, rows.values.begin() + (n * shape[0] + t) * frame);
+  return rows;
+}
+
+class Search {
+ public:
+  Search(Evaluation& evaluation, const std::filesystem::path& folder) : evaluation_(evaluation), folder_(folder) {
+    stride_ = evaluation.protocol.stride;
+  }
+
+  Memorisation run() {
+    list_training_clips();
+    draw_samples();
+    open_held_out();
+    look_through();
+    compare();
+    draw_picture();
+    return std::move(found_);
+  }
+
+ private:
+  const EvaluateOptions& options() const { return evaluation_.options; }
+  dvd::Index frames() const { return evaluation_.protocol.frames; }
+  dvd::Index span() const { return (frames() - 1) * stride_ + 1; }
+
+  ClipRows rows_of(const dvd::Tensor<float>& videos) {
+    dvd::FeatureSampler sampler(*evaluation_.network, evaluation_.protocol.layer);
+    sampler.add(videos);
+    return {pixel_rows(videos), sampler.take().features};
+  }
+
+  dvd::Tensor<float> read(const Videos& videos, std::span<const dvd::ChosenClip> chosen) const {
+    return videos.clips(chosen, frames(), stride_);
+  }
+
+  /// Windows over all videos, each half a clip behind the last one; spread evenly where there are too many.
+  void list_training_clips() {
+    const Videos& real = *evaluation_.real;
+    const dvd::Index step = std::max<dvd::Index>(1, span() / 2);
+    std::vector<dvd::ChosenClip> all;
+    for (dvd::Index video = 0; video < real.size(); ++video)
+      for (dvd::Index first = 0; first + span() <= real.frames(video); first += step) all.push_back({video, first});
+    found_.possible = static_cast<dvd::Index>(all.size());
+    found_.looked_through = std::min(found_.possible, options().memorisation_clips);
+    for (dvd::Index i = 0; i < found_.looked_through; ++i)
+      training_.push_back(all[static_cast<std::size_t>(i * found_.possible / found_.looked_through)]);
+    dvd::require(!training_.empty(), "--real ", options().real, " has no clip of ", span(), " frames to look through");
+  }
+
+  void draw_samples() {
+    const GeneratedClips& generated = evaluation_.generated;
+    dvd::Index count = options().memorisation;
+    if (generated.videos) count = std::min(count, generated.videos->size());
+    // Clips of a model that no score is of; and frames that it was given are nothing that it made.
+    const dvd::Index repeat = generated.maker ? evaluation_.protocol.repeats : 0;
+    std::vector<dvd::ChosenClip> given;
+    if (generated.continues())
+      given = dvd::choose_clips(*evaluation_.real, dvd::ClipRule::stratified, count, generated.most_frames(), stride_,
+                                dvd::Random(options().common.seed).stream("memorisation"));
+    ClipProgress progress(options().common.quiet, "samples", count);
+    for (dvd::Index first = 0; first < count; first += options().batch) {
+      const dvd::Index some = std::min(options().batch, count - first);
+      LabelledVideos truth;
+      if (generated.continues()) {
+        const auto part = std::span(given).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(some));
+        truth.videos = evaluation_.real->clips(part, generated.most_frames(), stride_);
+        for (const dvd::ChosenClip& each : part) truth.labels.push_back(evaluation_.real->label(each.video));
+      }
+      const LabelledVideos made = generated.make(evaluation_.protocol, repeat, first, some, truth);
+      samples_.append(rows_of(made.videos));
+      for (dvd::Clip& clip : dvd::to_clips(made.videos)) sample_clips_.push_back(std::move(clip));
+      progress.show(first + some);
+    }
+  }
+
+  void open_held_out() {
+    const bool shapes = options().real == "shapes" && options().held_out.empty();
+    dvd::require(shapes || !options().held_out.empty() || !options().held_out_split.empty(),
+                 "--memorisation needs true clips that the model never saw, as the yardstick: give --held-out DIR, or "
+                 "--held-out-split testlist01.txt");
+    const Videos& real = *evaluation_.real;
+    held_out_videos_ = open_videos({.flag = options().held_out.empty() ? "--held-out-split" : "--held-out",
+                                    .place = options().held_out.empty() ? options().real : options().held_out,
+                                    .split = options().held_out_split,
+                                    .index = options().held_out.empty() ? options().index : std::string("none"),
+                                    .frames = frames(),
+                                    .stride = stride_,
+                                    .height = real.height,
+                                    .width = real.width,
+                                    .channels = real.channels,
+                                    .seed = options().common.seed + 2,
+                                    .shapes = options().memorisation,
+                                    .warn = {}});
+    dvd::require(held_out_videos_->height == real.height && held_out_videos_->width == real.width,
+                 "held-out clips have ", held_out_videos_->height, "x", held_out_videos_->width,
+                 " pixels, and training clips ", real.height, "x", real.width);
+    found_.held_out = held_out_videos_->description;
+    const auto chosen = dvd::choose_clips(*held_out_videos_, dvd::ClipRule::stratified, options().memorisation,
+                                          frames(), stride_, dvd::Random(options().common.seed).stream("held out"));
+    ClipProgress progress(options().common.quiet, "held-out clips", static_cast<dvd::Index>(chosen.size()));
+    for_batches(chosen, [&](std::span<const dvd::ChosenClip> some, dvd::Index done) {
+      held_out_.append(rows_of(read(*held_out_videos_, some)));
+      progress.show(done);
+    });
+  }
+
+  template <class F>
+  void for_batches(const std::vector<dvd::ChosenClip>& clips, const F& f) const {
+    const auto batch = static_cast<std::size_t>(options().batch);
+    for (std::size_t first = 0; first < clips.size(); first += batch) {
+      const std::size_t some = std::min(batch, clips.size() - first);
+      f(std::span(clips).subspan(first, some), static_cast<dvd::Index>(first + some));
+    }
+  }
+
+  void look_through() {
+    dvd::NearestNeighbours pixels(samples_.pixels, 1), features(samples_.features, 1);
+    dvd::NearestNeighbours held_pixels(held_out_.pixels, 1), held_features(held_out_.features, 1);
+    ClipProgress progress(options().common.quiet, "training clips", found_.looked_through);
+    for_batches(training_, [&](std::span<const dvd::ChosenClip> some, dvd::Index done) {
+      const ClipRows rows = rows_of(read(*evaluation_.real, some));
+      pixels.add(rows.pixels);
+      held_pixels.add(rows.pixels);
+      features.add(rows.features);
+      held_features.add(rows.features);
+      progress.show(done);
+    });
+    const auto keep = [](const dvd::NearestNeighbours& nearest, dvd::Index dimensions, std::vector<NearestClip>& to) {
+      for (dvd::Index i = 0; i < nearest.count(); ++i) {
+        const dvd::Neighbour best = nearest.of(i).front();
+        to.push_back({best.index, best.distance / std::sqrt(static_cast<double>(dimensions))});
+      }
+    };
+    keep(pixels, samples_.pixels.dimensions, found_.pixels.samples);
+    keep(held_pixels, samples_.pixels.dimensions, found_.pixels.held_out);
+    keep(features, samples_.features.dimensions, found_.features.samples);
+    keep(held_features, samples_.features.dimensions, found_.features.held_out);
+  }
+
+  void compare() {
+    const auto distances = [](const std::vector<NearestClip>& clips) {
+      std::vector<double> result;
+      for (const NearestClip& each : clips) result.push_back(each.distance);
+      return result;
+    };
+    for (NearestIn* space : {&found_.pixels, &found_.features})
+      space->share = dvd::nearer_share(distances(space->samples), distances(space->held_out));
+    found_.share = std::max(found_.pixels.share, found_.features.share);
+    found_.noise = dvd::nearer_share_noise(found_.pixels.samples.size(), found_.pixels.held_out.size());
+    for (const NearestIn* space : {&found_.pixels, &found_.features})
+      for (const NearestClip& each : space->samples) {
+        const dvd::ChosenClip& clip = training_[static_cast<std::size_t>(each.clip)];
+        found_.names.push_back(fmt::format("{}, from frame {}", evaluation_.real->name(clip.video), clip.first));
+      }
+  }
+
+  /// The most suspicious samples, those nearest in pixels, in groups of three rows: the sample, which has a border, the
+  /// training clip that is nearest in pixels and the one nearest in features.
+  void draw_picture() {
+    std::vector<std::size_t> order(sample_clips_.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return found_.pixels.samples[i].distance; });
+    order.resize(std::min<std::size_t>(order.size(), 6));
+    const int scale = dvd::legible_scale(sample_clips_.front().height, sample_clips_.front().width);
+    std::vector<dvd::Clip> rows;
+    for (const std::size_t i : order) {
+      rows.push_back(with_marked_frames(sample_clips_[i], frames(), scale));
+      for (const NearestIn* space : {&found_.pixels, &found_.features}) {
+        const dvd::ChosenClip& chosen = training_[static_cast<std::size_t>(space->samples[i].clip)];
+        const dvd::Clip clip = dvd::to_clips(read(*evaluation_.real, std::span(&chosen, 1))).front();
+        rows.push_back(dvd::tile_clips(std::span(&clip, 1), 1, scale, 0));
+      }
+    }
+    found_.picture = folder_ / "memorisation.png";
+    dvd::write_png(found_.picture, dvd::film_strips(rows, 1, 2));
+  }
+
+  Evaluation& evaluation_;
+  std::filesystem::path folder_;
+  dvd::Index stride_ = 1;
+  std::unique_ptr<Videos> held_out_videos_;
+  std::vector<dvd::ChosenClip> training_;
+  std::vector<dvd::Clip> sample_clips_;
+  ClipRows samples_, held_out_;
+  Memorisation found_;
+};
+
+double median(std::vector<NearestClip> clips) {
+  std::ranges::sort(clips, {}, &NearestClip::distance);
+  return clips[clips.size() / 2].distance;
+}
+
+}  // namespace
+
+Memorisation find_memorised(Evaluation& evaluation, const std::filesystem::path& folder) {
+  return Search(evaluation, folder).run();
+}
+
+dvd::Json to_json(const Memorisation& memorisation) {
+  const auto space = [&](const NearestIn& in, std::size_t first_name) {
+    dvd::Json samples = dvd::Json::array();
+    for (std::size_t i = 0; i < in.samples.size(); ++i)
+      samples.push_back({{"distance", in.samples[i].distance}, {"nearest", memorisation.names[first_name + i]}});
+    std::vector<double> held_out;
+    for (const NearestClip& each : in.held_out) held_out.push_back(each.distance);
+    return dvd::Json{{"nearer_share", in.share}, {"samples", samples}, {"held_out_distances", held_out}};
+  };
+  return {{"nearer_share", memorisation.share},
+          {"by_chance", {0.5 - memorisation.noise, 0.5 + memorisation.noise}},
+          {"training_clips_looked_through", memorisation.looked_through},
+          {"training_clips", memorisation.possible},
+          {"held_out", memorisation.held_out},
+          {"pixels", space(memorisation.pixels, 0)},
+          {"features", space(memorisation.features, memorisation.pixels.samples.size())}};
+}
+
+void print_memorisation(const Memorisation& memorisation) {
+  fmt::print("\nnearest of {}{} training clips, median distance\n", memorisation.looked_through,
+             memorisation.looked_through < memorisation.possible ? fmt::format(" (of {})", memorisation.possible) : "");
+  fmt::print("{:<21}{:<12}{:<12}{}\n", "", "samples", "held out", "nearer than held-out clips");
+  for (const auto& [name, space] : {std::pair{"pixels", &memorisation.pixels}, {"features", &memorisation.features}})
+    fmt::print("{:<21}{:<12}{:<12}{:.3f}\n", name, number_text(median(space->samples)),
+               number_text(median(space->held_out)), space->share);
+  const char* const verdict = memorisation.share > 0.5 + memorisation.noise
+                                  ? "samples lie nearer to training clips than true ones do: the model repeats them"
+                                  : "samples lie no nearer to training clips than true ones do";
+  fmt::print("memorisation {:.3f}      {} (0.5 by chance, up to {:.3f}; 1: all copied)\n", memorisation.share, verdict,
+             0.5 + memorisation.noise);
+  fmt::print("{}      samples (marked) over the nearest clips in pixels and in features\n",
+             memorisation.picture.string());
+}
+
+}  // namespace examples

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dvd/io/clip_tensor.hpp>
+#include <dvd/layers/embedding.hpp>
 #include <memory>
 #include <optional>
 #include <utility>

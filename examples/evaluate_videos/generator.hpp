@@ -66,7 +66,8 @@ class Generator final : public ClipMaker {
     for (const std::string& name : file.names()) {
       hash.add(name);
       if (name.starts_with("optimizer.")) continue;
-      hash.add(std::as_bytes(std::span(file.template read<float>(name))));
+      const std::vector<float> values = file.read<float>(name);
+      hash.add(std::as_bytes(std::span(values)));
     }
     return hash.text();
   }

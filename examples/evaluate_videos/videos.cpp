@@ -8,6 +8,7 @@
 #include <dvd/device/cpu.hpp>
 #include <dvd/io/clip_tensor.hpp>
 #include <dvd/io/content_hash.hpp>
+#include <dvd/io/network_file.hpp>
 #include <dvd/io/safetensors.hpp>
 #include <filesystem>
 

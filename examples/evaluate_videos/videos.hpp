@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dvd/core/tensor.hpp>
+#include <dvd/device/cpu.hpp>
 #include <dvd/io/clip.hpp>
 #include <dvd/metrics/clip_choice.hpp>
 #include <functional>
@@ -37,14 +38,14 @@ class Videos {
 struct VideosRequest {
   std::string flag;   ///< for messages: "--real"
   std::string place;  ///< what it names
-  std::string split, index;
+  std::string split = {}, index = {};
   dvd::Index frames = 0;  ///< of a clip; 0: as the first video has
   dvd::Index stride = 1;
   dvd::Index height = 0, width = 0;  ///< 0: as the first video has
   dvd::Index channels = 3;
   std::uint64_t seed = 0;  ///< of moving shapes
   dvd::Index shapes = 0;   ///< of moving shapes: how many
-  std::function<void(const std::string&)> warn;
+  std::function<void(const std::string&)> warn = {};
 };
 
 /// Opens what `request.place` names. Throws ArgumentError where it is nothing of the kind, FileError where it is

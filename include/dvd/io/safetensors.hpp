@@ -97,16 +97,26 @@ class SafetensorsFile : detail::FileChecks {
   /// SafetensorsWriter::add_checksum) that does not fit. A file without one is taken at its word.
   bool checksum_fits() const {
     const auto stated = metadata_.find(detail::checksum_key);
-    if (stated == metadata_.end()) return true;
+    return stated == metadata_.end() || stated->second == content_hash();
+  }
+
+  /// A hash of all that the file says but for that checksum, as 16 hexadecimal digits; see detail::ContentHash.
+  std::string content_hash() const {
     detail::ContentHash hash;
     for (const auto& [key, value] : metadata_)
       if (key != detail::checksum_key) hash.add(key), hash.add(value);
     for (const auto& [name, tensor] : tensors_) {
       hash.add(name);
       hash.add(std::as_bytes(std::span(tensor.shape)));
-      hash.add(std::span(data_).subspan(tensor.begin, tensor.end - tensor.begin));
+      hash.add(bytes(name));
     }
-    return stated->second == hash.text();
+    return hash.text();
+  }
+
+  /// The tensor's elements as they are stored. FileError where there is no such tensor.
+  std::span<const std::byte> bytes(std::string_view name) const {
+    const detail::StoredTensor& tensor = find(name);
+    return std::span(data_).subspan(tensor.begin, tensor.end - tensor.begin);
   }
 
   /// The tensor's elements in row-major order, as T. See below for conversions and errors.
@@ -127,7 +137,7 @@ class SafetensorsFile : detail::FileChecks {
     const detail::StoredTensor& tensor = find(name);
     check(tensor.count() == destination.size(), "tensor ", detail::Printable{name}, " has ", tensor.count(),
           " elements (expected ", destination.size(), ")");
-    const std::byte* source = data_.data() + tensor.begin;
+    const std::byte* source = bytes(name).data();
 
     if constexpr (std::floating_point<T>) {
       const auto round = [](auto value) { return static_cast<T>(value); };

@@ -17,9 +17,9 @@ struct ClassifiedClips {
   dvd::Labels labels;
 };
 
-/// The size of clip: heights of 8 to 128 pixels and lengths of 2 to 64 frames, both as often small as large (that is,
-/// their logarithms are uniform); every fourth clip as much as twice as wide or as high as the other way round, and
-/// every fourth grey.
+/// The size of a clip: heights of 8 to 128 pixels and lengths of 2 to 64 frames, both as often small as large (that is,
+/// their logarithms are uniform); every second clip as much as twice as wide as high, or as high as wide, and every
+/// fourth grey.
 inline dvd::MovingShapesOptions random_size(const dvd::Random& random) {
   constexpr double least_side = 8, most_side = 128;
   const auto geometric = [&](std::uint64_t index, double low, double high) {
@@ -27,7 +27,7 @@ inline dvd::MovingShapesOptions random_size(const dvd::Random& random) {
   };
   const auto whole = [](double value) { return static_cast<std::int64_t>(std::lround(value)); };
   const double height = geometric(0, least_side, most_side);
-  const bool square = random.uniform(1) < 0.75;
+  const bool square = random.uniform(1) < 0.5;
   const double width = square ? height : std::clamp(height * geometric(2, 0.5, 2), least_side, most_side);
   return {.frames = whole(geometric(3, 2, 64)),
           .height = whole(height),

@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "dvd/layers/activation.hpp"
+#include "dvd/layers/avg_pool.hpp"
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/global_average_pool.hpp"
 #include "dvd/layers/linear.hpp"
 #include "dvd/layers/norms.hpp"
-#include "dvd/layers/pool.hpp"
 #include "dvd/layers/sequential.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -28,8 +28,8 @@ struct VideoClassifierOptions {
 /// features
 /// `[N, features]`, in the manner of 3-D networks such as C3D (Tran et al. 2015), at a hundredth of their size:
 ///
-///     3x3x3 convolution to w channels,    batch norm, ReLU, largest of 1x2x2
-///     3x3x3 convolution to 3/2 w,         batch norm, ReLU, largest of 2x2x2
+///     3x3x3 convolution to w channels,    batch norm, ReLU, averages of 1x2x2
+///     3x3x3 convolution to 3/2 w,         batch norm, ReLU, averages of 2x2x2
 ///     3x3x3 convolution to 2 w,           batch norm, ReLU
 ///     1x1x1 convolution to the features,  batch norm, ReLU, mean over frames and pixels
 ///     a linear layer
@@ -46,7 +46,7 @@ class VideoClassifier {
   using Conv = Conv3D<T, D>;
   using Norm = BatchNorm<T, D>;
   using Rectifier = ReLU<T, D>;
-  using Pool = MaxPool3D<T, D>;
+  using Pool = AvgPool<T, D>;
   using Body = Sequential<Conv, Norm, Rectifier, Pool, Conv, Norm, Rectifier, Pool, Conv, Norm, Rectifier, Conv, Norm,
                           Rectifier, GlobalAveragePool<T, D>>;
 
@@ -108,8 +108,8 @@ class VideoClassifier {
     const auto conv = [&](const char* name, Index inputs, Index outputs, Index kernel) {
       return Conv(inputs, outputs, kernel, random.stream(name), false);
     };
-    return Body(conv("first", options.image_channels, first, 3), Norm(first), Rectifier(), Pool({.kernel = {1, 2, 2}}),
-                conv("second", first, second, 3), Norm(second), Rectifier(), Pool({.kernel = 2}),
+    return Body(conv("first", options.image_channels, first, 3), Norm(first), Rectifier(), Pool(false),
+                conv("second", first, second, 3), Norm(second), Rectifier(), Pool(true),
                 conv("third", second, third, 3), Norm(third), Rectifier(), conv("features", third, features, 1),
                 Norm(features), Rectifier(), GlobalAveragePool<T, D>());
   }

@@ -21,7 +21,7 @@ macro(dvd_find_library_dependencies missing)
 endmacro()
 
 # What the components need beyond that.
-set(dvd_components checkpoint video cuda compiled)
+set(dvd_components checkpoint video cuda compiled shapes_weights)
 
 macro(dvd_find_checkpoint_dependencies missing)
   dvd_find(${missing} nlohmann_json "headers of checkpoints and safetensors files" nlohmann-json3-dev 3.9 CONFIG)
@@ -33,6 +33,9 @@ macro(dvd_find_video_dependencies missing)
 endmacro()
 
 macro(dvd_find_compiled_dependencies missing)
+endmacro()
+
+macro(dvd_find_shapes_weights_dependencies missing)
 endmacro()
 
 # NVIDIA's own packages are newer than those of Debian and Ubuntu.

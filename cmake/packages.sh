@@ -60,6 +60,18 @@ install_browser() {
   (install_packages "$browser") || echo "Without $browser the test of report.html in a browser is left out."
 }
 
+# TensorBoard, which one test has read our event files, with its Python in build/tensorboard: no distribution's package
+# has it. 180 MB, and no test fails for want of it.
+install_tensorboard() {
+  local python=$PWD/build/tensorboard/bin/python
+  python3 -c 'import tensorboard' 2>/dev/null && return
+  [ -x "$python" ] || {
+    echo "Installing TensorBoard in build/tensorboard"
+    python3 -m venv build/tensorboard >/dev/null 2>&1 && "$python" -m pip install --quiet tensorboard >/dev/null 2>&1
+  } || { rm -rf build/tensorboard; echo "Without TensorBoard the test of what it reads is left out."; return; }
+  export DVD_TENSORBOARD_PYTHON=$python
+}
+
 # How many compilers may run at a time: one a core, and one for every 2 GB of memory.
 build_jobs() {
   local cores gigabytes

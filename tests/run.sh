@@ -5,17 +5,18 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage="usage: bash tests/run.sh [--asan] [--long] [--warnings-as-errors] [--no-install]
   --asan                 under the address and undefined-behaviour sanitizers
-  --long                 also the tests that take longer, which ctest labels long
+  --long                 also the tests that take longer, which ctest labels long, and TensorBoard for one of them
   --warnings-as-errors   a compiler's warning fails the build
   --no-install           do not install missing packages"
 preset=release
 install=yes
+long=no
 selection=(--label-exclude '^long$')
 warnings_as_errors=OFF
 for option in "$@"; do
   case $option in
     --asan) preset=asan ;;
-    --long) selection=() ;;
+    --long) selection=() && long=yes ;;
     --warnings-as-errors) warnings_as_errors=ON ;;
     --no-install) install=no ;;
     --help | -h) echo "$usage" && exit 0 ;;
@@ -33,6 +34,7 @@ trap 'exit 130' INT TERM
 if [ $install = yes ]; then
   install_packages "${library_packages[@]}" "${program_packages[@]}" "${test_packages[@]}"
   install_browser
+  [ $long = no ] || install_tensorboard
 fi
 configure_options=(-DDVD_WARNINGS_AS_ERRORS=$warnings_as_errors)
 configure_and_build $preset

@@ -2,9 +2,10 @@
 # Builds the outside project in this folder against dvd, and runs its programs.
 #   check.sh WAY SOURCE BUILD CMAKE COMPILER
 # WAY is how it gets dvd. "package" installs it from the build folder BUILD and finds it there, where nothing is that
-# only components need; "package-checkpoint", "package-video", "package-compiled" and "package-cuda" ask for these
-# components; "subdirectory" adds the folder SOURCE, as "subdirectory-compiled" does; "plain-stb" has stb's header in no
-# folder of its own; "cuda-without-cmake" compiles dvd::Cuda by hand; "messages" tries what must not work and reads why.
+# only components need; "package-checkpoint", "package-video", "package-compiled", "package-cuda" and
+# "package-shapes_weights" ask for these components; "subdirectory" adds the folder SOURCE, as "subdirectory-compiled"
+# does; "plain-stb" has stb's header in no folder of its own; "cuda-without-cmake" compiles dvd::Cuda by hand;
+# "messages" tries what must not work and reads why.
 set -eu
 way=$1 source=$2 build=$3 cmake=$4 compiler=$5
 
@@ -69,6 +70,9 @@ case $way in
   package-checkpoint) install && configure_package -DCOMPONENTS=checkpoint && program=checkpoint_program ;;
   package-video) install && configure_package -DCOMPONENTS=video && program=video_program ;;
   package-compiled) install && configure_package -DCOMPONENTS=compiled -DMISMATCH=-mavx2 && program=compiled_program ;;
+  package-shapes_weights)
+    install && configure_package "-DCOMPONENTS=checkpoint;shapes_weights" && program=shapes_weights_program
+    ;;
   package-cuda) install && configure_package -DCOMPONENTS=cuda -DCMAKE_CUDA_ARCHITECTURES=90 && program=cuda_program ;;
   cuda-without-cmake)
     # As dvd/device/cuda.cuh says, with the folders and libraries that the compilers do not know by themselves in $CUDA.
@@ -110,7 +114,8 @@ case $way in
     ;;
   messages)
     install
-    refused "sound: this version of dvd has no such component, only: checkpoint, video, cuda, compiled" \
+    refused "sound: this version of dvd has no such component, only: checkpoint, video, cuda, compiled, \
+shapes_weights" \
       -DCOMPONENTS=sound
     refused "Eigen3: array expressions of the kernels, initialisation, dvd/eigen.hpp (Debian, Ubuntu: apt-get install \
 libeigen3-dev)" $(without Eigen3 TBB)
@@ -140,5 +145,5 @@ elif [ -n "$(find "$here/build" -name '*dvd_compiled.a')" ]; then
 fi
 cd "$here"
 build/$program
-[ $program != cuda_program ] || exit 0 # which draws nothing
+[ $program != cuda_program ] && [ $program != shapes_weights_program ] || exit 0 # which draw nothing
 [ -s samples.png ] || [ -s shape.gif ] || [ -s run.safetensors ]

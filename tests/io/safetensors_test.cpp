@@ -71,12 +71,21 @@ std::string file_error(const fs::path& path, Action action) {
   return "no error";
 }
 
-// The message of the FileError that a file of these bytes causes.
+// A file of these bytes that is in memory.
+SafetensorsFile in_memory(std::string_view bytes, const fs::path& name) {
+  return {std::as_bytes(std::span(bytes)), name.string()};
+}
+
+// The message of the FileError that a file of these bytes causes, on the disk and in memory.
 std::string refusal(std::string_view bytes) {
   const TemporaryFolder folder;
   const fs::path path = folder.path / "file";
   write(path, bytes);
-  return file_error(path, [&] { SafetensorsFile file(path); });
+  const std::string message = file_error(path, [&] { SafetensorsFile file(path); });
+  // A string of its own, so that a sanitizer sees who reads beyond its end.
+  const std::vector<char> exact(bytes.begin(), bytes.end());
+  CHECK(file_error(path, [&] { in_memory({exact.data(), exact.size()}, path); }) == message);
+  return message;
 }
 
 #define CHECK_REFUSED(bytes, reason)                                 \
@@ -163,6 +172,26 @@ TEST_CASE("several tensors, metadata and odd names share a file") {
   std::vector<float> destination(6);
   file.read<float>("weights", destination);
   CHECK(destination == weights);
+}
+
+TEST_CASE("a file that is in memory is the same, and may go when it has been read") {
+  const TemporaryFolder folder;
+  const std::vector<float> values = {1, 2, 3};
+  SafetensorsWriter writer;
+  writer.add<float>("t", {3}, values);
+  writer.set_metadata("network", "any");
+  writer.add_checksum();
+  writer.write(folder.path / "file");
+  const SafetensorsFile on_disk(folder.path / "file");
+  std::string bytes = content(folder.path / "file");
+  const SafetensorsFile file = in_memory(bytes, "name");
+  bytes.assign(bytes.size(), 'x');
+  CHECK(file.names() == on_disk.names());
+  CHECK(file.metadata() == on_disk.metadata());
+  CHECK(file.read<float>("t") == values);
+  CHECK(file.checksum_fits());
+  CHECK(file.content_hash() == file.metadata().at("checksum"));
+  CHECK(file_error("name", [&] { file.read<float>("u"); }) == "name: has no tensor 'u'");
 }
 
 TEST_CASE("a file without tensors is a file") {
@@ -558,6 +587,8 @@ TEST_CASE("mutated files are read or refused, nothing else") {
     }
     write(path, bytes);
     CAPTURE(round);
+    CHECK((file_error(path, [&] { in_memory(bytes, path); }) == "no error") ==
+          (file_error(path, [&] { SafetensorsFile file(path); }) == "no error"));
     try {
       const SafetensorsFile file(path);
       for (const std::string& name : file.names()) {

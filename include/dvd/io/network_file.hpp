@@ -67,7 +67,7 @@ void read_network(const SafetensorsFile& file, const std::filesystem::path& path
   for (const auto& [name, buffer] : all.buffers) check(name, buffer->value.shape());
   for (const std::string& name : file.names())
     if (name.starts_with(prefix) && !known.contains(name))
-      throw FileError(concat(path.string(), ": ", name, " is not part of a DVD-GAN of this configuration"));
+      throw FileError(concat(path.string(), ": ", name, " is not part of a network of this configuration"));
   for (auto& [name, parameter] : all.parameters) detail::read_tensor(file, name, parameter->value);
   for (auto& [name, buffer] : all.buffers) detail::read_tensor(file, name, buffer->value);
 }

@@ -59,12 +59,9 @@ class SafetensorsFile : detail::FileChecks {
 
     const auto file_size = static_cast<std::uint64_t>(status.st_size);
     std::uint64_t header_size = 0;
-    check(file_size >= sizeof(header_size), "has ", file_size, " bytes (expected at least 8: the header's length)");
+    check_length(file_size);
     read_exactly(file, std::as_writable_bytes(std::span(&header_size, 1)));
-    check(header_size <= detail::largest_header && header_size <= file_size - sizeof(header_size),
-          "is not a safetensors file, or is cut short: its header would have ", header_size, " bytes and it has ",
-          file_size - sizeof(header_size), " (expected no more than that, nor than ", detail::largest_header, ")");
-    const std::uint64_t data_size = file_size - sizeof(header_size) - header_size;
+    const std::uint64_t data_size = size_of_data(file_size, header_size);
     read_header(file, header_size, data_size);
 
     data_.resize(data_size);
@@ -72,6 +69,18 @@ class SafetensorsFile : detail::FileChecks {
     std::byte beyond;
     check(detail::read_all(file.number(), std::span(&beyond, 1)) == 0,
           "grew while being read (is another program writing it?)");
+  }
+
+  /// The same of a file that is in memory, such as one that a program carries within itself; `name` stands for the path
+  /// in messages. The bytes are copied, and checked as a file's are.
+  SafetensorsFile(std::span<const std::byte> file, std::string name) : FileChecks(std::move(name)) {
+    std::uint64_t header_size = 0;
+    check_length(file.size());
+    std::memcpy(&header_size, file.data(), sizeof header_size);
+    const std::uint64_t data_size = size_of_data(file.size(), header_size);
+    const std::span<const std::byte> text = file.subspan(sizeof header_size, header_size), data = file.last(data_size);
+    take_header({reinterpret_cast<const char*>(text.data()), text.size()}, data_size);
+    data_.assign(data.begin(), data.end());
   }
 
   /// The tensors' names in ascending order.
@@ -100,7 +109,8 @@ class SafetensorsFile : detail::FileChecks {
     return stated == metadata_.end() || stated->second == content_hash();
   }
 
-  /// A hash of all that the file says but for that checksum, as 16 hexadecimal digits; see detail::ContentHash.
+  /// A hash of all that the file says, metadata and tensors, as 16 hexadecimal digits: what tells files apart in whose
+  /// name something is reported. It is the file's `checksum`, if it has one and is whole.
   std::string content_hash() const {
     detail::ContentHash hash;
     for (const auto& [key, value] : metadata_)
@@ -188,9 +198,26 @@ class SafetensorsFile : detail::FileChecks {
   void read_header(const detail::Descriptor& file, std::uint64_t size, std::uint64_t data_size) {
     std::string text(size, '\0');
     read_exactly(file, std::as_writable_bytes(std::span(text)));
+    take_header(text, data_size);
+  }
+
+  void take_header(std::string_view text, std::uint64_t data_size) {
     detail::SafetensorsHeader header(path_, text, data_size);
     tensors_ = std::move(header.tensors);
     metadata_ = std::move(header.metadata);
+  }
+
+  void check_length(std::uint64_t file_size) const {
+    check(file_size >= sizeof(std::uint64_t), "has ", file_size, " bytes (expected at least 8: the header's length)");
+  }
+
+  // The bytes that follow the header.
+  std::uint64_t size_of_data(std::uint64_t file_size, std::uint64_t header_size) const {
+    const std::uint64_t rest = file_size - sizeof(header_size);
+    check(header_size <= detail::largest_header && header_size <= rest,
+          "is not a safetensors file, or is cut short: its header would have ", header_size, " bytes and it has ", rest,
+          " (expected no more than that, nor than ", detail::largest_header, ")");
+    return rest - header_size;
   }
 
   const detail::StoredTensor& find(std::string_view name) const {

@@ -2,8 +2,8 @@
 # Builds the outside project in this folder against dvd, and runs its programs.
 #   check.sh WAY SOURCE BUILD CMAKE COMPILER
 # WAY is how it gets dvd. "package" installs it from the build folder BUILD and finds it there, where nothing is that
-# only components need; "package-checkpoint", "package-video", "package-compiled" and "package-cuda" ask for these
-# components; "subdirectory" adds the folder SOURCE, as "subdirectory-compiled" does; "plain-stb" has stb's header in no
+# only components need; "package-checkpoint", "package-video", "package-convert", "package-compiled" and
+# "package-cuda" ask for these components; "subdirectory" adds the folder SOURCE, as "subdirectory-compiled" does; "plain-stb" has stb's header in no
 # folder of its own; "cuda-without-cmake" compiles dvd::Cuda by hand; "messages" tries what must not work and reads why.
 set -eu
 way=$1 source=$2 build=$3 cmake=$4 compiler=$5
@@ -65,9 +65,10 @@ fails_to_link() {
 
 program=program
 case $way in
-  package) install && configure_package $(without nlohmann_json FFmpeg CUDAToolkit cuDNN) ;;
+  package) install && configure_package $(without nlohmann_json FFmpeg LibZip Snappy CUDAToolkit cuDNN) ;;
   package-checkpoint) install && configure_package -DCOMPONENTS=checkpoint && program=checkpoint_program ;;
   package-video) install && configure_package -DCOMPONENTS=video && program=video_program ;;
+  package-convert) install && configure_package -DCOMPONENTS=convert && program=convert_program ;;
   package-compiled) install && configure_package -DCOMPONENTS=compiled -DMISMATCH=-mavx2 && program=compiled_program ;;
   package-cuda) install && configure_package -DCOMPONENTS=cuda -DCMAKE_CUDA_ARCHITECTURES=90 && program=cuda_program ;;
   cuda-without-cmake)
@@ -90,7 +91,8 @@ case $way in
     configure_subdirectory -DDVD_WITH_CUDA=OFF -DCOMPONENTS=compiled -DMISMATCH=-mavx2 && program=compiled_program
     ;;
   subdirectory)
-    configure_subdirectory $(without nlohmann_json FFmpeg) -DDVD_WITH_CUDA=OFF -DABSENT="checkpoint;video;cuda"
+    configure_subdirectory $(without nlohmann_json FFmpeg LibZip Snappy) -DDVD_WITH_CUDA=OFF \
+      -DABSENT="checkpoint;video;convert;cuda"
     rm -rf "$here/build"
     configure_subdirectory
     ;;
@@ -110,7 +112,7 @@ case $way in
     ;;
   messages)
     install
-    refused "sound: this version of dvd has no such component, only: checkpoint, video, cuda, compiled" \
+    refused "sound: this version of dvd has no such component, only: checkpoint, video, convert, cuda, compiled" \
       -DCOMPONENTS=sound
     refused "Eigen3: array expressions of the kernels, initialisation, dvd/eigen.hpp (Debian, Ubuntu: apt-get install \
 libeigen3-dev)" $(without Eigen3 TBB)
@@ -119,6 +121,8 @@ libeigen3-dev)" $(without Eigen3 TBB)
     refused_component checkpoint nlohmann_json "headers of checkpoints and safetensors files (Debian, Ubuntu: apt-get \
 install nlohmann-json3-dev)" nlohmann-json
     refused_component video FFmpeg "video files (Debian, Ubuntu: apt-get install libavformat-dev" FFmpeg
+    refused_component convert LibZip "weights in zip archives (Debian, Ubuntu: apt-get install libzip-dev)" \
+      "libzip and Snappy"
     # Compiled by whoever uses it, it is always there, and refused only where CUDA is not.
     refused "cuda: CUDAToolkit: the GPU (Debian, Ubuntu: apt-get install cuda-toolkit" -DCOMPONENTS=cuda \
       $(without CUDAToolkit)

@@ -69,7 +69,7 @@ inline void tell_match(const ConvertWeightsOptions& options, const dvd::ForeignF
   std::string kinds;
   for (const auto& [type, count] : types) kinds += (kinds.empty() ? "" : ", ") + type;
   print_row("read", fmt::format("{} tensors of {}{}{}", read, kinds,
-                                match.prefix.empty() ? "" : ", named " + shown(match.prefix + "..."),
+                                match.prefix.empty() ? "" : ", whose names begin with " + shown(match.prefix),
                                 other_order ? "; kernels from depth, height, width, in, out to out, in, depth, height, "
                                               "width"
                                             : ""));
@@ -104,7 +104,7 @@ inline int convert(const ConvertWeightsOptions& options) {
   weights.write(options.out);
 
   if (options.quiet) return 0;
-  print_row("variant", variant + (options.variant.empty() ? ", by the file's name and its classes" : ""));
+  print_row("variant", variant + (options.variant.empty() ? ", told by the file's name and its classes" : ""));
   if (variant == "rgb-imagenet")
     print_row("", "trained on ImageNet first: scores from it are not what is published as FVD");
   if (network == dvd::ClipNetwork::i3d) print_row("epsilon", options.epsilon);

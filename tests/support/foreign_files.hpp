@@ -93,11 +93,16 @@ struct ZipEntry {
 };
 
 inline std::uint32_t crc32_of(std::string_view bytes) {
+  static const std::vector<std::uint32_t> table = [] {
+    std::vector<std::uint32_t> entries(256);
+    for (std::uint32_t i = 0; i < 256; ++i) {
+      entries[i] = i;
+      for (int bit = 0; bit < 8; ++bit) entries[i] = entries[i] >> 1 ^ (entries[i] & 1 ? 0xEDB88320 : 0);
+    }
+    return entries;
+  }();
   std::uint32_t state = 0xFFFFFFFF;
-  for (const char letter : bytes) {
-    state ^= static_cast<unsigned char>(letter);
-    for (int bit = 0; bit < 8; ++bit) state = state >> 1 ^ (state & 1 ? 0xEDB88320 : 0);
-  }
+  for (const char letter : bytes) state = table[(state ^ static_cast<unsigned char>(letter)) & 0xFF] ^ state >> 8;
   return ~state;
 }
 

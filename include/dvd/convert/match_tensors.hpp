@@ -236,11 +236,12 @@ inline TensorMatch match_tensors(const std::string& path, const ForeignFile& fil
 inline ClipNetwork guess_network(const std::string& path, const ForeignFile& file) {
   const std::size_t i3d = detail::TensorMatcher(path, file, ClipNetwork::i3d).recognized();
   const std::size_t c3d = detail::TensorMatcher(path, file, ClipNetwork::c3d).recognized();
-  if (i3d == 0 && c3d == 0)
-    throw FileError(concat(
-        path, ": holds no tensor that has a name of I3D's or C3D's (", file.format(), ", ", file.tensors().size(),
-        " tensors",
-        file.tensors().empty() ? std::string() : concat(", such as ", detail::Printable{file.tensors()[0].name}), ")"));
+  if (i3d == 0 && c3d == 0) {
+    std::string others = concat(file.format(), ", ", file.tensors().size(), " tensors");
+    if (!file.tensors().empty()) others += concat(", such as ", detail::Printable{file.tensors()[0].name});
+    for (const std::string& remark : file.remarks()) others += concat("; ", remark);
+    throw FileError(concat(path, ": holds no tensor that has a name of I3D's or C3D's (", others.substr(0, 400), ")"));
+  }
   return i3d >= c3d ? ClipNetwork::i3d : ClipNetwork::c3d;
 }
 

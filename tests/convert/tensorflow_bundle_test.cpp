@@ -123,7 +123,7 @@ TEST_CASE("a checkpoint that is wrong is refused in words") {
   CHECK(holds(refusal({{"", ""}}, ""), "has 0 files of data"));
   CHECK(holds(refusal({{"", number_field(1, 1) + number_field(2, 1)}}), "big-endian"));
   CHECK(holds(refusal({{"", number_field(1, 1) + bytes_field(3, number_field(2, 7))}}), "is of version 7"));
-  CHECK(holds(refusal({{"", number_field(1, std::uint64_t{1} << 60)}}), "files of data (expected 1 to 1000)"));
+  CHECK(holds(refusal({{"", number_field(1, std::uint64_t{1} << 60)}}), "files of data (expected 1 to 100)"));
   CHECK(holds(refusal({{"", header}, {"w", bundle_entry(right, 1, 0)}}, right.data), "lies in file 1 of 1"));
   CHECK(holds(refusal({{"", header}, {"w", bundle_entry(right, 0, ~std::uint64_t{0})}}, right.data), "is cut short"));
   CHECK(holds(refusal({{"", header}, {"w", bundle_entry({"w", {2, 4}, right.data}, 0, 0)}}, right.data),

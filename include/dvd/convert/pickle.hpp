@@ -28,7 +28,7 @@ class Pickle : FileChecks {
  public:
   using Kind = PickleValue::Kind;
 
-  static constexpr std::uint64_t largest = std::uint64_t{64} << 20;  ///< bytes; weights of networks need far less
+  static constexpr std::uint64_t largest = std::uint64_t{16} << 20;  ///< bytes; weights of networks need far less
 
   /// Reads it. FileError, beginning with `where`, for what is damaged, unknown, or more than one network's weights
   /// need.
@@ -59,7 +59,7 @@ class Pickle : FileChecks {
   }
 
  private:
-  static constexpr std::size_t most_steps = 2'000'000;
+  static constexpr std::size_t most_steps = 1'000'000;
 
   // A byte an instruction, its argument behind it.
   void step() {

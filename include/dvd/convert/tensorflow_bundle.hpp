@@ -83,7 +83,7 @@ class TensorflowBundle final : public ForeignFile, detail::FileChecks {
     std::uint32_t checksum = 0;
   };
 
-  static constexpr std::uint64_t most_shards = 1000;
+  static constexpr std::uint64_t most_shards = 100;
 
   void read_header(std::span<const std::byte> message) {
     std::uint64_t endianness = 0, oldest_reader = 0;

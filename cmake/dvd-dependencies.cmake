@@ -21,7 +21,7 @@ macro(dvd_find_library_dependencies missing)
 endmacro()
 
 # What the components need beyond that.
-set(dvd_components checkpoint video cuda compiled shapes_weights)
+set(dvd_components checkpoint video convert cuda compiled shapes_weights)
 
 macro(dvd_find_checkpoint_dependencies missing)
   dvd_find(${missing} nlohmann_json "headers of checkpoints and safetensors files" nlohmann-json3-dev 3.9 CONFIG)
@@ -30,6 +30,12 @@ endmacro()
 macro(dvd_find_video_dependencies missing)
   dvd_find(${missing} FFmpeg "video files"
            "libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libavfilter-dev" MODULE)
+endmacro()
+
+macro(dvd_find_convert_dependencies missing)
+  dvd_find_checkpoint_dependencies(${missing})
+  dvd_find(${missing} LibZip "weights in zip archives" libzip-dev MODULE)
+  dvd_find(${missing} Snappy "weights in TensorFlow's checkpoints" libsnappy-dev CONFIG)
 endmacro()
 
 macro(dvd_find_compiled_dependencies missing)

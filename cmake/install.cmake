@@ -29,4 +29,5 @@ write_basic_package_version_file(dvd-config-version.cmake COMPATIBILITY SameMino
 install(FILES "${PROJECT_BINARY_DIR}/dvd-config.cmake" "${PROJECT_BINARY_DIR}/dvd-config-version.cmake"
               cmake/dvd-dependencies.cmake cmake/dvd-compiled-targets.cmake cmake/dvd-cuda-targets.cmake
               cmake/dvd-shapes_weights-targets.cmake
-              cmake/FindStb.cmake cmake/FindFFmpeg.cmake cmake/FindcuDNN.cmake DESTINATION "${package_dir}")
+              cmake/FindStb.cmake cmake/FindFFmpeg.cmake cmake/FindLibZip.cmake cmake/FindcuDNN.cmake
+        DESTINATION "${package_dir}")

@@ -9,6 +9,7 @@ library_packages=(
 program_packages=(
   nlohmann-json3-dev                          # headers of checkpoints, configurations, logs
   libcli11-dev libfmt-dev                     # command lines, text
+  libzip-dev libsnappy-dev                    # weights in the files of NumPy, PyTorch and TensorFlow
   libavformat-dev libavcodec-dev              # video files: containers, codecs,
   libavutil-dev libswscale-dev                # pixel formats, resizing,
   libavfilter-dev                             # palettes of GIF files

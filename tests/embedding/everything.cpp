@@ -1,4 +1,5 @@
 // A program that uses every part of the library, for compiling with other people's flags and macros.
+#include <dvd/convert/convert_weights.hpp>
 #include <dvd/data/check_videos.hpp>
 #include <dvd/data/clip_loader.hpp>
 #include <dvd/data/function_source.hpp>
@@ -67,6 +68,9 @@ int main() {
   folder.draw(dvd::Random(1));
   const dvd::RunFolder run("run");
   run.append_log("{}");
+  const auto weights = dvd::open_foreign_file("weights.npz");
+  const auto match = dvd::match_tensors("weights.npz", *weights, dvd::ClipNetwork::i3d);
+  dvd::ConvertedWeights("weights.npz", *weights, match).write("i3d.safetensors");
   own_gan();
   dvd::Cpu::release_memory();
 }

@@ -2,7 +2,7 @@
 # Builds the outside project in this folder against dvd, and runs its programs.
 #   check.sh WAY SOURCE BUILD CMAKE COMPILER
 # WAY is how it gets dvd. "package" installs it from the build folder BUILD and finds it there, where nothing is that
-# only components need; "package-checkpoint", "package-video", "package-compiled", "package-cuda" and
+# only components need; "package-checkpoint", "package-video", "package-convert", "package-compiled", "package-cuda" and
 # "package-shapes_weights" ask for these components; "subdirectory" adds the folder SOURCE, as "subdirectory-compiled"
 # does; "plain-stb" has stb's header in no folder of its own; "cuda-without-cmake" compiles dvd::Cuda by hand;
 # "messages" tries what must not work and reads why.
@@ -66,9 +66,10 @@ fails_to_link() {
 
 program=program
 case $way in
-  package) install && configure_package $(without nlohmann_json FFmpeg CUDAToolkit cuDNN) ;;
+  package) install && configure_package $(without nlohmann_json FFmpeg LibZip Snappy CUDAToolkit cuDNN) ;;
   package-checkpoint) install && configure_package -DCOMPONENTS=checkpoint && program=checkpoint_program ;;
   package-video) install && configure_package -DCOMPONENTS=video && program=video_program ;;
+  package-convert) install && configure_package -DCOMPONENTS=convert && program=convert_program ;;
   package-compiled) install && configure_package -DCOMPONENTS=compiled -DMISMATCH=-mavx2 && program=compiled_program ;;
   package-shapes_weights)
     install && configure_package "-DCOMPONENTS=checkpoint;shapes_weights" && program=shapes_weights_program
@@ -94,7 +95,8 @@ case $way in
     configure_subdirectory -DDVD_WITH_CUDA=OFF -DCOMPONENTS=compiled -DMISMATCH=-mavx2 && program=compiled_program
     ;;
   subdirectory)
-    configure_subdirectory $(without nlohmann_json FFmpeg) -DDVD_WITH_CUDA=OFF -DABSENT="checkpoint;video;cuda"
+    configure_subdirectory $(without nlohmann_json FFmpeg LibZip Snappy) -DDVD_WITH_CUDA=OFF \
+      -DABSENT="checkpoint;video;convert;cuda"
     rm -rf "$here/build"
     configure_subdirectory
     ;;
@@ -114,7 +116,7 @@ case $way in
     ;;
   messages)
     install
-    refused "sound: this version of dvd has no such component, only: checkpoint, video, cuda, compiled, \
+    refused "sound: this version of dvd has no such component, only: checkpoint, video, convert, cuda, compiled, \
 shapes_weights" \
       -DCOMPONENTS=sound
     refused "Eigen3: array expressions of the kernels, initialisation, dvd/eigen.hpp (Debian, Ubuntu: apt-get install \
@@ -124,6 +126,8 @@ libeigen3-dev)" $(without Eigen3 TBB)
     refused_component checkpoint nlohmann_json "headers of checkpoints and safetensors files (Debian, Ubuntu: apt-get \
 install nlohmann-json3-dev)" nlohmann-json
     refused_component video FFmpeg "video files (Debian, Ubuntu: apt-get install libavformat-dev" FFmpeg
+    refused_component convert LibZip "weights in zip archives (Debian, Ubuntu: apt-get install libzip-dev)" \
+      "libzip and Snappy"
     # Compiled by whoever uses it, it is always there, and refused only where CUDA is not.
     refused "cuda: CUDAToolkit: the GPU (Debian, Ubuntu: apt-get install cuda-toolkit" -DCOMPONENTS=cuda \
       $(without CUDAToolkit)

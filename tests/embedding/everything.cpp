@@ -25,6 +25,12 @@
 #include <dvd/layers/pool.hpp>
 #include <dvd/layers/tensor_losses.hpp>
 #include <dvd/layers/transposed_convolution.hpp>
+#include <dvd/metrics/frechet_distance.hpp>
+#include <dvd/metrics/inception_score.hpp>
+#include <dvd/metrics/kernel_distance.hpp>
+#include <dvd/metrics/nearest_neighbours.hpp>
+#include <dvd/metrics/precision_recall.hpp>
+#include <dvd/metrics/resize.hpp>
 #include <dvd/models/gan.hpp>
 #include <dvd/models/layer_discriminator.hpp>
 #include <dvd/training/checkpoint.hpp>
@@ -52,6 +58,21 @@ void own_gan() {
   dvd::write_png_grid("samples.png", gan.sample({.count = 2}), dvd::ColorMap::viridis);
 }
 
+// Scores of features.
+void scores() {
+  dvd::FeatureRows rows;
+  rows.append(std::vector<double>{0.25, 0.75});
+  dvd::FeatureMoments moments;
+  moments.add(rows);
+  dvd::frechet_distance(moments, moments, dvd::CovarianceForm::biased);
+  dvd::frechet_distance(rows, rows, dvd::CovarianceForm::biased);
+  dvd::inception_score(dvd::softmax(rows), 1, dvd::LogGuard::tgan);
+  dvd::kernel_distance(rows, rows);
+  dvd::precision_recall(rows, rows);
+  dvd::nearest_neighbours(rows, rows, 1);
+  dvd::resize(dvd::Tensor<float>::zeros(dvd::Shape{1, 1, 4, 4, 3}), 8, 8, dvd::ResizeRule::corner_origin);
+}
+
 int main() {
   dvd::DvdGan<float, dvd::Cpu> gan({.frames = 4, .resolution = 16, .channels = 1, .classes = 12});
   dvd::Trainer trainer(gan, {.batch = 2, .seed = 1});
@@ -72,5 +93,6 @@ int main() {
   const auto match = dvd::match_tensors("weights.npz", *weights, dvd::ClipNetwork::i3d);
   dvd::ConvertedWeights("weights.npz", *weights, match).write("i3d.safetensors");
   own_gan();
+  scores();
   dvd::Cpu::release_memory();
 }

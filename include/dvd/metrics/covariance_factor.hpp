@@ -150,7 +150,7 @@ inline CovarianceFactor factor_of(const FeatureRows& rows, const std::vector<lon
   CovarianceFactor result{.rank = std::min(count, n), .columns = std::vector<double>(rows.values.size())};
   double largest = 0;
   for (std::size_t i = 0; i < rows.values.size(); ++i) {
-    result.columns[i] = static_cast<double>(rows.values[i] - mean[i % mean.size()]);
+    result.columns[i] = static_cast<double>(wide(rows.values[i]) - mean[i % mean.size()]);
     largest = std::max(largest, std::abs(result.columns[i]));
   }
   if (!(largest > 0)) return {};

@@ -135,11 +135,12 @@ class FeatureMoments {
       std::vector<double> centred(rows.values.size());  // [dimensions, rows]: a feature's values lie together
       for (Index j = 0; j < dimensions; ++j) {
         long double sum = 0;
-        for (Index i = 0; i < rows_count; ++i) sum += x[i * dimensions + j];
+        for (Index i = 0; i < rows_count; ++i) sum += detail::wide(x[i * dimensions + j]);
         const long double average = sum / static_cast<long double>(rows_count);
         block_mean[static_cast<std::size_t>(j)] = average;
         double* const to = centred.data() + j * rows_count;
-        for (Index i = 0; i < rows_count; ++i) to[i] = static_cast<double>(x[i * dimensions + j] - average);
+        for (Index i = 0; i < rows_count; ++i)
+          to[i] = static_cast<double>(detail::wide(x[i * dimensions + j]) - average);
       }
       join(rows_count, block_mean, [&](Index first, Index first_count, const auto& put) {
         cpu::RowPairs<cpu::InnerProduct> products;
@@ -184,7 +185,7 @@ class FeatureMoments {
         });
       });
       for (std::size_t j = 0; j < mean.size(); ++j)
-        mean[j] = count == 0 ? more_mean[j] : mean[j] + difference[j] * share;
+        mean[j] = count == 0 ? more_mean[j] : mean[j] + detail::wide(difference[j] * share);
       count += more;
     }
   };

@@ -42,6 +42,9 @@ struct FeatureRows {
 
 namespace detail {
 
+/// With the digits that sums of many numbers are carried in.
+inline long double wide(double value) { return static_cast<long double>(value); }
+
 /// Beyond it squares, or their sums, may be too large for a double.
 inline constexpr double largest_feature = 1e150;
 

@@ -72,7 +72,8 @@ inline double frechet_distance(const std::vector<double>& between_means, const C
 inline std::vector<long double> mean_of(const FeatureRows& rows) {
   std::vector<long double> mean(static_cast<std::size_t>(rows.dimensions));
   for (Index i = 0; i < rows.count(); ++i)
-    for (std::size_t j = 0; j < mean.size(); ++j) mean[j] += rows.values[static_cast<std::size_t>(i) * mean.size() + j];
+    for (std::size_t j = 0; j < mean.size(); ++j)
+      mean[j] += wide(rows.values[static_cast<std::size_t>(i) * mean.size() + j]);
   for (long double& value : mean) value /= static_cast<long double>(rows.count());
   return mean;
 }

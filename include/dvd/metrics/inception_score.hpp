@@ -66,7 +66,7 @@ inline double score_of_part(const FeatureRows& probabilities, Index begin, Index
   std::vector<long double> sums(classes, 0);
   for (Index i = begin; i < end; ++i) {
     const std::span<const double> row = probabilities.row(i);
-    for (std::size_t k = 0; k < classes; ++k) sums[k] += row[k] + added;
+    for (std::size_t k = 0; k < classes; ++k) sums[k] += wide(row[k] + added);
   }
   std::vector<double> log_of_mean(classes);
   for (std::size_t k = 0; k < classes; ++k)
@@ -75,7 +75,7 @@ inline double score_of_part(const FeatureRows& probabilities, Index begin, Index
   for (Index i = begin; i < end; ++i) {
     const std::span<const double> row = probabilities.row(i);
     for (std::size_t k = 0; k < classes; ++k)
-      if (const double p = row[k] + added; p > 0) total += p * (std::log(p + inside) - log_of_mean[k]);
+      if (const double p = row[k] + added; p > 0) total += wide(p * (std::log(p + inside) - log_of_mean[k]));
   }
   return static_cast<double>(std::exp(total / static_cast<long double>(end - begin)));
 }

@@ -207,8 +207,15 @@ dvd::FeatureSample Evaluation::sample_real(dvd::Index repeat, bool others) {
   const dvd::StatisticsCache cache(options.cache == "none" ? std::filesystem::path()
                                    : options.cache.empty() ? dvd::StatisticsCache::default_folder()
                                                            : std::filesystem::path(options.cache));
-  if (auto kept = cache.find(key)) return std::move(*kept);
   const std::vector<dvd::ChosenClip> chosen = choose_real(repeat, others);
+  dvd::Labels labels;
+  for (const dvd::ChosenClip& each : chosen)
+    if (protocol.network == dvd::ScoreNetwork::shapes && real->class_names == dvd::MovingShapes().class_names())
+      labels.push_back(real->label(each.video));
+  if (auto kept = cache.find(key)) {
+    kept->labels = labels;
+    return std::move(*kept);
+  }
   const auto count = static_cast<dvd::Index>(chosen.size());
   ClipProgress progress(options.common.quiet, others ? "other real clips" : "real clips", count);
   const dvd::Index given =
@@ -221,6 +228,7 @@ dvd::FeatureSample Evaluation::sample_real(dvd::Index repeat, bool others) {
         return clips;
       });
   cache.put(key, sample);
+  sample.labels = labels;
   return sample;
 }
 

@@ -1,5 +1,5 @@
-// Files as NumPy, PyTorch and TensorFlow themselves have written them, small ones, in tests/data/convert. NumPy 1.24's and
-// PyTorch's (1.13's; pytorch.pt 2.15's) are by
+// Files as NumPy, PyTorch and TensorFlow themselves have written them, small ones, in tests/data/convert. NumPy 1.24's
+// and PyTorch's (1.13's; pytorch.pt 2.15's) are by
 //
 //     net = torch.nn.Sequential(torch.nn.Conv3d(2, 3, 1, bias=False), torch.nn.BatchNorm3d(3)).eval()
 //     for i, p in enumerate(net.parameters()): p.data = torch.arange(p.numel()).view(p.shape) * 0.5 + i
@@ -14,7 +14,8 @@
 //
 //     variables = [tf.get_variable("net/layer_%d/w" % i, initializer=numpy.arange(6, dtype="f4").reshape(2, 3) + i)
 //                  for i in range(12)]
-//     variables += [tf.get_variable("step", initializer=numpy.int64(7)), tf.get_variable("words", initializer=["a", "bc"]),
+//     variables += [tf.get_variable("step", initializer=numpy.int64(7)), tf.get_variable("words", initializer=["a",
+//     "bc"]),
 //                   tf.get_variable("half", initializer=numpy.arange(4, dtype="f2"))]
 //     tf.train.Saver(variables).save(session, "tensorflow.ckpt", write_meta_graph=False, write_state=False)
 #include <doctest/doctest.h>

@@ -259,6 +259,9 @@ TEST_CASE("an archive that is wrong is refused in words") {
   CHECK(with({{.name = "a/byteorder", .data = "little"}, {.name = "a/.data/serialization_id", .data = "1"}}).empty());
   CHECK(holds(with({{.name = "a/byteorder", .data = "big"}}), "in the byte order 'big'"));
   CHECK(holds(with({{.name = "b/data.pkl", .data = pickle}}), "holds two files data.pkl"));
+  // A pickle that would take much memory is not even unpacked.
+  CHECK(holds(refusal(zip_bytes({{.name = "a/data.pkl", .data = std::string(17 << 20, 'N'), .deflated = true}})),
+              "'a/data.pkl' has 17825792 bytes (expected at most 16777216)"));
   const std::string legacy = torch_legacy_bytes({{"w", {6}, bytes_of(six)}, {"v", {6}, bytes_of(six)}});
   CHECK(refusal(legacy).empty());
   CHECK(holds(refusal(legacy.substr(0, legacy.size() - 1)), "is cut short"));

@@ -20,7 +20,9 @@
 
 namespace dvd::inline DVD_INSTRUCTION_SET::testing {
 
+// Anew: file systems wait for the disk where the content of a file is replaced.
 inline void write_text(const std::filesystem::path& path, std::string_view bytes) {
+  std::filesystem::remove(path);
   std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 

@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <deque>
 #include <span>
 #include <string>
@@ -17,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "dvd/convert/pickle_bytes.hpp"
 #include "dvd/convert/pickle_value.hpp"
 #include "dvd/core/error.hpp"
 #include "dvd/io/safetensors_header.hpp"
@@ -24,7 +24,7 @@
 namespace dvd::inline DVD_INSTRUCTION_SET::detail {
 
 /// The values of one pickle. `bytes` may go on behind it and must stay alive.
-class Pickle : FileChecks {
+class Pickle : PickleBytes {
  public:
   using Kind = PickleValue::Kind;
 
@@ -32,8 +32,7 @@ class Pickle : FileChecks {
 
   /// Reads it. FileError, beginning with `where`, for what is damaged, unknown, or more than one network's weights
   /// need.
-  Pickle(const std::string& where, std::span<const std::byte> bytes)
-      : FileChecks(where), all_(reinterpret_cast<const char*>(bytes.data()), bytes.size()) {
+  Pickle(const std::string& where, std::span<const std::byte> bytes) : PickleBytes(where, bytes) {
     for (std::size_t steps = 0; !stopped_; ++steps) {
       check(steps < most_steps, "has more than ", most_steps, " instructions (expected the weights of one network)");
       step();
@@ -49,7 +48,7 @@ class Pickle : FileChecks {
   PickleIndex root() const { return root_; }
 
   /// Bytes that it took.
-  std::size_t size() const { return at_; }
+  std::size_t size() const { return taken(); }
 
   /// The pickle's words on a global: "torch.FloatStorage".
   std::string global_name(const PickleValue& global) const {
@@ -144,7 +143,7 @@ class Pickle : FileChecks {
       case 'b':
         return build();
       default:
-        fail("has the instruction ", static_cast<int>(code), " at byte ", at_ - 1,
+        fail("has the instruction ", static_cast<int>(code), " at byte ", taken() - 1,
              ", which weights do not need (expected a file of torch.save or torch.jit.save)");
     }
   }
@@ -157,31 +156,6 @@ class Pickle : FileChecks {
     check(stack_.size() == 1 && marks_.empty(), "is damaged (it ends with ", stack_.size(), " values, expected 1)");
     root_ = stack_.front();
     stopped_ = true;
-  }
-
-  std::string_view take(std::uint64_t size) {
-    check(size <= all_.size() - at_, "is cut short (", size, " bytes are wanted, ", all_.size() - at_, " are left)");
-    const std::string_view taken = all_.substr(at_, size);
-    at_ += taken.size();
-    return taken;
-  }
-
-  template <class Number>
-  Number number() {
-    Number value = 0;
-    std::memcpy(&value, take(sizeof value).data(), sizeof value);
-    return value;
-  }
-
-  // A length and as many bytes, the lowest first, the last one's sign being the number's.
-  std::int64_t long_number() {
-    const std::string_view digits = take(number<std::uint8_t>());
-    // PyTorch's own mark at the beginning of its old format is the one number of more than 64 bits.
-    if (digits == std::string_view("\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 10)) return 0x1950A86A;
-    check(digits.size() <= 8, "holds an integer of ", digits.size(), " bytes (expected at most 8)");
-    std::uint64_t value = !digits.empty() && static_cast<unsigned char>(digits.back()) >= 0x80 ? ~std::uint64_t{0} : 0;
-    std::memcpy(&value, digits.data(), digits.size());
-    return static_cast<std::int64_t>(value);
   }
 
   void push(PickleValue value) {
@@ -246,14 +220,6 @@ class Pickle : FileChecks {
     stack_.push_back(found->second);
   }
 
-  std::string_view take_line() {
-    const std::size_t end = all_.find('\n', at_);
-    check(end != all_.npos, "is cut short (a line does not end)");
-    const std::string_view line = all_.substr(at_, end - at_);
-    at_ = end + 1;
-    return line;
-  }
-
   void push_global_lines() {
     const std::string_view module = take_line();
     push_global(module, take_line());
@@ -266,30 +232,11 @@ class Pickle : FileChecks {
     push_global(values_[module].text, values_[name].text);
   }
 
-  // "module name" of everything that may be named; classes of TorchScript's (__torch__....) come beside them.
-  static bool is_known(std::string_view name) {
-    static constexpr std::string_view known[] = {"collections OrderedDict",
-                                                 "torch._utils _rebuild_tensor_v2",
-                                                 "torch._utils _rebuild_tensor",
-                                                 "torch._utils _rebuild_parameter",
-                                                 "torch Size",
-                                                 "torch.jit._pickle build_intlist",
-                                                 "torch.jit._pickle build_doublelist",
-                                                 "torch.jit._pickle build_boollist",
-                                                 "torch.jit._pickle build_tensorlist",
-                                                 "torch.jit._pickle restore_type_tag"};
-    for (const std::string_view other : known)
-      if (name == other) return true;
-    return is_script_class(name) || (name.starts_with("torch ") && name.ends_with("Storage"));
-  }
-
-  static bool is_script_class(std::string_view name) { return name.starts_with("__torch__"); }
-
   void push_global(std::string_view module, std::string_view name) {
     const std::string shown = concat(module.substr(0, 60), '.', name.substr(0, 60));
     check(module.size() + name.size() <= 1000, "names a Python object of ", module.size() + name.size(), " letters");
     texts_.push_back(concat(module, ' ', name));
-    check(is_known(texts_.back()), "names ", Printable{shown},
+    check(is_known_global(texts_.back()), "names ", Printable{shown},
           ", which is none of what weights are made of; nothing in it was executed (save the state_dict alone: "
           "torch.save(model.state_dict(), FILE))");
     push({.kind = Kind::global, .text = texts_.back()});
@@ -374,8 +321,6 @@ class Pickle : FileChecks {
     value.items.push_back(state);
   }
 
-  std::string_view all_;
-  std::size_t at_ = 0;
   std::vector<PickleValue> values_;
   std::deque<std::string> texts_;
   std::vector<PickleIndex> stack_;

@@ -49,7 +49,9 @@ class Run {
         poison_(gan),
         folder_(options.common.out),
         recovery_(folder_, trainer, options.common.seed),
-        pictures_(gan, options.common.seed, options.truncation) {}
+        pictures_(gan, options.common.seed, options.truncation) {
+    open_scores();
+  }
 
   /// Trains to the last step, or until a signal asks for a stop.
   void go() {
@@ -61,7 +63,6 @@ class Run {
     // A run that goes on from elsewhere must have something to go back to.
     last_saved_ = trainer_.steps();
     if (last_saved_ > 0 && !std::filesystem::exists(folder_.checkpoint(last_saved_))) save_checkpoint();
-    open_scores();
     if (options_.tensorboard) board_.emplace(folder_.root(), trainer_.steps() + 1);
     open_loader();
     const StopSignals signals;

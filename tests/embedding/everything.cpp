@@ -10,9 +10,11 @@
 #include <dvd/data/video_set.hpp>
 #include <dvd/dvdgan.hpp>
 #include <dvd/io/run_folder.hpp>
+#include <dvd/io/tensorboard_writer.hpp>
 #include <dvd/io/video_writer.hpp>
 #include <dvd/layers/columns.hpp>
 #include <dvd/layers/conv_lstm.hpp>
+#include <dvd/layers/cross_entropy.hpp>
 #include <dvd/layers/dropout.hpp>
 #include <dvd/layers/flatten.hpp>
 #include <dvd/layers/frame_differences.hpp>
@@ -24,6 +26,9 @@
 #include <dvd/layers/pool.hpp>
 #include <dvd/layers/tensor_losses.hpp>
 #include <dvd/layers/transposed_convolution.hpp>
+#include <dvd/metrics/class_accuracy.hpp>
+#include <dvd/metrics/shapes_features.hpp>
+#include <dvd/metrics/shapes_weights.hpp>
 #include <dvd/models/gan.hpp>
 #include <dvd/models/layer_discriminator.hpp>
 #include <dvd/training/checkpoint.hpp>

@@ -84,7 +84,7 @@ inline std::string tensorboard_record(std::string_view bytes) {
   // Rotated and shifted, so that records within records do not find their own checksums.
   const auto append_checksum = [&](std::string& to, std::string_view of) {
     const std::uint32_t crc = crc32c(std::as_bytes(std::span(of)));
-    append(to, static_cast<std::uint32_t>(std::rotr(crc, 15) + 0xA282EAD8u), 4);
+    append(to, std::rotr(crc, 15) + 0xA282EAD8u, 4);
   };
   std::string record;
   append(record, bytes.size(), 8);

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,9 +20,18 @@
 namespace {
 
 using namespace dvd;
-using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+// Of what passes, and of what the cores spend on this program, which others on the machine change less.
+class Stopwatch {
+ public:
+  double wall() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  double cores() const { return static_cast<double>(std::clock() - of_cores_) / CLOCKS_PER_SEC; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+  std::clock_t of_cores_ = std::clock();
+};
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -40,19 +50,29 @@ void draw_weights(Network& network) {
   }
 }
 
-// Milliseconds a clip, the median over `clips` of them.
+// Milliseconds of a clip, and of all cores' time for it: medians.
+struct Times {
+  std::vector<double> wall, cores;
+
+  void add(const Stopwatch& watch) {
+    wall.push_back(1000 * watch.wall());
+    cores.push_back(1000 * watch.cores());
+  }
+};
+
 template <class Network>
-double measure(Network& network, const Shape& shape, Index clips) {
+Times measure(Network& network, const Shape& shape, Index clips) {
   draw_weights(network);
   Tensor<float> x(shape);
   Cpu::random_normal(x.size(), Random(2), 0.5f, x.data());
-  std::vector<double> times;
-  for (Index i = 0; i < clips + 1; ++i) {
-    const auto start = Clock::now();
+  Times times;
+  network(x);  // makes filters
+  for (Index i = 0; i < clips; ++i) {
+    const Stopwatch watch;
     network(x);
-    if (i > 0) times.push_back(1000 * seconds_since(start));  // the first one makes filters
+    times.add(watch);
   }
-  return median(times);
+  return times;
 }
 
 void print_parts(Index frames, Index clips) {
@@ -60,19 +80,21 @@ void print_parts(Index frames, Index clips) {
   draw_weights(network);
   Tensor<float> x(Shape{frames, 1, 224, 224, 3});
   Cpu::random_normal(x.size(), Random(2), 0.5f, x.data());
-  std::vector<std::pair<std::string, std::vector<double>>> parts;
+  std::vector<std::pair<std::string, Times>> parts;
   for (Index i = 0; i < clips + 1; ++i) {
-    auto start = Clock::now();
+    Stopwatch watch;
     std::size_t part = 0;
     network.trunk(x, [&](std::string_view name, const ConstTensorView<float>&) {
       if (i == 0)
-        parts.emplace_back(name, std::vector<double>());
+        parts.emplace_back(name, Times());
       else
-        parts[part++].second.push_back(1000 * seconds_since(start));
-      start = Clock::now();
+        parts[part++].second.add(watch);
+      watch = Stopwatch();
     });
   }
-  for (const auto& [name, times] : parts) std::printf("%-18s %7.2f ms\n", name.c_str(), median(times));
+  std::printf("%-18s %10s %14s\n", "", "ms", "ms of a core");
+  for (const auto& [name, times] : parts)
+    std::printf("%-18s %10.2f %14.2f\n", name.c_str(), median(times.wall), median(times.cores));
 }
 
 }  // namespace
@@ -94,16 +116,17 @@ int main(int argc, char** argv) try {
     print_parts(frames, clips);
     return 0;
   }
-  double ms = 0;
+  Times times;
   if (name == "i3d") {
     I3d<float> network;
-    ms = measure(network, {frames, 1, 224, 224, 3}, clips);
+    times = measure(network, {frames, 1, 224, 224, 3}, clips);
   } else {
     C3d<float> network;
-    ms = measure(network, {16, 1, 112, 112, 3}, clips);
+    times = measure(network, {16, 1, 112, 112, 3}, clips);
   }
-  std::printf("{\"network\":\"%s\",\"clip_ms\":%.2f,\"clips_per_second\":%.3f,\"peak_mib\":%.0f}\n", name.c_str(), ms,
-              1000 / ms, static_cast<double>(Cpu::peak_memory()) / 1048576.0);
+  const double ms = median(times.wall);
+  std::printf("{\"network\":\"%s\",\"clip_ms\":%.2f,\"clips_per_second\":%.3f,\"core_ms\":%.2f,\"peak_mib\":%.0f}\n",
+              name.c_str(), ms, 1000 / ms, median(times.cores), static_cast<double>(Cpu::peak_memory()) / 1048576.0);
 } catch (const std::exception& error) {
   std::fprintf(stderr, "feature_networks: %s\n", error.what());
   return 1;

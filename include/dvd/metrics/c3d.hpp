@@ -30,7 +30,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// visit it to change weights, and again to change them once more.
 ///
 /// On the CPU clips go through the convolutions one at a time, so that what is said of one does not depend on the
-/// others, and memory is that of one: 150 MB for 16 frames in float, and 800 MB of weights.
+/// others, and memory is that of one: in float 700 MB, nearly all of it weights.
 template <Scalar T, Device D = Cpu>
 class C3d {
  public:

@@ -30,7 +30,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// change weights, and again to change them once more.
 ///
 /// On the CPU clips go through one at a time, so that what is said of one does not depend on the others, and memory is
-/// that of one: some 3 MB a frame of 224x224 in float, and 200 MB of weights.
+/// that of one: in float some 2.5 MB a frame of 224x224, beside 170 MB of weights.
 template <Scalar T, Device D = Cpu>
 class I3d {
  public:

@@ -97,10 +97,10 @@ void for_larger(const WindowSize& size, Index window, const T* x, T* largest, co
   });
 }
 
-/// The larger one; the second where they are equal. What is no number is larger than all.
+/// The larger one; the second where they are equal. What is no number is larger than all, and the second one stays.
 template <class V>
 [[gnu::always_inline]] inline V larger(const V& value, const V& best) {
-  return ((value > best) | ((value != value) & (best == best))) ? value : best;
+  return ((best >= value) | (best != best)) ? best : value;
 }
 
 /// What of a window lies inside, along one axis. Dilation is 1.

@@ -84,17 +84,77 @@ TEST_CASE_TEMPLATE("windows are Eigen's patches", O, DVD_DEVICES) {
   }
 }
 
+TEST_CASE_TEMPLATE("convolutions by windows that are not unfolded", O, DVD_DEVICES) {
+  using D = typename O::D;
+  if constexpr (D::convolves_windows) {
+    const WindowSize served[] = {
+        // I3D's first layer, of an even and an odd image
+        {1, 3, axis(16, 7, 2, 2), {18, 9, 7, 2, 1, 2}, {22, 11, 7, 2, 1, 2}},
+        {2, 3, axis(9, 7, 2, 3), axis(19, 7, 2, 3), axis(23, 7, 2, 3)},
+        {3, 1, one_frame, axis(6, 5, 2, 2), axis(7, 6, 2, 1)},
+        {1, 4, axis(10, 3, 1, 1), axis(2, 8, 2, 4), axis(110, 8, 2, 0)},
+        {2, 2, axis(10, 2, 3), axis(5, 7, 2, 3), axis(3, 5, 2, 4)},
+    };
+    for (const WindowSize& size : served) {
+      REQUIRE(D::convolves(size));
+      for (const Index outputs : {1, 5, 40, 64}) {
+        INFO(size.time.inputs << "x" << size.height.inputs << "x" << size.width.inputs << ", " << outputs
+                              << " outputs");
+        const Index depth = size.taps() * size.channels, windows = size.windows();
+        const auto x = Array<O>::random(size.pixels() * size.channels, 1);
+        const auto weight = Array<O>::random(depth * outputs, 2, 1 / std::sqrt(static_cast<double>(depth)));
+        const auto bias = Precise<O>::random(outputs, 3);
+        const Vector columns = plain::unfold(size, x.before(), size.channels);
+        const auto filter = D::window_filter(size, outputs, weight.data());
+        Vector sums;
+        for (Index window = 0; window < windows; ++window)
+          for (Index o = 0; o < outputs; ++o) {
+            double sum = 0;
+            for (Index i = 0; i < depth; ++i)
+              sum += at(columns, window * depth + i) * at(weight.before(), i * outputs + o);
+            sums.push_back(sum);
+          }
+        for (const bool with_bias : {true, false})
+          for (const bool rectify : {true, false}) {
+            Vector expected;
+            double largest = 0;
+            for (Index i = 0; i < windows * outputs; ++i) {
+              const double sum = at(sums, i) + (with_bias ? at(bias.before(), i % outputs) : 0);
+              largest = std::max(largest, std::abs(sum));
+              expected.push_back(rectify ? std::max(sum, 0.0) : sum);
+            }
+            Array<O> y(windows * outputs, 7);
+            D::convolve_windows(size, x.data(), filter, with_bias ? bias.data() : nullptr, rectify, y.data());
+            check_close("y", y, expected, summed, largest);
+          }
+      }
+    }
+    const WindowSize others[] = {
+        {1, 5, one_frame, axis(16, 7, 2, 3), axis(16, 7, 2, 3)},
+        {1, 3, one_frame, axis(16, 7, 1, 3), axis(16, 7, 2, 3)},
+        {1, 3, one_frame, axis(16, 9, 2, 4), axis(16, 7, 2, 3)},
+        {1, 3, one_frame, axis(16, 8, 2, 3), axis(16, 8, 2, 3)},
+        {1, 3, one_frame, axis(16, 4, 2, 1), axis(16, 4, 2, 1)},
+        {1, 3, one_frame, axis(16, 5, 2, 2, 2), axis(16, 5, 2, 2)},
+    };
+    for (const WindowSize& size : others) CHECK_FALSE(D::convolves(size));
+  }
+}
+
 // Those without dilation and without windows that lie in the padding alone.
 template <class F>
 void for_pools(const F& f) {
   for (const Index channels : {1, 3, 8, 17})
-    for (const WindowSize& size : {WindowSize{2, 0, one_frame, axis(4, 2, 2), axis(5, 2, 2)},
-                                   WindowSize{1, 0, one_frame, axis(1, 1), axis(1, 1)},
-                                   WindowSize{2, 0, one_frame, axis(7, 3, 2, 1), axis(6, 3, 1, 1)},
-                                   WindowSize{1, 0, one_frame, axis(6, 4, 1, 2), axis(9, 1, 3)},
-                                   WindowSize{2, 0, axis(4, 2, 1, 1), axis(5, 3, 2, 1), axis(6, 4, 3, 2)},
-                                   WindowSize{3, 0, axis(5, 5), axis(4, 4), axis(3, 3)},
-                                   WindowSize{2, 0, axis(6, 2, 3), axis(3, 1), axis(4, 2)}}) {
+    for (const WindowSize& size :
+         {WindowSize{2, 0, one_frame, axis(4, 2, 2), axis(5, 2, 2)},
+          WindowSize{1, 0, one_frame, axis(1, 1), axis(1, 1)},
+          WindowSize{2, 0, one_frame, axis(7, 3, 2, 1), axis(6, 3, 1, 1)},
+          WindowSize{1, 0, one_frame, axis(6, 4, 1, 2), axis(9, 1, 3)},
+          WindowSize{2, 0, axis(4, 2, 1, 1), axis(5, 3, 2, 1), axis(6, 4, 3, 2)},
+          WindowSize{3, 0, axis(5, 5), axis(4, 4), axis(3, 3)}, WindowSize{2, 0, axis(6, 2, 3), axis(3, 1), axis(4, 2)},
+          // Last windows that lie partly behind the padding.
+          WindowSize{2, 0, WindowAxis{3, 2, 2, 2, 1, 0, 1}, WindowAxis{7, 4, 2, 2, 1, 0, 1},
+                     WindowAxis{6, 3, 5, 3, 1, 2, 1}}}) {
       WindowSize with_channels = size;
       with_channels.channels = channels;
       f(with_channels);

@@ -70,6 +70,62 @@ TEST_CASE("averages of 2x2 pixels are those of AvgPool") {
   for (Index i = 0; i < videos.size(); ++i) CHECK(videos.data()[i] == doctest::Approx(videos_too.data()[i]));
 }
 
+// Against PyTorch's rule, counted: windows begin at multiples of the stride, the last one in front of the input's end
+// or in the padding before it.
+TEST_CASE("ends that are too short for a window, with ceil_mode") {
+  int differ = 0;
+  for (const Index kernel : {1, 2, 3, 5})
+    for (const Index stride : {1, 2, 3, 4})
+      for (Index padding = 0; padding <= kernel / 2; ++padding)
+        for (Index extent = 1; extent < 14; ++extent) {
+          const PoolOptions options{
+              .kernel = {1, kernel}, .stride = {1, stride}, .padding = {0, padding}, .ceil_mode = true};
+          const Doubles x = random_tensor({1, extent, 2}, Random(3));
+          INFO(extent << " positions, kernel " << kernel << ", stride " << stride << ", padding " << padding);
+          std::vector<double> largest, averages, averages_inside;
+          for (Index begin = -padding; begin < extent; begin += stride) {
+            const Index until = begin + kernel, last = extent + padding;
+            if (until > last && until - last >= stride) break;  // the window before it reaches the end
+            for (Index c = 0; c < 2; ++c) {
+              double most = -INFINITY, sum = 0, inside = 0;
+              for (Index i = std::max<Index>(begin, 0); i < std::min(until, extent); ++i, ++inside) {
+                most = std::max(most, x.data()[2 * i + c]);
+                sum += x.data()[2 * i + c];
+              }
+              largest.push_back(most);
+              averages.push_back(sum / static_cast<double>(std::min(until, last) - begin));
+              averages_inside.push_back(sum / inside);
+            }
+          }
+          if (largest.empty()) {
+            CHECK_THROWS_AS(MaxPool2D<double>(options).forward(x, Pass::evaluate()), ArgumentError);
+            continue;
+          }
+          CHECK(MaxPool2D<double>(options).forward(x, Pass::evaluate()).to_vector() == largest);
+          const auto close = [](const Doubles& actual, const std::vector<double>& expected) {
+            REQUIRE(actual.size() == static_cast<Index>(expected.size()));
+            for (std::size_t i = 0; i < expected.size(); ++i)
+              CHECK(actual.data()[i] == doctest::Approx(expected[i]).epsilon(1e-14));
+          };
+          close(AvgPool2D<double>(options).forward(x, Pass::evaluate()), averages);
+          close(AvgPool2D<double>(options, false).forward(x, Pass::evaluate()), averages_inside);
+          PoolOptions plain = options;
+          plain.ceil_mode = false;
+          if (extent + 2 * padding >= kernel)
+            differ += MaxPool2D<double>(plain).forward(x, Pass::evaluate()).size() < static_cast<Index>(largest.size());
+        }
+  CHECK(differ > 90);
+  const PoolOptions videos{.kernel = 2, .ceil_mode = true},
+      padded{.kernel = 3, .stride = 2, .padding = 1, .ceil_mode = true};
+  for (const PoolOptions& options : {videos, padded}) {
+    check_layer("maxima of short ends", MaxPool3D<double>(options), {3, 2, 5, 4, 2});
+    for (const bool count_padding : {true, false})
+      check_layer("averages of short ends", AvgPool3D<double>(options, count_padding), {3, 2, 5, 4, 2});
+  }
+  CHECK(MaxPool3D<float>(videos).forward(Tensor<float>::zeros({2, 1, 7, 7, 3}), Pass::evaluate()).shape() ==
+        Shape{1, 1, 4, 4, 3});  // C3D's last pool
+}
+
 TEST_CASE("padding is less than any number, the first of equal ones gets the gradient, and NaN does not hide") {
   const double none = std::numeric_limits<double>::quiet_NaN();
   const MaxPool2D<double> layer({.kernel = {1, 3}, .stride = {1, 2}, .padding = {0, 1}});
@@ -116,7 +172,8 @@ TEST_CASE("drawn at random") {
       return dimensions == 2 ? PerAxis(of[1], of[2]) : PerAxis(of[0], of[1], of[2]);
     };
     const bool same = fuzz.chance(30);
-    PoolOptions options{.kernel = per_axis(kernel)};
+    const bool ceil_mode = fuzz.chance(30);
+    PoolOptions options{.kernel = per_axis(kernel), .ceil_mode = ceil_mode};
     if (fuzz.chance(30))
       stride = kernel;
     else
@@ -135,9 +192,11 @@ TEST_CASE("drawn at random") {
       std::vector<Index> result(x.begin(), x.end());
       for (std::size_t i = dimensions == 2 ? 1 : 0; i < 3; ++i) {
         Index& n = i == 0 ? result[0] : result[result.size() - 4 + i];
-        const Index room = n + 2 * padding[i] - kernel[i];
+        const Index room = n + 2 * padding[i] - kernel[i] + (ceil_mode ? stride[i] - 1 : 0);
         if (!same && room < 0) return {};
-        n = same ? (n + stride[i] - 1) / stride[i] : room / stride[i] + 1;
+        Index windows = same ? (n + stride[i] - 1) / stride[i] : room / stride[i] + 1;
+        if (!same && ceil_mode && (windows - 1) * stride[i] >= n + padding[i]) --windows;
+        n = windows;
       }
       Shape shape;
       for (const Index n : result) shape.append(n);

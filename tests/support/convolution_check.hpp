@@ -80,17 +80,15 @@ void check_convolution(const ConvolutionSize& size, bool affine, bool rectify) {
     check_close("y with its bias, accumulated", onto,
                 spread(added(added(y_with_bias, y), y_with_bias), outputs, pixel, onto.before()), summed);
 
-    if (size.kernel == 3) {
-      ConvolutionSize rectifying = size;
-      rectifying.rectify = true;
-      for (const bool with_bias : {false, true}) {
-        const Vector& sums = with_bias ? y_with_bias : y;
-        const double scale_of_sums = std::abs(
-            *std::max_element(sums.begin(), sums.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }));
-        D::convolve(rectifying, input, filter, with_bias ? bias.data() : nullptr, result.data(), pixel, false);
-        check_close("y, rectified", result, spread(rectified(sums), outputs, pixel, result.before()), summed,
-                    scale_of_sums);
-      }
+    ConvolutionSize rectifying = size;
+    rectifying.rectify = true;
+    for (const bool with_bias : {false, true}) {
+      const Vector& sums = with_bias ? y_with_bias : y;
+      const double scale_of_sums = std::abs(
+          *std::max_element(sums.begin(), sums.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }));
+      D::convolve(rectifying, input, filter, with_bias ? bias.data() : nullptr, result.data(), pixel, false);
+      check_close("y, rectified", result, spread(rectified(sums), outputs, pixel, result.before()), summed,
+                  scale_of_sums);
     }
 
     const Array<O> spread_dy(spread(dy.before(), outputs, pixel, Array<O>::random(pixels * pixel, 6).before()));

@@ -66,7 +66,16 @@ inline std::vector<Index> largest_pixels(const WindowSize& size, const Vector& x
 // How many taps of every window count.
 inline Vector window_divisors(const WindowSize& size, bool count_padding) {
   Vector counts = zeros(size.windows());
-  for_window_taps(size, [&](Index window, Index, Index pixel) { at(counts, window) += count_padding || pixel >= 0; });
+  const auto overhangs = [](const WindowAxis& axis, Index window, Index tap) {
+    return window == axis.outputs - 1 && tap >= axis.kernel - axis.overhang;
+  };
+  const auto &t = size.time, &h = size.height, &w = size.width;
+  for_window_taps(size, [&](Index window, Index tap, Index pixel) {
+    const bool beyond = overhangs(w, window % w.outputs, tap % w.kernel) ||
+                        overhangs(h, window / w.outputs % h.outputs, tap / w.kernel % h.kernel) ||
+                        overhangs(t, window / (w.outputs * h.outputs * size.batch), tap / (w.kernel * h.kernel));
+    at(counts, window) += pixel >= 0 || (count_padding && !beyond);
+  });
   return counts;
 }
 

@@ -30,7 +30,7 @@ struct ConvolutionSize {
   std::optional<Upsampling> upsample = {};  ///< enlarge the input first
   bool pool = false;                        ///< average the outputs over 2x2 pixels
   Index pool_frames = 1;  ///< and, if 2, over pairs of frames; only with `pool` and three kernel_frames
-  bool rectify = false;   ///< max(., 0) of the outputs, at last; only of a 3x3 kernel that adds to nothing
+  bool rectify = false;   ///< max(., 0) of the outputs, at last; only of a convolution that adds to nothing
 
   Index taps() const { return kernel_frames * kernel * kernel; }
   /// Pixels in all frames that the kernel slides over.

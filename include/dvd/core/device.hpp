@@ -165,7 +165,15 @@
 //   max_windows(size, x, y), max_windows_backward(size, x, dy, dx)
 //                                        padding is less than any number; dx goes to the first of equal ones
 //   average_windows(size, count_padding, x, y), average_windows_backward(size, count_padding, dy, dx)
-//                                        the sum of what lies inside, over all taps or, unless `count_padding`, those
+//                                        the sum of what lies inside, over all taps but WindowAxis::overhang or,
+//                                        unless `count_padding`, those inside
+//   convolves_windows                    whether there is a quicker way than unfolding to convolve by some windows;
+//   then convolves(size)                      -> bool, whether these are among them; if so window_filter(size, outputs,
+//   weight) -> the weight [taps, channels, outputs] in the device's own form, for windows
+//                                        of that kernel, stride and padding over anything
+//   convolve_windows(size, x, filter, bias' or null, rectify, y)
+//                                        y [windows, outputs] = the unfolded windows times the weight, plus the bias;
+//                                        then max(., 0) if `rectify`
 //
 // attention; see core/attention.hpp for layouts
 //   attend(size, query, key, value, y)                            y = softmax(query key^T) value in every set of tokens
@@ -368,7 +376,12 @@ concept DeviceWindows = requires(const WindowSize& size, const T* x, T* y, Index
   D::max_windows_backward(size, x, x, y);
   D::average_windows(size, true, x, y);
   D::average_windows_backward(size, true, x, y);
-};
+  { D::convolves_windows } -> std::convertible_to<bool>;
+}
+&&(!D::convolves_windows || requires(const WindowSize& size, const T* x, T* y, const FullPrecision<T>* bias, Index n) {
+  { D::convolves(size) } -> std::convertible_to<bool>;
+  D::convolve_windows(size, x, D::window_filter(size, n, x), bias, true, y);
+});
 
 /// Attention kernels of the contract above.
 template <class D, class T>

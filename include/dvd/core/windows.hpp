@@ -17,6 +17,8 @@ struct WindowAxis {
   Index kernel = 1;   ///< taps of a window
   Index stride = 1, dilation = 1;
   Index padding = 0;  ///< positions before the first one
+  /// Taps of the last window that lie behind even the padding: averages do not count them.
+  Index overhang = 0;
 
   /// Where a tap of a window lies, or -1 in the padding.
   constexpr Index position(Index window, Index tap) const {
@@ -46,6 +48,11 @@ struct WindowAxis {
     const Index begin = window * stride - padding;
     return std::min(begin + kernel, inputs) - std::max<Index>(begin, 0);
   }
+  // How many of its taps an average is taken over that counts padding, or does not.
+  constexpr Index counted(Index window, bool count_padding) const {
+    if (!count_padding) return inside(window);
+    return window == outputs - 1 ? kernel - overhang : kernel;
+  }
 };
 
 /// Some rows of some images of some frames.
@@ -65,6 +72,13 @@ struct WindowSize {
   constexpr Index windows() const { return time.outputs * batch * height.outputs * width.outputs; }
   /// Positions that windows slide over.
   constexpr Index pixels() const { return time.inputs * batch * height.inputs * width.inputs; }
+
+  /// How many taps the average of a window is taken over. Dilation is 1.
+  constexpr Index counted(Index window, bool count_padding) const {
+    const Index line = window / width.outputs, image = line / height.outputs;
+    return time.counted(image / batch, count_padding) * height.counted(line % height.outputs, count_padding) *
+           width.counted(window % width.outputs, count_padding);
+  }
 
   /// The positions and the window of a tap that are counted as above: -1 where there is none.
   constexpr Index pixel(Index window, Index tap) const {

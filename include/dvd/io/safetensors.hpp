@@ -109,8 +109,8 @@ class SafetensorsFile : detail::FileChecks {
     return stated == metadata_.end() || stated->second == content_hash();
   }
 
-  /// A hash of all that the file says, metadata and tensors, as 16 hexadecimal digits: what tells files apart in whose
-  /// name something is reported. It is the file's `checksum`, if it has one and is whole.
+  /// A hash of all that the file says but for that checksum, as 16 hexadecimal digits; see detail::ContentHash. It is
+  /// the file's `checksum`, if it has one and is whole.
   std::string content_hash() const {
     detail::ContentHash hash;
     for (const auto& [key, value] : metadata_)
@@ -118,9 +118,15 @@ class SafetensorsFile : detail::FileChecks {
     for (const auto& [name, tensor] : tensors_) {
       hash.add(name);
       hash.add(std::as_bytes(std::span(tensor.shape)));
-      hash.add(std::span(data_).subspan(tensor.begin, tensor.end - tensor.begin));
+      hash.add(bytes(name));
     }
     return hash.text();
+  }
+
+  /// The tensor's elements as they are stored. FileError where there is no such tensor.
+  std::span<const std::byte> bytes(std::string_view name) const {
+    const detail::StoredTensor& tensor = find(name);
+    return std::span(data_).subspan(tensor.begin, tensor.end - tensor.begin);
   }
 
   /// The tensor's elements in row-major order, as T. See below for conversions and errors.
@@ -141,7 +147,7 @@ class SafetensorsFile : detail::FileChecks {
     const detail::StoredTensor& tensor = find(name);
     check(tensor.count() == destination.size(), "tensor ", detail::Printable{name}, " has ", tensor.count(),
           " elements (expected ", destination.size(), ")");
-    const std::byte* source = data_.data() + tensor.begin;
+    const std::byte* source = bytes(name).data();
 
     if constexpr (std::floating_point<T>) {
       const auto round = [](auto value) { return static_cast<T>(value); };

@@ -13,11 +13,16 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// is the kernel's size unless it is given, and the padding at most half of the kernel, so that every window sees
 /// something.
 ///
+/// With `ceil_mode`, as PyTorch's `ceil_mode` and Chainer's `cover_all`, the quotient is rounded up: an end that is too
+/// short for a whole window gets one, too, unless that would begin behind the input, in the padding. What it has too
+/// few of is as padding, which an average then does not count; `same_padding` covers all ends as it is.
+///
 ///     MaxPool2D<float> overlapping({.kernel = 3, .stride = 2, .padding = 1});
 struct PoolOptions {
   PerAxis kernel = 2;
   PerAxis stride = {};  ///< none: the kernel's size
   Padding padding = 0;
+  bool ceil_mode = false;
 };
 
 namespace detail {
@@ -25,7 +30,7 @@ namespace detail {
 /// Throws ArgumentError for numbers that make no windows, or some that see padding alone.
 inline WindowOptions pool_windows(const char* layer, int dimensions, const PoolOptions& options) {
   WindowOptions windows(layer, dimensions, options.kernel, options.stride.empty() ? options.kernel : options.stride,
-                        options.padding, 1);
+                        options.padding, 1, options.ceil_mode);
   for (const WindowAxis& axis : windows.axes())
     require(axis.padding <= axis.kernel / 2, layer, "'s padding is at most half of its kernel of ", axis.kernel,
             ", not ", axis.padding);
@@ -83,9 +88,8 @@ requires(Dimensions == 2 || Dimensions == 3) class MaxPool {
 /// The average of every window: y[o, c] = sum over taps k of x[o * stride + k - padding, c], x being 0 outside, divided
 /// by the number of taps or, unless `count_padding`, of those inside. (PyTorch counts the padding unless
 /// `count_include_pad` is false; TensorFlow never does.) AvgPool2D maps `[..., H, W, C]` to `[..., H', W', C]`,
-/// AvgPool3D
-/// `[T, N, H, W, C]` to `[T', N, H', W', C]`. Throws ArgumentError for numbers that make no windows and inputs with no
-/// room for one.
+/// AvgPool3D `[T, N, H, W, C]` to `[T', N, H', W', C]`. Throws ArgumentError for numbers that make no windows and
+/// inputs with no room for one.
 template <int Dimensions, Scalar T, Device D = Cpu>
 requires(Dimensions == 2 || Dimensions == 3) class AveragePool {
  public:

@@ -62,9 +62,10 @@ class Padding : public PerAxis {
 class WindowOptions {
  public:
   /// `layer` is for messages. Throws ArgumentError for numbers that make no windows.
+  /// With `ceil_mode` an end that is too short for a window gets one, too, if it begins in front of the padding behind.
   WindowOptions(const char* layer, int dimensions, const PerAxis& kernel, const PerAxis& stride, const Padding& padding,
-                const PerAxis& dilation)
-      : layer_(layer), dimensions_(dimensions), same_(padding.same()) {
+                const PerAxis& dilation, bool ceil_mode = false)
+      : layer_(layer), dimensions_(dimensions), same_(padding.same()), ceil_mode_(ceil_mode) {
     const auto kernels = kernel.values("a kernel", dimensions, 1, 1),
                strides = stride.values("a stride", dimensions, 1, 1),
                paddings = padding.values("a padding", dimensions, 0, 0),
@@ -103,9 +104,12 @@ class WindowOptions {
         axis->padding = std::max<Index>((axis->outputs - 1) * axis->stride + extent - axis->inputs, 0) / 2;
       } else {
         const Index room = axis->inputs + 2 * axis->padding - extent;
-        require(room >= 0, layer_, "'s kernel reaches over ", extent, " positions, more than the ", axis->inputs,
+        const Index most = ceil_mode_ ? room + axis->stride - 1 : room;  // where the last window may begin
+        require(most >= 0, layer_, "'s kernel reaches over ", extent, " positions, more than the ", axis->inputs,
                 " of an axis of ", x, " with ", axis->padding, " of padding at both ends");
-        axis->outputs = room / axis->stride + 1;
+        axis->outputs = most / axis->stride + 1;
+        if (ceil_mode_ && (axis->outputs - 1) * axis->stride >= axis->inputs + axis->padding) --axis->outputs;
+        axis->overhang = std::max<Index>((axis->outputs - 1) * axis->stride - room, 0);
       }
     }
     return size;
@@ -145,7 +149,7 @@ class WindowOptions {
  private:
   const char* layer_;
   int dimensions_;
-  bool same_;
+  bool same_, ceil_mode_;
   std::array<WindowAxis, 3> axes_;
 };
 

@@ -35,17 +35,18 @@ class WindowProducts {
     groups_ /= together_;
   }
 
-  /// y = U W + bias (+ y, if `accumulate`); the bias may be null.
-  void forward(const View& packed, const T* x, const P* bias, T* y, bool accumulate) const {
+  /// y = U W + bias (+ y, if `accumulate`, or else max(., 0) of it, if `rectify`); the bias may be null.
+  void forward(const View& packed, const T* x, const P* bias, T* y, bool accumulate, bool rectify = false) const {
     Tensor<T, D> columns(Shape{band(), depth()});
     for (Index group = 0; group < groups_; ++group) {
       const View weight = of_group(packed, group);
       const auto filter = D::filter(product(1), weight.data());
       for_bands([&](Index first, Index count) {
         unfold(group, first, count, x, columns);
-        D::convolve(product(count), ConvolutionInput<T>{columns.data()}, filter,
-                    bias ? bias + group * group_outputs() : nullptr, y + first * outputs_ + group * group_outputs(),
-                    outputs_, accumulate);
+        ConvolutionSize size = product(count);
+        size.rectify = rectify;
+        D::convolve(size, ConvolutionInput<T>{columns.data()}, filter, bias ? bias + group * group_outputs() : nullptr,
+                    y + first * outputs_ + group * group_outputs(), outputs_, accumulate);
       });
     }
   }

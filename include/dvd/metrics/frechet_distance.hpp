@@ -3,17 +3,16 @@
 
 #include "dvd/core/macros_begin.hpp"
 
-#include "dvd/device/cpu/intrinsics.hpp"
-
-#include <Eigen/Core>
-#include <Eigen/SVD>
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "dvd/core/error.hpp"
 #include "dvd/core/is_finite.hpp"
+#include "dvd/device/cpu/parallel.hpp"
+#include "dvd/device/cpu/row_pairs.hpp"
 #include "dvd/metrics/covariance_factor.hpp"
 #include "dvd/metrics/feature_moments.hpp"
 #include "dvd/metrics/feature_rows.hpp"
@@ -22,12 +21,25 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 
 namespace detail {
 
-/// The sum of a matrix's singular values.
-inline double nuclear_norm(const Eigen::MatrixXd& matrix) {
-  if (matrix.size() == 0) return 0;
-  const double largest = matrix.cwiseAbs().maxCoeff();
-  if (largest <= 0) return 0;
-  return Eigen::BDCSVD<Eigen::MatrixXd>(matrix / largest).singularValues().sum() * largest;
+/// The sum of the singular values of F1^T F2.
+inline double norm_of_product(const CovarianceFactor& first, const CovarianceFactor& second, Index dimensions) {
+  if (first.rank < second.rank) return norm_of_product(second, first, dimensions);
+  using Products = cpu::RowPairs<cpu::InnerProduct>;
+  constexpr Index side = Products::side;
+  std::vector<double> product(static_cast<std::size_t>(first.rank * second.rank));  // column-major
+  cpu::parallel_calls((second.rank + side - 1) / side, [&](Index part) {
+    Products products;
+    const Index left = part * side, width = std::min(side, second.rank - left);
+    for (Index top = 0; top < first.rank; top += side) {
+      const Index height = std::min(side, first.rank - top);
+      products.compute(dimensions, second.columns.data() + left * dimensions, width,
+                       first.columns.data() + top * dimensions, height);
+      for (Index j = 0; j < width; ++j)
+        for (Index i = 0; i < height; ++i)
+          product[static_cast<std::size_t>((left + j) * first.rank + top + i)] = products(j, i);
+    }
+  });
+  return nuclear_norm(std::move(product), first.rank, second.rank);
 }
 
 /// From S = F F^T of both: tr (S1 S2)^(1/2) is the sum of the singular values of F1^T F2, whatever the factors.
@@ -48,7 +60,7 @@ inline double frechet_distance(const std::vector<double>& between_means, const C
   }
   const double traces = std::ldexp(first.trace, 2 * (first.exponent - exponent)) +
                         std::ldexp(second.trace, 2 * (second.exponent - exponent));
-  const double of_product = std::ldexp(nuclear_norm(first.columns.transpose() * second.columns),
+  const double of_product = std::ldexp(norm_of_product(first, second, static_cast<Index>(between_means.size())),
                                        first.exponent - exponent + second.exponent - exponent);
   const double distance = std::ldexp(std::max(between + traces - 2 * of_product, 0.0), 2 * exponent);
   require(is_finite(distance),

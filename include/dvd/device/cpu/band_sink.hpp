@@ -25,11 +25,12 @@ struct BandSink {
   T factor = 1;
   const T* bias = nullptr;  ///< added after the reduction
   bool accumulate = false;
+  bool rectify = false;     ///< then max(., 0)
   const T* mask = nullptr;  ///< as y, pixels `mask_pixel` apart: only where it is above 0 anything is written or added
   Index mask_pixel = 0;
 
   bool reduces() const { return reduction != Reduction::none; }
-  /// Whether outputs may be written to y without `store`.
+  /// Whether outputs may be written to y without `store`, by who rectifies them itself.
   bool plain() const { return !reduces() && !accumulate && !mask; }
   /// Whether `store` wants all rows of an image at once.
   bool whole_images() const { return reduction == Reduction::bilinear; }
@@ -69,6 +70,7 @@ struct BandSink {
     if (bias) value += load<V>(bias + channel);
     if (mask) value = load<V>(mask + position * mask_pixel + channel) > 0 ? value : V{};
     if (accumulate) value += load<V>(to);
+    if (rectify) value = rectified(value);
     dvd::cpu::store(to, value);
   }
 };

@@ -20,10 +20,20 @@ inline Index groups_per_task(Index depth, Index columns) {
   return std::clamp<Index>(500'000 / std::max<Index>(1, depth * columns), 6, 60);
 }
 
-/// The product of `rows` rows, `a_row` apart, with a filter of the method `rows`.
+/// y = max(y, 0), of rows `y_row` apart.
+template <class T>
+void rectify_rows(Index rows, Index width, T* y, Index y_row) {
+  for (Index row = 0; row < rows; ++row)
+    for_lanes<T>(width, [=](Index i, auto lanes) {
+      T* const to = y + row * y_row + i;
+      dvd::cpu::store(to, rectified(load<Vector<T, lanes>>(to)));
+    });
+}
+
+/// The product of `rows` rows, `a_row` apart, with a filter of the method `rows`; then ReLU, if `rectify`.
 template <class T>
 void multiply_rows(Index rows, Index depth, Index columns, const T* a, Index a_row, const Filter<T>& filter,
-                   const T* bias, T* c, Index c_row, bool accumulate) {
+                   const T* bias, T* c, Index c_row, bool accumulate, bool rectify = false) {
   const ProductStrides<T> strides{1, depth, a_row, 0, 1, 0, filter.panel_width(), accumulate, filter.panel()};
   const T* b = filter.frame(0);
   const Index whole = rows / group_rows;
@@ -32,6 +42,7 @@ void multiply_rows(Index rows, Index depth, Index columns, const T* a, Index a_r
     for (Index g = begin; g < end; ++g)
       groups[g - begin] = {g * group_rows * a_row, g * group_rows * c_row, group_rows};
     product(strides, a, b, c, c_row, groups, end - begin, columns, bias);
+    if (rectify) rectify_rows((end - begin) * group_rows, columns, c + begin * group_rows * c_row, c_row);
   });
   // The last one to three rows: groups of one row repeated, so that nothing is read past the end of `a`.
   ProductStrides<T> repeated = strides;
@@ -39,19 +50,8 @@ void multiply_rows(Index rows, Index depth, Index columns, const T* a, Index a_r
   for (Index row = whole * group_rows; row < rows; ++row) {
     const RowGroup group{row * a_row, row * c_row, 1};
     product(repeated, a, b, c, c_row, &group, 1, columns, bias);
+    if (rectify) rectify_rows(1, columns, c + row * c_row, c_row);
   }
-}
-
-/// y = max(y, 0), of rows `y_row` apart.
-template <class T>
-void rectify_rows(Index rows, Index width, T* y, Index y_row) {
-  parallel_chunks(rows, std::max<Index>(1, pointwise_grain / width), [=](Index begin, Index end) {
-    for (Index row = begin; row < end; ++row)
-      for_lanes<T>(width, [=](Index i, auto lanes) {
-        T* const to = y + row * y_row + i;
-        dvd::cpu::store(to, rectified(load<Vector<T, lanes>>(to)));
-      });
-  });
 }
 
 template <class T>
@@ -148,7 +148,7 @@ void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T
                            bool accumulate) {
   if (filter.method() == Method::rows) {
     detail::multiply_rows(size.positions(), size.inputs, size.outputs, input.x, size.inputs, filter, bias, y, y_pixel,
-                          accumulate);
+                          accumulate, size.rectify);
     return;
   }
   BandSink<T> sink{y, y_pixel, size.height, size.width};
@@ -156,8 +156,8 @@ void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T
   sink.factor = detail::pool_factor<T>(size);
   sink.bias = bias;
   sink.accumulate = accumulate;
+  sink.rectify = size.rectify;
   convolve_bands(size, size.pool_frames, detail::input_source(size, input), filter, sink);
-  if (size.rectify) detail::rectify_rows(size.output_size() / size.outputs, size.outputs, y, y_pixel);
 }
 
 template <class T>

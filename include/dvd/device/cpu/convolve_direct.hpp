@@ -28,7 +28,7 @@ void convolve_direct(const ConvolutionSize& size, const FrameWindow& window, con
   const Index blocks = (strips + block - 1) / block, parts = column_parts<T>(blocks, outputs);
   const Index columns_in_part = (outputs + parts - 1) / parts + panel_columns<T>;
   const Index row = (width + 2) * inputs, band_size = (strip + 2) * row;
-  const bool in_place = !sink.reduces() && !sink.mask;
+  const bool in_place = !sink.reduces() && !sink.mask && !sink.rectify;
 
   parallel_for(blocks * parts, [&](Index task) {
     const Index begin = task / parts * block, end = std::min(strips, begin + block), part = task % parts;

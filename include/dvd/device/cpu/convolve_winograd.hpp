@@ -140,7 +140,7 @@ class WinogradConvolution {
       }
       const T* const from = arrays.m + (line - piece.begin) * across_ * columns;
       for (Index tile = 0; tile < across_; ++tile)
-        winograd::transform_output(columns, from + tile * columns, bias, to + tile * 4 * pixel,
+        winograd::transform_output(columns, from + tile * columns, bias, plain && sink_.rectify, to + tile * 4 * pixel,
                                    {y_row, pixel, m_point_});
       if (!plain && !sink_.whole_images())
         sink_.store(image, row, std::min<Index>(4, size_.height - row), to, y_row, piece.first, columns);

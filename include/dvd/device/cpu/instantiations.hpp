@@ -134,6 +134,9 @@ DVD_KERNEL void Windows::max_windows(const WindowSize&, const float*, float*);
 DVD_KERNEL void Windows::max_windows_backward(const WindowSize&, const float*, const float*, float*);
 DVD_KERNEL void Windows::average_windows(const WindowSize&, bool, const float*, float*);
 DVD_KERNEL void Windows::average_windows_backward(const WindowSize&, bool, const float*, float*);
+DVD_KERNEL WindowFilter<float> Windows::window_filter(const WindowSize&, Index, const float*);
+DVD_KERNEL void Windows::convolve_windows(const WindowSize&, const float*, const WindowFilter<float>&, const float*,
+                                          bool, float*);
 
 DVD_KERNEL void Attention::attend(const AttentionSize&, const float*, const float*, const float*, float*);
 DVD_KERNEL void Attention::attend_backward(const AttentionSize&, const float*, const float*, const float*, const float*,

@@ -43,13 +43,18 @@ class RowPairs {
 
   /// Rows of `length` numbers, one behind the other in `a` and `b`.
   void compute(Index length, const double* a, Index a_rows, const double* b, Index b_rows) {
+    compute(length, a, length, a_rows, b, length, b_rows);
+  }
+
+  /// As above, with steps of their own from row to row.
+  void compute(Index length, const double* a, Index a_step, Index a_rows, const double* b, Index b_step, Index b_rows) {
     std::fill(sums_.begin(), sums_.end(), 0.0);
     for (Index begin = 0; begin < length; begin += depth) {
       const Index count = std::min(depth, length - begin);
-      pack(length, b + begin, b_rows, count);
+      pack(b_step, b + begin, b_rows, count);
       for (Index i = 0; i < a_rows; i += group) {
         const double* rows[std::size_t{group}];  // of a last group that is not full, the last row again
-        for (Index r = 0; r < group; ++r) rows[r] = a + std::min(i + r, a_rows - 1) * length + begin;
+        for (Index r = 0; r < group; ++r) rows[r] = a + std::min(i + r, a_rows - 1) * a_step + begin;
         for (Index j = 0; j < b_rows; j += columns)
           tile(rows, packed_.data() + j * depth, count, sums_.data() + i * side + j);
       }
@@ -65,10 +70,10 @@ class RowPairs {
   static_assert(side % columns == 0 && side % group == 0);
 
   /// Columns of rows, so that a vector holds the same entry of neighbouring rows; rows that are not there are 0.
-  void pack(Index length, const double* b, Index b_rows, Index count) {
+  void pack(Index step, const double* b, Index b_rows, Index count) {
     for (Index j = 0; j < (b_rows + columns - 1) / columns * columns; ++j) {
       double* to = packed_.data() + j / columns * columns * depth + j % columns;
-      for (Index k = 0; k < count; ++k) to[k * columns] = j < b_rows ? b[j * length + k] : 0;
+      for (Index k = 0; k < count; ++k) to[k * columns] = j < b_rows ? b[j * step + k] : 0;
     }
   }
 

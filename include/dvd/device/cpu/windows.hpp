@@ -5,11 +5,13 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <cstdint>
+#include <type_traits>
 
 #include "dvd/core/windows.hpp"
 #include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cpu/simd.hpp"
+#include "dvd/device/cpu/strided_winograd.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
@@ -30,6 +32,14 @@ struct Windows {
   static void average_windows(const WindowSize& size, bool count_padding, const T* x, T* y);
   template <class T>
   static void average_windows_backward(const WindowSize& size, bool count_padding, const T* dy, T* dx);
+
+  static constexpr bool convolves_windows = true;
+  static bool convolves(const WindowSize& size) { return StridedWinograd<float>::serves(size); }
+  template <class T>
+  static WindowFilter<T> window_filter(const WindowSize& size, Index outputs, const T* weight);
+  template <class T>
+  static void convolve_windows(const WindowSize& size, const T* x, const WindowFilter<T>& filter,
+                               const std::type_identity_t<T>* bias, bool rectify, std::type_identity_t<T>* y);
 };
 
 namespace detail {
@@ -69,15 +79,6 @@ void for_windows(const WindowSize& size, Index pixel, const F& f) {
       }
 }
 
-/// What the sum of a window is divided by.
-template <class T>
-T window_divisor(const WindowSize& size, Index window, bool count_padding) {
-  if (count_padding) return static_cast<T>(size.taps());
-  const Index line = window / size.width.outputs, image = line / size.height.outputs;
-  return static_cast<T>(size.time.inside(image / size.batch) * size.height.inside(line % size.height.outputs) *
-                        size.width.inside(window % size.width.outputs));
-}
-
 /// Calls `best(tap, channel)` for every value of a window that is larger than those before it, the first one
 /// among them: the last call for a channel is the first of its largest values. What is no number is larger than all.
 template <class T, class F>
@@ -93,6 +94,42 @@ void for_larger(const WindowSize& size, Index window, const T* x, T* largest, co
       }
     }
     first = false;
+  });
+}
+
+/// The larger one; the second where they are equal. What is no number is larger than all, and the second one stays.
+template <class V>
+[[gnu::always_inline]] inline V larger(const V& value, const V& best) {
+  return ((best >= value) | (best != best)) ? best : value;
+}
+
+/// What of a window lies inside, along one axis. Dilation is 1.
+struct Positions {
+  Index begin, end;
+
+  Positions(const WindowAxis& axis, Index window)
+      : begin(std::max<Index>(window * axis.stride - axis.padding, 0)),
+        end(std::min(window * axis.stride - axis.padding + axis.kernel, axis.inputs)) {}
+};
+
+/// The largest values of a window, for which all its positions are read for some channels before the next ones.
+template <class T>
+void largest_of_window(const WindowSize& size, Index window, const T* x, T* largest) {
+  const Index line = window / size.width.outputs, image = line / size.height.outputs;
+  const Positions times(size.time, image / size.batch), rows(size.height, line % size.height.outputs),
+      columns(size.width, window % size.width.outputs);
+  const Index channels = size.channels, row = size.width.inputs * channels;
+  const Index frame = size.batch * size.height.inputs * row;
+  const T* const first = x + image % size.batch * size.height.inputs * row + columns.begin * channels;
+  for_lanes<T>(channels, [&](Index channel, auto lanes) {
+    using V = Vector<T, lanes>;
+    V best = load<V>(first + times.begin * frame + rows.begin * row + channel);
+    for (Index t = times.begin; t < times.end; ++t)
+      for (Index h = rows.begin; h < rows.end; ++h) {
+        const T* from = first + t * frame + h * row + channel;
+        for (Index w = columns.begin; w < columns.end; ++w, from += channels) best = larger(load<V>(from), best);
+      }
+    store(largest + channel, best);
   });
 }
 
@@ -191,7 +228,7 @@ void Windows::max_windows(const WindowSize& size, const T* x, T* y) {
   const Index channels = size.channels;
   parallel_chunks(size.windows(), detail::windows_per_task(size.taps() * channels), [&](Index begin, Index end) {
     for (Index window = begin; window < end; ++window)
-      detail::for_larger(size, window, x, y + window * channels, [](Index, Index) {});
+      detail::largest_of_window(size, window, x, y + window * channels);
   });
 }
 
@@ -227,7 +264,7 @@ void Windows::average_windows(const WindowSize& size, bool count_padding, const 
       detail::for_taps(size, window, [&](Index pixel, Index) {
         for (Index c = 0; c < channels; ++c) to[c] += x[pixel * channels + c];
       });
-      const T divisor = detail::window_divisor<T>(size, window, count_padding);
+      const T divisor = static_cast<T>(size.counted(window, count_padding));
       for (Index c = 0; c < channels; ++c) to[c] /= divisor;
     }
   });
@@ -240,10 +277,21 @@ void Windows::average_windows_backward(const WindowSize& size, bool count_paddin
     std::fill(dx + begin * channels, dx + end * channels, T{0});
     for (Index pixel = begin; pixel < end; ++pixel)
       detail::for_windows(size, pixel, [&](Index window, Index) {
-        const T divisor = detail::window_divisor<T>(size, window, count_padding);
+        const T divisor = static_cast<T>(size.counted(window, count_padding));
         for (Index c = 0; c < channels; ++c) dx[pixel * channels + c] += dy[window * channels + c] / divisor;
       });
   });
+}
+
+template <class T>
+WindowFilter<T> Windows::window_filter(const WindowSize& size, Index outputs, const T* weight) {
+  return StridedWinograd<T>::filter(size, outputs, weight);
+}
+
+template <class T>
+void Windows::convolve_windows(const WindowSize& size, const T* x, const WindowFilter<T>& filter,
+                               const std::type_identity_t<T>* bias, bool rectify, std::type_identity_t<T>* y) {
+  StridedWinograd<T>(size, x, filter, bias, rectify, y).run();
 }
 
 }  // namespace dvd::cpu

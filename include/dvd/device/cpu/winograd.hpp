@@ -52,6 +52,15 @@ template <class T, class V>
   y[3] = T(a * a2) * odd_a + (T(b * b2) * odd_b + m[5]);
 }
 
+/// A^T m of F(3, 4)
+template <class T, class V>
+[[gnu::always_inline]] inline void narrow_from_points(const V (&m)[6], V (&y)[3]) {
+  const V even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
+  y[0] = m[0] + even_a + even_b;
+  y[1] = T(a) * odd_a + T(b) * odd_b;
+  y[2] = T(a2) * even_a + (T(b2) * even_b + m[5]);
+}
+
 /// A dy
 template <class T, class V>
 [[gnu::always_inline]] inline void outputs_to_points(const V (&dy)[4], V (&m)[6]) {
@@ -79,6 +88,19 @@ template <class T, class V>
   u[3] = even_b + odd_b;
   u[4] = even_b - odd_b;
   u[5] = w[2];
+}
+
+/// G w of F(3, 4)
+template <class T, class V>
+[[gnu::always_inline]] inline void wide_weight_to_points(const V (&w)[4], V (&u)[6]) {
+  u[0] = T(g0) * w[0];
+  const V even_a = T(ga) * w[0] + T(ga * a2) * w[2], odd_a = T(ga * a) * w[1] + T(ga * a * a2) * w[3];
+  u[1] = even_a + odd_a;
+  u[2] = even_a - odd_a;
+  const V even_b = T(gb) * w[0] + T(gb * b2) * w[2], odd_b = T(gb * b) * w[1] + T(gb * b * b2) * w[3];
+  u[3] = even_b + odd_b;
+  u[4] = even_b - odd_b;
+  u[5] = w[3];
 }
 
 /// G^T du
@@ -132,9 +154,9 @@ void transform_input(Index channels, const T* d, T* v, TileStrides strides) {
   });
 }
 
-/// y = A^T m A (+ bias) for `channels` channels of a tile of 4x4 pixels.
+/// y = A^T m A (+ bias) for `channels` channels of a tile of 4x4 pixels; then max(., 0), if `rectify`.
 template <class T>
-void transform_output(Index channels, const T* m, const T* bias, T* y, TileStrides strides) {
+void transform_output(Index channels, const T* m, const T* bias, bool rectify, T* y, TileStrides strides) {
   for_lanes<T>(channels, [=](Index c, auto lanes) {
     using V = Vector<T, lanes>;
     const T* from = m + c;
@@ -143,8 +165,28 @@ void transform_output(Index channels, const T* m, const T* bias, T* y, TileStrid
     detail::transform_square<V, 6, 4>(
         [](const V(&in)[6], V(&out)[4]) __attribute__((always_inline)) { detail::from_points<T>(in, out); },
         [=](Index r, Index k) __attribute__((always_inline)) { return load<V>(from + (6 * r + k) * strides.point); },
-        [=](Index r, Index k, const V& x)
-            __attribute__((always_inline)) { store(to + r * strides.row + k * strides.column, x + offset); });
+        [=](Index r, Index k, const V& x) __attribute__((always_inline)) {
+          const V value = x + offset;
+          store(to + r * strides.row + k * strides.column, rectify ? rectified(value) : value);
+        });
+  });
+}
+
+/// The same of F(3x3, 4x4), whose tiles of inputs are transformed as F(4x4, 3x3)'s: a tile of 3x3 pixels.
+template <class T>
+void transform_narrow_output(Index channels, const T* m, const T* bias, bool rectify, T* y, TileStrides strides) {
+  for_lanes<T>(channels, [=](Index c, auto lanes) {
+    using V = Vector<T, lanes>;
+    const T* from = m + c;
+    T* to = y + c;
+    const V offset = bias ? load<V>(bias + c) : V{};
+    detail::transform_square<V, 6, 3>(
+        [](const V(&in)[6], V(&out)[3]) __attribute__((always_inline)) { detail::narrow_from_points<T>(in, out); },
+        [=](Index r, Index k) __attribute__((always_inline)) { return load<V>(from + (6 * r + k) * strides.point); },
+        [=](Index r, Index k, const V& x) __attribute__((always_inline)) {
+          const V value = x + offset;
+          store(to + r * strides.row + k * strides.column, rectify ? rectified(value) : value);
+        });
   });
 }
 
@@ -172,6 +214,18 @@ void transform_weight(Index count, const T* w, Index tap, T* u, Index point) {
     detail::transform_square<V, 3, 6>(
         [](const V(&in)[3], V(&out)[6]) __attribute__((always_inline)) { detail::weight_to_points<T>(in, out); },
         [=](Index r, Index k) __attribute__((always_inline)) { return load<V>(w + c + (3 * r + k) * tap); },
+        [=](Index r, Index k, const V& x) __attribute__((always_inline)) { store(u + c + (6 * r + k) * point, x); });
+  });
+}
+
+/// The same of F(3x3, 4x4), of 4x4 taps.
+template <class T>
+void transform_wide_weight(Index count, const T* w, Index tap, T* u, Index point) {
+  for_lanes<T>(count, [=](Index c, auto lanes) {
+    using V = Vector<T, lanes>;
+    detail::transform_square<V, 4, 6>(
+        [](const V(&in)[4], V(&out)[6]) __attribute__((always_inline)) { detail::wide_weight_to_points<T>(in, out); },
+        [=](Index r, Index k) __attribute__((always_inline)) { return load<V>(w + c + (4 * r + k) * tap); },
         [=](Index r, Index k, const V& x) __attribute__((always_inline)) { store(u + c + (6 * r + k) * point, x); });
   });
 }

@@ -14,6 +14,9 @@ struct Windows {
   /// Enough for a product to fill a GPU, and little of its memory.
   static constexpr Index columns_bytes = Index{256} << 20;
 
+  /// cuDNN's convolutions are those of the contract; the others are products.
+  static constexpr bool convolves_windows = false;
+
   template <CudaScalar T>
   static void unfold(const WindowSize& size, Index first, Index count, const T* x, Index x_pixel, T* columns);
   template <CudaScalar T>

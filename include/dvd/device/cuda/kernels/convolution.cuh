@@ -170,6 +170,9 @@ void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T
                       .depth = size.inputs,
                       .accumulate = accumulate},
                      {input.x, size.inputs}, {filter.weight, size.outputs}, y, y_pixel, 0, library_bias.data);
+    if (size.rectify)
+      for_each_row_lanes<T>(size.positions(), size.outputs, std::gcd(size.outputs, y_pixel),
+                            detail::RectifyRows<T>{y, y_pixel}, static_cast<const T*>(y));
     return;
   }
   const ConvolutionProblem problem = detail::problem_for<T>(size);

@@ -358,6 +358,21 @@ struct GradientFromLibrary {
   }
 };
 
+/// ReLU of rows `y_row` apart, in place.
+template <class T>
+struct RectifyRows {
+  T* y;
+  Index y_row;
+
+  template <int N>
+  DVD_DEVICE void operator()(Index row, Index channel) const {
+    T* const to = y + row * y_row + channel;
+    Lanes<N> value = load<N>(to);
+    for (int k = 0; k < N; ++k) value[k] = value[k] < 0 ? 0 : value[k];  // a NaN stays
+    store(to, value);
+  }
+};
+
 /// y[row] += bias; then ReLU.
 template <class T>
 struct AddBias {

@@ -111,10 +111,7 @@ DVD_DEVICE void for_windows_over(const WindowSize& size, Index pixel, const F& f
 
 /// What the sum of a window is multiplied with.
 DVD_DEVICE float window_factor(const WindowSize& size, Index window, bool count_padding) {
-  if (count_padding) return 1 / static_cast<float>(size.taps());
-  const Index line = window / size.width.outputs, image = line / size.height.outputs;
-  return 1 / static_cast<float>(size.time.inside(image / size.batch) * size.height.inside(line % size.height.outputs) *
-                                size.width.inside(window % size.width.outputs));
+  return 1 / static_cast<float>(size.counted(window, count_padding));
 }
 
 /// A row is a pixel.

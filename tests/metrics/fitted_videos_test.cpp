@@ -40,8 +40,9 @@ TEST_CASE("what has the size stays as it is, to the bit") {
 }
 
 TEST_CASE("rows and columns are resampled by a triangle, larger and smaller") {
-  for (const auto& [from, to] :
-       {std::pair(5, 12), std::pair(12, 5), std::pair(64, 32), std::pair(3, 32), std::pair(1, 4), std::pair(7, 1)}) {
+  const std::pair<Index, Index> lengths[] = {{5, 12}, {12, 5}, {64, 32}, {3, 32}, {1, 4}, {7, 1}};
+  for (const auto& length : lengths) {
+    const Index from = length.first, to = length.second;
     CAPTURE(from);
     CAPTURE(to);
     const Tensor<float> tall = numbers({1, 1, from, 1, 1}), wide = numbers({1, 1, 1, from, 1});

@@ -109,8 +109,8 @@ class SafetensorsFile : detail::FileChecks {
     return stated == metadata_.end() || stated->second == content_hash();
   }
 
-  /// A hash of all that the file says, metadata and tensors, as 16 hexadecimal digits: what tells files apart in whose
-  /// name something is reported. It is the file's `checksum`, if it has one and is whole.
+  /// A hash of all that the file says but for that checksum, as 16 hexadecimal digits; see detail::ContentHash. It is
+  /// the file's `checksum`, if it has one and is whole.
   std::string content_hash() const {
     detail::ContentHash hash;
     for (const auto& [key, value] : metadata_)

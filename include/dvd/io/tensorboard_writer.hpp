@@ -83,12 +83,12 @@ inline std::string tensorboard_record(std::string_view bytes) {
   };
   // Rotated and shifted, so that records within records do not find their own checksums.
   const auto append_checksum = [&](std::string& to, std::string_view of) {
-    const std::uint32_t crc = crc32c(std::as_bytes(std::span(of)));
-    append(to, std::rotr(crc, 15) + 0xA282EAD8u, 4);
+    append(to, std::rotr(crc32c(std::as_bytes(std::span(of))), 15) + 0xA282EAD8u, 4);
   };
-  std::string record;
-  append(record, bytes.size(), 8);
-  append_checksum(record, std::string(record));
+  std::string length, record;
+  append(length, bytes.size(), 8);
+  record = length;
+  append_checksum(record, length);
   record += bytes;
   append_checksum(record, bytes);
   return record;

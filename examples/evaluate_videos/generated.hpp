@@ -1,6 +1,8 @@
 // Clips to be scored, from a model or from videos that were generated before.
 #pragma once
 
+#include <algorithm>
+#include <dvd/core/is_finite.hpp>
 #include <dvd/io/clip_tensor.hpp>
 #include <dvd/layers/embedding.hpp>
 #include <memory>
@@ -42,6 +44,11 @@ class GeneratedClips {
   const std::vector<std::string>& class_names() const { return maker ? maker->class_names : videos->class_names; }
   const std::string& description() const { return maker ? maker->description : videos->description; }
 
+  /// Fixes the order in which videos are taken, spread over their classes.
+  void set_order(const dvd::Random& random) {
+    if (videos) order_ = dvd::detail::stratified_order(*videos, random);
+  }
+
   /// Clips number first, ... of a repeat, as the protocol wants them. `truth` are the real clips of these numbers,
   /// which a model that continues videos is given the first frames of.
   LabelledVideos make(const dvd::Protocol& protocol, dvd::Index repeat, dvd::Index first, dvd::Index count,
@@ -49,11 +56,22 @@ class GeneratedClips {
     LabelledVideos made = maker ? from_model(repeat, first, count, truth) : from_videos(protocol, repeat, first, count);
     const dvd::Index given = protocol.with_given_frames || !continues() ? 0 : maker->config.condition_frames;
     made.videos = frames_of(made.videos, given, protocol.frames);
+    check_finite(made.videos, first);
     if (protocol.bytes) made.videos = dvd::to_tensor<float>(dvd::to_clips(made.videos));
     return made;
   }
 
  private:
+  /// Rounding to bytes would make something of what is no number.
+  void check_finite(const dvd::Tensor<float>& made, dvd::Index first) const {
+    const float* const end = made.data() + made.size();
+    const float* const found = std::find_if_not(made.data(), end, dvd::is_finite<float>);
+    if (found == end) return;
+    const dvd::Index frame = made.size() / (made.extent(0) * made.extent(1)), image = (found - made.data()) / frame;
+    throw dvd::Error(dvd::concat("generated clip ", first + image % made.extent(1), ", frame ", image / made.extent(1),
+                                 ": holds a value that is not finite; ", description(), " cannot be scored"));
+  }
+
   LabelledVideos from_model(dvd::Index repeat, dvd::Index first, dvd::Index count, const LabelledVideos& truth) const {
     LabelledVideos made;
     const dvd::DvdGanConfig& config = maker->config;
@@ -88,12 +106,6 @@ class GeneratedClips {
   }
 
   std::vector<dvd::Index> order_;
-
- public:
-  /// Fixes the order in which videos are taken, spread over their classes.
-  void set_order(const dvd::Random& random) {
-    if (videos) order_ = dvd::detail::stratified_order(*videos, random);
-  }
 };
 
 }  // namespace examples

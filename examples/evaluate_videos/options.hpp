@@ -78,7 +78,7 @@ inline void add_options(CLI::App& app, EvaluateOptions& options) {
       ->check(CLI::Range(0, 100'000))
       ->capture_default_str();
   model->add_flag("--live", options.live, "use the current weights rather than their moving average");
-  model->add_option("--batch", options.batch, "clips at a time; changes no score")
+  model->add_option("--batch", options.batch, "clips at a time; changes scores by rounding alone")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   model

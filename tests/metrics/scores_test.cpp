@@ -53,7 +53,7 @@ dvd::Tensor<float> shades(dvd::Index count, double mean, std::uint64_t seed, dvd
   return videos;
 }
 
-dvd::FeatureSample sample_of(const dvd::Tensor<float>& videos, const dvd::Labels& labels = {},
+dvd::FeatureSample sample_of(const dvd::Tensor<float>& videos, const std::vector<dvd::Index>& labels = {},
                              dvd::Index most_rows = 20'000) {
   Brightness network;
   dvd::FeatureSampler sampler(network, dvd::FeatureLayer::pooled, most_rows);
@@ -95,7 +95,7 @@ TEST_CASE("a sample is the same however its clips come, and grey clips count as 
     dvd::Tensor<float> broken = videos;
     broken.data()[77] = std::nanf("");
     CHECK(error_of([&] { sampler.add(broken); }).find("not finite") != std::string::npos);
-    CHECK_THROWS_AS(sampler.add(videos, dvd::Labels{1, 0}), dvd::ArgumentError);
+    CHECK_THROWS_AS(sampler.add(videos, std::vector<dvd::Index>{1, 0}), dvd::ArgumentError);
     CHECK(sampler.clips() == 10);
     CHECK(sampler.take().moments.dimensions() == 2);
   }
@@ -103,7 +103,7 @@ TEST_CASE("a sample is the same however its clips come, and grey clips count as 
 
 TEST_CASE("scores are lowest between samples of the same kind, and repeats become mean and deviation") {
   const dvd::Protocol protocol = dvd::find_protocol("shapes");
-  dvd::Labels labels(200, 0);
+  std::vector<dvd::Index> labels(200, 0);
   const dvd::FeatureSample real = sample_of(shades(200, 0.3, 1)), same = sample_of(shades(200, 0.3, 2), labels),
                            other = sample_of(shades(200, -0.3, 3), labels);
   const auto near = dvd::scores_of(protocol, same, &real), far = dvd::scores_of(protocol, other, &real);

@@ -1,5 +1,5 @@
 // Clips a second through the networks behind the scores, with weights that are drawn. One JSON line, or with --parts a
-// line for every part of I3D: where the time goes.
+// line for every part: where the time goes.
 //
 //     build/release/bin/feature_networks --network i3d --clips 8
 //     benchmarks/feature_networks_torch.py                         beside PyTorch, in turns
@@ -75,26 +75,30 @@ Times measure(Network& network, const Shape& shape, Index clips) {
   return times;
 }
 
-void print_parts(Index frames, Index clips) {
-  I3d<float> network;
+// `run(x, watch)` shows the network a clip.
+template <class Network, class Run>
+void print_parts(Network& network, const Shape& shape, Index clips, const Run& run) {
   draw_weights(network);
-  Tensor<float> x(Shape{frames, 1, 224, 224, 3});
+  Tensor<float> x(shape);
   Cpu::random_normal(x.size(), Random(2), 0.5f, x.data());
   std::vector<std::pair<std::string, Times>> parts;
   for (Index i = 0; i < clips + 1; ++i) {
     Stopwatch watch;
     std::size_t part = 0;
-    network.trunk(x, [&](std::string_view name, const ConstTensorView<float>&) {
+    const auto end_part = [&](std::string_view name) {
       if (i == 0)
         parts.emplace_back(name, Times());
       else
         parts[part++].second.add(watch);
       watch = Stopwatch();
-    });
+    };
+    run(x, [&](std::string_view name, const ConstTensorView<float>&) { end_part(name); });
+    end_part("the rest");
   }
   std::printf("%-18s %10s %14s\n", "", "ms", "ms of a core");
   for (const auto& [name, times] : parts)
-    std::printf("%-18s %10.2f %14.2f\n", name.c_str(), median(times.wall), median(times.cores));
+    if (median(times.wall) >= 0.005)
+      std::printf("%-18s %10.2f %14.2f\n", name.c_str(), median(times.wall), median(times.cores));
 }
 
 }  // namespace
@@ -108,21 +112,27 @@ int main(int argc, char** argv) try {
   app.add_option("--clips", clips, "of which the median is printed")->check(CLI::Range(1, 10000));
   app.add_option("--frames", frames, "of a clip of I3D's")->check(CLI::Range(9, 1000));
   app.add_option("--threads", threads, "0: all cores")->check(CLI::Range(0, 1024));
-  app.add_flag("--parts", parts, "a line for every part of I3D");
+  app.add_flag("--parts", parts, "a line for every part");
   CLI11_PARSE(app, argc, argv);
   const ThreadLimit limit(threads);
 
+  const Shape shape = name == "i3d" ? Shape{frames, 1, 224, 224, 3} : Shape{16, 1, 112, 112, 3};
   if (parts) {
-    print_parts(frames, clips);
+    I3d<float> i3d;
+    C3d<float> c3d;
+    if (name == "i3d")
+      print_parts(i3d, shape, clips, [&](const Tensor<float>& x, const auto& watch) { i3d.trunk(x, watch); });
+    else
+      print_parts(c3d, shape, clips, [&](const Tensor<float>& x, const auto& watch) { c3d(x, watch); });
     return 0;
   }
   Times times;
   if (name == "i3d") {
     I3d<float> network;
-    times = measure(network, {frames, 1, 224, 224, 3}, clips);
+    times = measure(network, shape, clips);
   } else {
     C3d<float> network;
-    times = measure(network, {16, 1, 112, 112, 3}, clips);
+    times = measure(network, shape, clips);
   }
   const double ms = median(times.wall);
   std::printf("{\"network\":\"%s\",\"clip_ms\":%.2f,\"clips_per_second\":%.3f,\"core_ms\":%.2f,\"peak_mib\":%.0f}\n",

@@ -6,10 +6,13 @@
     benchmarks/feature_networks_torch.py --network i3d --rounds 9
 
 Both run in turns, round after round, in float32, a clip at a time: first build/release/bin/feature_networks, then PyTorch in
-every mode: both memory layouts, eager and (unless --no-compile) through torch.compile, with norms folded into convolutions.
-Prints medians over the rounds and, of the rounds' ratios to PyTorch's fastest mode, the median, smallest and largest.
+every mode: both memory layouts, eager and (unless --no-compile) through torch.compile, also with weights that it may take for
+constants ("frozen"), always with norms folded into convolutions.
+Prints medians over the rounds and, of the rounds' ratios to PyTorch's fastest mode, the median, smallest and largest; the same
+of the time that the cores spent on either, which others on the machine disturb less.
 """
 import argparse
+import copy
 import json
 import os
 import statistics
@@ -140,13 +143,14 @@ def median(values):
 
 
 def time_torch(model, x):
-    """Milliseconds a clip."""
-    times = []
+    """Milliseconds a clip, and of all cores."""
+    wall, cores = [], []
     for _ in range(options.clips):
-        start = time.perf_counter()
+        start, of_cores = time.perf_counter(), time.process_time()
         model(x)
-        times.append(1000 * (time.perf_counter() - start) / options.batch)
-    return median(times)
+        wall.append(1000 * (time.perf_counter() - start) / options.batch)
+        cores.append(1000 * (time.process_time() - of_cores) / options.batch)
+    return median(wall), median(cores)
 
 
 def time_ours(network):
@@ -154,7 +158,8 @@ def time_ours(network):
                              str(options.threads), "--frames", str(options.frames)], capture_output=True, text=True)
     if result.returncode:
         sys.exit(f"feature_networks_torch.py: {options.program} failed: {result.stderr.strip()}")
-    return json.loads(result.stdout)["clip_ms"]
+    line = json.loads(result.stdout)
+    return line["clip_ms"], line["core_ms"]
 
 
 for network in [options.network] if options.network else ["i3d", "c3d"]:
@@ -166,6 +171,7 @@ for network in [options.network] if options.network else ["i3d", "c3d"]:
         modes[name] = (model, x)
         if not options.no_compile and hasattr(torch, "compile"):
             modes[name + ", compiled"] = (torch.compile(model), x)
+            modes[name + ", frozen"] = (torch.compile(copy.deepcopy(model), options={"freezing": True}), x)
     for name, (model, x) in modes.items():
         print(f"\r{network}: warming up {name}          ", end="", file=sys.stderr, flush=True)
         for _ in range(2):
@@ -177,10 +183,12 @@ for network in [options.network] if options.network else ["i3d", "c3d"]:
         for name, (model, x) in modes.items():
             theirs[name].append(time_torch(model, x))
     print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
-    ratios = [min(theirs[name][turn] for name in modes) / ours[turn] for turn in range(options.rounds)]
     print(f"{network}, clips of {'x'.join(map(str, shape[2:]))}, {threads} threads, PyTorch {torch.__version__}; "
           f"load {os.getloadavg()[0]:.1f}")
-    print(f"  dvd                {median(ours):8.1f} ms  {1000 / median(ours):6.2f} clips a second")
-    for name, times in theirs.items():
-        print(f"  {name:18} {median(times):8.1f} ms  {1000 / median(times):6.2f}")
-    print(f"  times as fast as PyTorch's best: {median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})", flush=True)
+    print(f"  {'':18} {'ms':>8} {'clips a second':>15} {'ms of cores':>12}")
+    for name, times in (("dvd", ours), *theirs.items()):
+        wall, cores = (median([time[i] for time in times]) for i in (0, 1))
+        print(f"  {name:18} {wall:8.1f} {1000 / wall:15.2f} {cores:12.1f}")
+    for what, i in (("times as fast as PyTorch's best", 0), ("the same by the cores' time", 1)):
+        ratios = [min(theirs[name][turn][i] for name in modes) / ours[turn][i] for turn in range(options.rounds)]
+        print(f"  {what}: {median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})", flush=True)

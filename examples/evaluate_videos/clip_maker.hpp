@@ -1,9 +1,9 @@
 // A model that makes clips, whatever its device and its recurrent unit.
 #pragma once
 
+#include <dvd/core/tensor.hpp>
 #include <dvd/device/cpu.hpp>
 #include <dvd/layers/embedding.hpp>
-#include <dvd/core/tensor.hpp>
 #include <dvd/models/config.hpp>
 #include <string>
 #include <vector>

@@ -47,8 +47,8 @@ class ShapesFeatures final : public FeatureNetwork {
       throw FileError(concat(path.string(), ": ", bad, " holds values that are not finite"));
   }
 
-  /// Throws ArgumentError for what are no videos of 1 or 3 channels, and a value that is not finite. The network sees 32
-  /// clips at a time, however many there are.
+  /// Throws ArgumentError for what are no videos of 1 or 3 channels, and a value that is not finite. The network sees
+  /// 32 clips at a time, however many there are.
   ClipFeatures operator()(const ConstTensorView<float>& videos) override {
     const Tensor<float> fitted = fit_videos(videos, shapes_clip_size);
     const Index batch = fitted.extent(1);

@@ -69,6 +69,13 @@ TEST_CASE("a network is read") {
   CHECK(network.weight.value.to_vector() == file.tensors.at("weight"));
   CHECK(network.variance.value.to_vector() == file.tensors.at("bn.running_var"));
 
+  // As PyTorch saves a network, without a word of which it is.
+  file.metadata.erase("network");
+  file.tensors["Conv3d_1a_7x7.conv3d.weight"] = {1}, file.shapes["Conv3d_1a_7x7.conv3d.weight"] = {1};
+  file.tensors["bn.num_batches_tracked"] = {7}, file.shapes["bn.num_batches_tracked"] = {1};
+  file.write(path);
+  NetworkWeights(path, "i3d").load(network, {"Conv3d_1a_7x7.conv3d.weight"});
+  file = {};
   file.tensors["weight"][0] = 2;
   file.write(path);
   CHECK(NetworkWeights(path, "i3d").hash() != weights.hash());
@@ -98,6 +105,11 @@ TEST_CASE("what is refused, in words") {
       loading(changed([](File& file) { file.metadata.erase("network"); })) ==
       "does not say of which network it holds weights (expected metadata with \"network\": \"i3d\", as convert_weights "
       "writes them)");
+  CHECK(holds(loading(changed([](File& file) {
+                file.metadata.erase("network");
+                file.tensors["conv1a.W"] = {1}, file.shapes["conv1a.W"] = {1};
+              })),
+              "holds weights of the network 'c3d' (expected i3d)"));
   CHECK(loading(changed([](File& file) { file.metadata["network"] = "c3d"; })) ==
         "holds weights of the network 'c3d' (expected i3d)");
   for (const char* epsilon : {"x", "0", "-1", "nan", "inf", "1e-3 ", "0,001", "2"})

@@ -2,7 +2,7 @@
 //
 // Beside the tensors, under the names that a network visits, a file's metadata hold
 //
-//     network            "i3d", "c3d"
+//     network            "i3d", "c3d"; where it is missing, the tensors' names tell
 //     variant            what it was trained on: "k400-scratch", "k600-scratch", "rgb-imagenet"; "ucf101"
 //     epsilon            what the norms add to a variance, a number as text; 0.001 where it is missing
 //     source_hash        of the file that the weights were converted from; may be missing
@@ -32,7 +32,8 @@ class NetworkWeights : detail::FileChecks {
  public:
   /// Reads the weights of `network`. FileError for a file that is no such file, is damaged, or is of another network.
   NetworkWeights(const std::filesystem::path& path, std::string_view network) : FileChecks(path.string()), file_(path) {
-    const std::string found = metadata("network");
+    std::string found = metadata("network");
+    if (found.empty()) found = contains("Conv3d_1a_7x7.conv3d.weight") ? "i3d" : contains("conv1a.W") ? "c3d" : "";
     check(!found.empty(), "does not say of which network it holds weights (expected metadata with \"network\": \"",
           network, "\", as convert_weights writes them)");
     check(found == network, "holds weights of the network ", detail::Printable{found}, " (expected ", network, ")");
@@ -78,7 +79,8 @@ class NetworkWeights : detail::FileChecks {
     return values;
   }
 
-  /// Assigns all that `network` visits. FileError for tensors that are missing, of another shape, not known to the
+  /// Assigns all that `network` visits. Counters of a norm's training steps, which PyTorch saves, are passed over.
+  /// FileError for tensors that are missing, of another shape, not known to the
   /// network (but for those in `others`), not finite or, as variances, below 0; the network is then unchanged.
   template <class Network>
   void load(Network& network, const std::set<std::string>& others = {}) const {
@@ -95,7 +97,7 @@ class NetworkWeights : detail::FileChecks {
       if (!file_.contains(name)) missing.push_back(name);
     }
     for (const std::string& name : file_.names())
-      if (!known.contains(name)) unknown.push_back(name);
+      if (!known.contains(name) && !name.ends_with(".num_batches_tracked")) unknown.push_back(name);
     check(missing.empty(), "has no tensor ", some(missing), " (expected the ", tensors.size(), " of the network)");
     check(unknown.empty(), "has a tensor ", some(unknown), ", which is none of the network's");
     for (const auto& [name, tensor] : tensors) check_shape(name, tensor->shape());

@@ -93,8 +93,8 @@ class TensorflowBundle final : public ForeignFile, detail::FileChecks {
       if (field->number == 1) shard_count_ = field->value;
       if (field->number == 2) endianness = field->value;
       if (field->number != 3) continue;
-      detail::WireReader version(path_, field->bytes);
-      while (const auto part = version.field())
+      detail::WireReader versions(path_, field->bytes);
+      while (const auto part = versions.field())
         if (part->number == 2) oldest_reader = part->value;
     }
     check(shard_count_ >= 1 && shard_count_ <= most_shards, "has ", shard_count_, " files of data (expected 1 to ",

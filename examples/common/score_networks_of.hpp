@@ -19,7 +19,8 @@ std::unique_ptr<dvd::FeatureNetwork> open_score_network(const dvd::Protocol& pro
   }
   const std::string wanted(dvd::word_for(protocol.network));
   dvd::require(!weights.empty(), "the protocol ", protocol.name, " needs the weights of ", wanted,
-               "; name a file that convert_weights has written (docs/scores.md says from what)");
+               "; give --weights F (of train_ucf101: --evaluate-weights F), a file that convert_weights has written "
+               "(docs/scores.md says from what)");
   if (protocol.network == dvd::ScoreNetwork::c3d_ucf101)
     return std::make_unique<dvd::C3dFeatures<float, D>>(
         weights,

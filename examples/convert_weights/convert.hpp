@@ -84,6 +84,14 @@ inline void tell_match(const ConvertWeightsOptions& options, const dvd::ForeignF
   for (const std::string& remark : file.remarks()) print_row("skipped", remark);
 }
 
+/// What a safetensors file says of itself under a key; empty where it, or a file of another format, says nothing.
+inline std::string said_by(const dvd::ForeignFile& file, const char* key) {
+  const auto* const weights = dynamic_cast<const dvd::SafetensorsWeights*>(&file);
+  if (!weights) return "";
+  const auto found = weights->file().metadata().find(key);
+  return found == weights->file().metadata().end() ? "" : found->second;
+}
+
 /// Converts. Throws FileError and ArgumentError.
 inline int convert(const ConvertWeightsOptions& options) {
   running = true;
@@ -92,7 +100,15 @@ inline int convert(const ConvertWeightsOptions& options) {
                                    : options.network == "i3d" ? dvd::ClipNetwork::i3d
                                                               : dvd::ClipNetwork::c3d;
   const dvd::TensorMatch match = dvd::match_tensors(options.file, *file, network);
-  const std::string variant = dvd::weight_variant(options.file, network, match.classes, options.variant);
+  const std::string said = said_by(*file, "variant"), said_epsilon = said_by(*file, "epsilon");
+  dvd::require(said.empty() || options.variant.empty() || said == options.variant, options.file,
+               ": says in its metadata that it is of the variant ", shown(said), ", not ", options.variant);
+  const std::string variant =
+      dvd::weight_variant(options.file, network, match.classes, options.variant.empty() ? said : options.variant);
+  const std::string epsilon = !options.epsilon.empty() ? options.epsilon
+                              : said_epsilon.empty()   ? "0.001"
+                                                       : said_epsilon;
+  check_epsilon(epsilon);
   dvd::require(options.mean.empty() || network == dvd::ClipNetwork::c3d, "--mean ", options.mean,
                " is for C3D, and these are weights of I3D");
   if (!options.quiet) tell_match(options, *file, match);
@@ -100,14 +116,16 @@ inline int convert(const ConvertWeightsOptions& options) {
   dvd::ConvertedWeights weights(options.file, *file, match);
   if (!options.mean.empty()) weights.add_mean_cube(options.mean, *dvd::open_foreign_file(options.mean));
   weights.set_metadata("variant", variant);
-  if (network == dvd::ClipNetwork::i3d) weights.set_metadata("epsilon", options.epsilon);
+  if (network == dvd::ClipNetwork::i3d) weights.set_metadata("epsilon", epsilon);
   weights.write(options.out);
 
   if (options.quiet) return 0;
-  print_row("variant", variant + (options.variant.empty() ? ", told by the file's name and its classes" : ""));
+  print_row("variant", variant + (!options.variant.empty() ? ""
+                                  : said.empty()           ? ", told by the file's name and its classes"
+                                                           : ", told by the file's metadata"));
   if (variant == "rgb-imagenet")
     print_row("", "trained on ImageNet first: scores from it are not what is published as FVD");
-  if (network == dvd::ClipNetwork::i3d) print_row("epsilon", options.epsilon);
+  if (network == dvd::ClipNetwork::i3d) print_row("epsilon", epsilon);
   if (network == dvd::ClipNetwork::c3d)
     print_row("mean", options.mean.empty() ? "none: scores need one (--mean mean2.npz)" : options.mean);
   print_row("written",

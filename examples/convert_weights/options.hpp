@@ -16,7 +16,7 @@ namespace examples {
 
 struct ConvertWeightsOptions {
   std::string file, network, variant, mean, out;
-  std::string epsilon = "0.001";
+  std::string epsilon;  ///< empty: as the file says, or else 0.001
   bool list = false, quiet = false;
 };
 
@@ -37,19 +37,25 @@ inline void add_options(CLI::App& app, ConvertWeightsOptions& options) {
                  "number of classes and the file's name unless given")
       ->check(CLI::IsMember({"k400-scratch", "k600-scratch", "rgb-imagenet", "ucf101"}));
   app.add_option("--mean", options.mean, "file with C3D's mean of all clips, such as mean2.npz")->type_name("FILE");
-  app.add_option("--epsilon", options.epsilon, "what I3D's norms add to a variance")->capture_default_str();
+  app.add_option("--epsilon", options.epsilon,
+                 "what I3D's norms add to a variance; 0.001 unless the file says another number");
   app.add_flag("--list", options.list, "name every tensor");
   app.add_flag("--quiet", options.quiet, "print nothing but errors");
+}
+
+/// Throws ArgumentError for what is no epsilon.
+inline void check_epsilon(const std::string& text) {
+  double epsilon = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, epsilon);
+  dvd::require(error == std::errc() && stop == end && dvd::is_finite(epsilon) && epsilon > 0 && epsilon < 1,
+               "--epsilon ", text, " is no number between 0 and 1");
 }
 
 /// Checks what the parser cannot. Throws ArgumentError where it makes no sense.
 inline void finish_options(const ConvertWeightsOptions& options) {
   namespace fs = std::filesystem;
-  double epsilon = 0;
-  const char* const end = options.epsilon.data() + options.epsilon.size();
-  const auto [stop, error] = std::from_chars(options.epsilon.data(), end, epsilon);
-  dvd::require(error == std::errc() && stop == end && dvd::is_finite(epsilon) && epsilon > 0 && epsilon < 1,
-               "--epsilon ", options.epsilon, " is no number between 0 and 1");
+  if (!options.epsilon.empty()) check_epsilon(options.epsilon);
   std::error_code ignored;
   for (const std::string& file : {options.file, options.mean})
     dvd::require(file.empty() || fs::exists(file, ignored) || fs::exists(file + ".index", ignored), file,

@@ -79,10 +79,12 @@ void draw(cairo_t* cairo, const Curve& curve) {
 
   cairo_set_source_rgb(cairo, 0.16, 0.42, 0.72);
   cairo_set_line_width(cairo, 2);
+  cairo_new_path(cairo);  // text leaves a point behind
   for (const CurvePoint& point : curve.points) cairo_line_to(cairo, x_of(point.x), y_of(point.y));
   cairo_stroke(cairo);
   cairo_set_font_size(cairo, 12);
   for (const CurvePoint& point : curve.points) {
+    cairo_new_path(cairo);
     cairo_arc(cairo, x_of(point.x), y_of(point.y), 4, 0, 4 * std::acos(0.0));
     cairo_fill(cairo);
     text(cairo, x_of(point.x) + 8, y_of(point.y) - 7, 0, point.label);

@@ -13,7 +13,7 @@ namespace examples {
 namespace {
 
 std::filesystem::path write_scores(const std::filesystem::path& folder, const dvd::Json& json) {
-  const std::filesystem::path path = folder / "scores.json";
+  const std::filesystem::path path = scores_file(folder);
   dvd::write_file_atomically(path, json.dump(2, ' ', false, dvd::Json::error_handler_t::replace) + "\n");
   return path;
 }
@@ -32,10 +32,18 @@ int evaluate(const EvaluateOptions& options, const Machine& machine) {
   const dvd::ThreadLimit threads(options.common.threads);
   std::optional<Result> other;
   if (!options.against.empty()) other = read_result(options.against);
+  dvd::require(options.memorisation > 0 || (options.held_out.empty() && options.held_out_split.empty()),
+               "--held-out and --held-out-split are for --memorisation");
+  dvd::require(options.truncation_sweep.empty() || (options.memorisation == 0 && options.against.empty()),
+               "--truncation-sweep goes with neither --memorisation nor --against");
   Evaluation evaluation(options, machine);
+  std::unique_ptr<Videos> held_out;
+  if (options.memorisation > 0) held_out = open_held_out(evaluation);
+  if (!options.truncation_sweep.empty()) check_sweep(evaluation);
   dvd::require(options.memorisation == 0 || evaluation.real, "--memorisation needs --real");
   make_folder(options.common.out);
   const std::filesystem::path folder = options.common.out;
+  keep_earlier_scores(folder);
   running = true;
   if (!options.truncation_sweep.empty()) {
     const Sweep sweep = sweep_truncation(evaluation);
@@ -47,7 +55,8 @@ int evaluate(const EvaluateOptions& options, const Machine& machine) {
   dvd::Json json = to_json(result);
   std::optional<Memorisation> memorisation;
   if (options.memorisation > 0) {
-    memorisation = find_memorised(evaluation, folder);
+    write_scores(folder, json);  // which are not to be lost, whatever comes
+    memorisation = find_memorised(evaluation, *held_out, folder);
     json["memorisation"] = to_json(*memorisation);
   }
   const std::filesystem::path path = write_scores(folder, json);

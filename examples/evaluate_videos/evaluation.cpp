@@ -25,8 +25,10 @@ std::pair<dvd::Index, dvd::Index> size_from(const std::string& text) {
 /// Of what `make` gives for numbers first, ... , count of them.
 template <class Make>
 dvd::FeatureSample gather(dvd::FeatureNetwork& network, const dvd::Protocol& protocol, dvd::Index count,
-                          dvd::Index batch, bool with_labels, ClipProgress& progress, const Make& make) {
-  dvd::FeatureSampler sampler(network, protocol.layer);
+                          dvd::Index batch, bool with_labels, bool all_probabilities, ClipProgress& progress,
+                          const Make& make) {
+  constexpr dvd::Index most_rows = 20'000;
+  dvd::FeatureSampler sampler(network, protocol.layer, most_rows, all_probabilities);
   progress.show(0);
   for (dvd::Index done = 0; done < count; done += batch) {
     const LabelledVideos clips = make(done, std::min(batch, count - done));
@@ -38,7 +40,8 @@ dvd::FeatureSample gather(dvd::FeatureNetwork& network, const dvd::Protocol& pro
 
 }  // namespace
 
-Evaluation::Evaluation(const EvaluateOptions& all, const Machine& machine) : options(all), protocol(protocol_of(all)) {
+Evaluation::Evaluation(const EvaluateOptions& all, const Machine& machine)
+    : options(all), protocol(protocol_of(all)), truncation_(all.truncation) {
   dvd::require(!options.fake.empty(),
                "--fake is missing: what is to be scored? (a checkpoint, a run's folder, a "
                "folder or a file of videos)");
@@ -56,6 +59,8 @@ void Evaluation::open_generated(const Machine& machine) {
   const bool run = std::filesystem::is_directory(std::filesystem::path(options.fake) / "checkpoints", error);
   const bool file = std::filesystem::is_regular_file(options.fake, error) && !is_file_of_videos(options.fake);
   if (run || file) {
+    dvd::require(options.resolution.empty(), "--resolution ", options.resolution,
+                 " is for videos in files; a model's have the size that it was trained for");
     generated.maker = machine.open_generator({.checkpoint = options.fake,
                                               .live = options.live,
                                               .seed = options.common.seed,
@@ -63,17 +68,28 @@ void Evaluation::open_generated(const Machine& machine) {
                                               .threshold = options.threshold,
                                               .standing = options.standing});
   } else {
-    dvd::require(options.truncation == 1 && options.truncation_sweep.empty() && options.standing == 0 && !options.live,
-                 "--fake ", options.fake, " is videos, not a model: --truncation, --standing and --live mean nothing");
-    generated.videos = open_videos({.flag = "--fake",
-                                    .place = options.fake,
-                                    .index = options.index,
-                                    .frames = protocol.frames,
-                                    .height = height,
-                                    .width = width,
-                                    .seed = options.common.seed + 1,
-                                    .shapes = protocol.fake_clips * protocol.repeats,
-                                    .warn = [this](const std::string& line) { warn(line); }});
+    dvd::require(options.truncation == 1 && options.threshold == 0 && options.truncation_sweep.empty() &&
+                     options.standing == 0 && !options.live,
+                 "--fake ", options.fake, " is videos, not a model: flags that say how to sample one mean nothing");
+    VideosRequest request{.flag = "--fake",
+                          .place = options.fake,
+                          .index = options.index,
+                          .frames = protocol.frames,
+                          .height = height,
+                          .width = width,
+                          .seed = options.common.seed + 1,
+                          .shapes = protocol.fake_clips * protocol.repeats,
+                          .warn = [this](const std::string& line) { warn(line); }};
+    generated.videos = open_videos(request);
+    if (protocol.frames == 0) {  // as many as the first one has: shorter ones are left out, and named
+      request.frames = generated.videos->frames(0);
+      for (dvd::Index i = 0; i < generated.videos->size() && request.frames > 0; ++i)
+        if (generated.videos->frames(i) < request.frames) {
+          generated.videos = open_videos(request);
+          protocol.frames = request.frames;
+          break;
+        }
+    }
     generated.set_order(dvd::Random(options.common.seed).stream("generated videos"));
   }
   const dvd::Index given =
@@ -87,8 +103,9 @@ void Evaluation::open_generated(const Machine& machine) {
   if (protocol.frames == 0) protocol.frames = most;
   dvd::require(protocol.frames <= most, "the protocol ", protocol.name, " wants clips of ", protocol.frames,
                " frames, and ", options.fake, " has ", most,
-               "; --frames N asks for fewer, which makes a score of "
-               "another kind");
+               protocol.network == dvd::ScoreNetwork::c3d_ucf101
+                   ? "; its network takes no fewer"
+                   : "; --frames N asks for fewer, which makes a score of another kind");
 }
 
 void Evaluation::open_real() {
@@ -97,7 +114,12 @@ void Evaluation::open_real() {
   if (!wanted) return;
   dvd::Index frames = protocol.frames;
   if (generated.continues()) frames = std::max(frames, generated.most_frames());
-  const dvd::Index shapes = 2 * std::max(protocol.real_clips, protocol.fake_clips) * protocol.repeats;
+  // So many that which ones are drawn does not depend on how many.
+  const dvd::Index shapes = std::max(dvd::Index{1} << 18, protocol.real_clips + protocol.fake_clips);
+  const bool are_shapes = options.real == "shapes";
+  dvd::require(!are_shapes || protocol.real_clips > 0, "there is no end to moving shapes; give --real-clips N");
+  dvd::require(!are_shapes || protocol.stride == 1, "moving shapes come without a stride, not with one of ",
+               protocol.stride, "; give --stride 1");
   real = open_videos({.flag = "--real",
                       .place = options.real,
                       .split = options.split,
@@ -115,6 +137,9 @@ void Evaluation::open_real() {
         fmt::format("real clips have {}x{} pixels and generated ones {}x{}; both are scaled, and the difference in "
                     "sharpness counts as a difference",
                     real->height, real->width, generated.height(), generated.width()));
+  if (real->channels != generated.channels())
+    warn(fmt::format("real clips have {} channel{} and generated ones {}: grey counts as three equal colours",
+                     real->channels, real->channels == 1 ? "" : "s", generated.channels()));
   if (protocol.real_clips == 0 || protocol.rule == dvd::ClipRule::every_video)
     protocol.real_clips = real->size();
   else if (protocol.rule != dvd::ClipRule::with_replacement && protocol.real_clips > real->size())
@@ -175,10 +200,12 @@ std::vector<dvd::ChosenClip> Evaluation::choose_real(dvd::Index repeat, bool oth
   dvd::Index frames = protocol.frames;
   if (generated.continues()) frames = std::max(frames, generated.most_frames());
   if (protocol.rule == dvd::ClipRule::every_video)
-    return dvd::choose_clips(*real, protocol.rule, 0, frames, protocol.stride,
-                             others ? random.stream("others") : random);
-  auto chosen =
-      dvd::choose_clips(*real, protocol.rule, (others ? 2 : 1) * protocol.real_clips, frames, protocol.stride, random);
+    return others ? dvd::choose_clips(*real, dvd::ClipRule::stratified, protocol.fake_clips, frames, protocol.stride,
+                                      random.stream("others"))
+                  : dvd::choose_clips(*real, protocol.rule, 0, frames, protocol.stride, random);
+  // As many others as there are generated ones, so that both distances are of the same numbers of clips.
+  auto chosen = dvd::choose_clips(*real, protocol.rule, protocol.real_clips + (others ? protocol.fake_clips : 0),
+                                  frames, protocol.stride, random);
   if (others) chosen.erase(chosen.begin(), chosen.begin() + protocol.real_clips);
   return chosen;
 }
@@ -187,6 +214,9 @@ LabelledVideos Evaluation::read_real(std::span<const dvd::ChosenClip> chosen) co
   dvd::Index frames = protocol.frames;
   if (generated.continues()) frames = std::max(frames, generated.most_frames());
   LabelledVideos clips{real->clips(chosen, frames, protocol.stride), {}};
+  // Numbers of a file are rounded as generated ones are: both sides are seen alike.
+  check_finite(clips.videos, real->description);
+  if (protocol.bytes) clips.videos = dvd::to_tensor<float>(dvd::to_clips(clips.videos));
   for (const dvd::ChosenClip& each : chosen)
     if (real->classes() > 0) clips.labels.push_back(real->label(each.video));
   return clips;
@@ -200,7 +230,7 @@ dvd::FeatureSample Evaluation::sample_real(dvd::Index repeat, bool others) {
   key.set("real", real->identity);
   key.set("seed", dvd::concat(options.common.seed));
   key.set("repeat", repeat);
-  key.set("others", std::string(others ? "yes" : "no"));
+  key.set("others", others ? protocol.fake_clips : dvd::Index{0});
   key.set("device", options.common.device.starts_with("cuda") ? options.common.precision : "cpu");
   key.set("given frames", dvd::concat(generated.continues() ? generated.maker->config.condition_frames : dvd::Index{0},
                                       " of ", generated.most_frames()));
@@ -221,7 +251,7 @@ dvd::FeatureSample Evaluation::sample_real(dvd::Index repeat, bool others) {
   const dvd::Index given =
       generated.continues() && !protocol.with_given_frames ? generated.maker->config.condition_frames : 0;
   dvd::FeatureSample sample =
-      gather(*network, protocol, count, options.batch, false, progress, [&](dvd::Index first, dvd::Index some) {
+      gather(*network, protocol, count, options.batch, false, others, progress, [&](dvd::Index first, dvd::Index some) {
         LabelledVideos clips =
             read_real(std::span(chosen).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(some)));
         clips.videos = frames_of(clips.videos, given, protocol.frames);
@@ -237,7 +267,7 @@ dvd::FeatureSample Evaluation::sample_generated(dvd::Index repeat) {
   if (generated.continues()) given = choose_real(repeat, false);
   ClipProgress progress(options.common.quiet, "generated clips", protocol.fake_clips);
   return gather(
-      *network, protocol, protocol.fake_clips, options.batch, with_labels_, progress,
+      *network, protocol, protocol.fake_clips, options.batch, with_labels_, true, progress,
       [&](dvd::Index first, dvd::Index some) {
         LabelledVideos truth;
         if (generated.continues())
@@ -249,6 +279,10 @@ dvd::FeatureSample Evaluation::sample_generated(dvd::Index repeat) {
 Result Evaluation::score() {
   const bool compares = real && protocol.kind == dvd::ScoreKind::frechet;
   const bool floor = real && (options.floor || (protocol.network == dvd::ScoreNetwork::shapes && compares));
+  if (floor && !told_of_floor_ &&
+      (protocol.rule == dvd::ClipRule::every_video || real->size() < protocol.real_clips + protocol.fake_clips))
+    warn("true against true are clips of the same videos, which makes that distance too small");
+  told_of_floor_ = true;
   std::vector<std::vector<dvd::Score>> scores, floors;
   for (dvd::Index repeat = 0; repeat < protocol.repeats; ++repeat) {
     const auto number = static_cast<std::size_t>(repeat);
@@ -263,9 +297,13 @@ Result Evaluation::score() {
   result.about = protocol.about;
   result.generated = generated.description();
   result.generated_identity = generated.maker ? generated.maker->identity : generated.videos->identity;
-  if (generated.maker && options.truncation != 1)
-    result.generated += fmt::format(", truncation {:g}", options.truncation);
-  result.truncation = options.truncation;
+  if (generated.maker) {
+    result.sampling.set("truncation", fmt::format("{:g}", truncation_));
+    result.sampling.set("threshold", fmt::format("{:g}", options.threshold));
+    result.sampling.set("standing", options.standing);
+    result.sampling.set("weights", std::string(options.live ? "live" : "average"));
+  }
+  result.truncation = truncation_;
   result.network = network->description();
   result.scores = dvd::summary_of(scores);
   if (floor) result.floor = dvd::summary_of(floors);
@@ -284,9 +322,8 @@ Result Evaluation::score() {
 
 Result Evaluation::score_at(double truncation) {
   generated.maker->set_truncation(truncation);
-  Result result = score();
-  result.truncation = truncation;
-  return result;
+  truncation_ = truncation;
+  return score();
 }
 
 }  // namespace examples

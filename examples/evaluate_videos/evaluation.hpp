@@ -43,6 +43,8 @@ class Evaluation {
   LabelledVideos read_real(std::span<const dvd::ChosenClip> chosen) const;
   void warn(std::string line) { warnings_.push_back(std::move(line)); }
 
+  double truncation_;
+  bool told_of_floor_ = false;
   bool with_labels_ = false;  ///< whether the network's classes are those of the clips
   std::vector<std::string> warnings_;
   std::vector<dvd::FeatureSample> real_samples_, other_samples_;  ///< of repeats, once they are there

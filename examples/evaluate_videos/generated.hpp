@@ -26,6 +26,13 @@ inline dvd::Tensor<float> frames_of(const dvd::ConstTensorView<float>& videos, d
   return videos.slice(first, count).clone();
 }
 
+/// Throws Error where clips hold what is no number, of which rounding to bytes would make something.
+inline void check_finite(const dvd::Tensor<float>& clips, const std::string& of) {
+  const float* const end = clips.data() + clips.size();
+  if (std::find_if_not(clips.data(), end, dvd::is_finite<float>) != end)
+    throw dvd::Error(dvd::concat(of, ": a clip holds a value that is not finite, and cannot be scored"));
+}
+
 /// What `--fake` names.
 class GeneratedClips {
  public:
@@ -56,22 +63,12 @@ class GeneratedClips {
     LabelledVideos made = maker ? from_model(repeat, first, count, truth) : from_videos(protocol, repeat, first, count);
     const dvd::Index given = protocol.with_given_frames || !continues() ? 0 : maker->config.condition_frames;
     made.videos = frames_of(made.videos, given, protocol.frames);
-    check_finite(made.videos, first);
+    check_finite(made.videos, description());
     if (protocol.bytes) made.videos = dvd::to_tensor<float>(dvd::to_clips(made.videos));
     return made;
   }
 
  private:
-  /// Rounding to bytes would make something of what is no number.
-  void check_finite(const dvd::Tensor<float>& made, dvd::Index first) const {
-    const float* const end = made.data() + made.size();
-    const float* const found = std::find_if_not(made.data(), end, dvd::is_finite<float>);
-    if (found == end) return;
-    const dvd::Index frame = made.size() / (made.extent(0) * made.extent(1)), image = (found - made.data()) / frame;
-    throw dvd::Error(dvd::concat("generated clip ", first + image % made.extent(1), ", frame ", image / made.extent(1),
-                                 ": holds a value that is not finite; ", description(), " cannot be scored"));
-  }
-
   LabelledVideos from_model(dvd::Index repeat, dvd::Index first, dvd::Index count, const LabelledVideos& truth) const {
     LabelledVideos made;
     const dvd::DvdGanConfig& config = maker->config;

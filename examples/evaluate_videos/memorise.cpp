@@ -46,14 +46,13 @@ dvd::FeatureRows pixel_rows(const dvd::Tensor<float>& videos) {
 
 class Search {
  public:
-  Search(Evaluation& evaluation, const std::filesystem::path& folder) : evaluation_(evaluation), folder_(folder) {
-    stride_ = evaluation.protocol.stride;
-  }
+  Search(Evaluation& evaluation, const Videos& held_out, const std::filesystem::path& folder)
+      : evaluation_(evaluation), held_out_videos_(held_out), folder_(folder), stride_(evaluation.protocol.stride) {}
 
   Memorisation run() {
     list_training_clips();
     draw_samples();
-    open_held_out();
+    read_held_out();
     look_through();
     compare();
     draw_picture();
@@ -115,33 +114,13 @@ class Search {
     }
   }
 
-  void open_held_out() {
-    const bool shapes = options().real == "shapes" && options().held_out.empty();
-    dvd::require(shapes || !options().held_out.empty() || !options().held_out_split.empty(),
-                 "--memorisation needs true clips that the model never saw, as the yardstick: give --held-out DIR, or "
-                 "--held-out-split testlist01.txt");
-    const Videos& real = *evaluation_.real;
-    held_out_videos_ = open_videos({.flag = options().held_out.empty() ? "--held-out-split" : "--held-out",
-                                    .place = options().held_out.empty() ? options().real : options().held_out,
-                                    .split = options().held_out_split,
-                                    .index = options().held_out.empty() ? options().index : std::string("none"),
-                                    .frames = frames(),
-                                    .stride = stride_,
-                                    .height = real.height,
-                                    .width = real.width,
-                                    .channels = real.channels,
-                                    .seed = options().common.seed + 2,
-                                    .shapes = options().memorisation,
-                                    .warn = {}});
-    dvd::require(held_out_videos_->height == real.height && held_out_videos_->width == real.width,
-                 "held-out clips have ", held_out_videos_->height, "x", held_out_videos_->width,
-                 " pixels, and training clips ", real.height, "x", real.width);
-    found_.held_out = held_out_videos_->description;
-    const auto chosen = dvd::choose_clips(*held_out_videos_, dvd::ClipRule::stratified, options().memorisation,
-                                          frames(), stride_, dvd::Random(options().common.seed).stream("held out"));
+  void read_held_out() {
+    found_.held_out = held_out_videos_.description;
+    const auto chosen = dvd::choose_clips(held_out_videos_, dvd::ClipRule::stratified, options().memorisation, frames(),
+                                          stride_, dvd::Random(options().common.seed).stream("held out"));
     ClipProgress progress(options().common.quiet, "held-out clips", static_cast<dvd::Index>(chosen.size()));
     for_batches(chosen, [&](std::span<const dvd::ChosenClip> some, dvd::Index done) {
-      held_out_.append(rows_of(read(*held_out_videos_, some)));
+      held_out_.append(rows_of(read(held_out_videos_, some)));
       progress.show(done);
     });
   }
@@ -218,9 +197,9 @@ class Search {
   }
 
   Evaluation& evaluation_;
+  const Videos& held_out_videos_;
   std::filesystem::path folder_;
-  dvd::Index stride_ = 1;
-  std::unique_ptr<Videos> held_out_videos_;
+  dvd::Index stride_;
   std::vector<dvd::ChosenClip> training_;
   std::vector<dvd::Clip> sample_clips_;
   ClipRows samples_, held_out_;
@@ -234,8 +213,35 @@ double median(std::vector<NearestClip> clips) {
 
 }  // namespace
 
-Memorisation find_memorised(Evaluation& evaluation, const std::filesystem::path& folder) {
-  return Search(evaluation, folder).run();
+std::unique_ptr<Videos> open_held_out(const Evaluation& evaluation) {
+  const EvaluateOptions& options = evaluation.options;
+  const bool shapes = options.real == "shapes" && options.held_out.empty();
+  dvd::require(shapes || !options.held_out.empty() || !options.held_out_split.empty(),
+               "--memorisation needs true clips that the model never saw, as the yardstick: give --held-out DIR, or "
+               "--held-out-split testlist01.txt");
+  const Videos& real = *evaluation.real;
+  auto held_out = open_videos({.flag = options.held_out.empty() ? "--held-out-split" : "--held-out",
+                               .place = options.held_out.empty() ? options.real : options.held_out,
+                               .split = options.held_out_split,
+                               .index = options.held_out.empty() ? options.index : std::string("none"),
+                               .frames = evaluation.protocol.frames,
+                               .stride = evaluation.protocol.stride,
+                               .height = real.height,
+                               .width = real.width,
+                               .channels = real.channels,
+                               .seed = options.common.seed + 2,
+                               .shapes = std::max<dvd::Index>(options.memorisation, 12),
+                               .warn = {}});
+  dvd::require(held_out->height == real.height && held_out->width == real.width && held_out->channels == real.channels,
+               "held-out clips have ", held_out->height, "x", held_out->width, " pixels of ", held_out->channels,
+               " channels, and training clips ", real.height, "x", real.width, " of ", real.channels);
+  dvd::require(shapes || held_out->identity != real.identity,
+               "the held-out clips are the training clips themselves; they are to be clips that the model never saw");
+  return held_out;
+}
+
+Memorisation find_memorised(Evaluation& evaluation, const Videos& held_out, const std::filesystem::path& folder) {
+  return Search(evaluation, held_out, folder).run();
 }
 
 dvd::Json to_json(const Memorisation& memorisation) {

@@ -33,8 +33,11 @@ struct Memorisation {
   std::filesystem::path picture;
 };
 
+/// Opens the true clips that the model never saw. Throws ArgumentError where none are named or they do not fit.
+std::unique_ptr<Videos> open_held_out(const Evaluation& evaluation);
+
 /// Draws samples, finds their nearest training clips, and writes memorisation.png into the folder.
-Memorisation find_memorised(Evaluation& evaluation, const std::filesystem::path& folder);
+Memorisation find_memorised(Evaluation& evaluation, const Videos& held_out, const std::filesystem::path& folder);
 
 dvd::Json to_json(const Memorisation& memorisation);
 void print_memorisation(const Memorisation& memorisation);

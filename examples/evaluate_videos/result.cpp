@@ -24,6 +24,12 @@ dvd::Json scores_json(const std::vector<dvd::Score>& scores) {
   return json;
 }
 
+dvd::Json fields_json(const dvd::Fingerprint& fingerprint) {
+  dvd::Json json = dvd::Json::object();
+  for (const auto& [name, value] : fingerprint.fields()) json[name] = value;
+  return json;
+}
+
 std::vector<dvd::Score> scores_from(const dvd::Json& json) {
   std::vector<dvd::Score> scores;
   for (const auto& [name, value] : json.items())
@@ -62,34 +68,40 @@ std::string number_text(double value) {
 }
 
 dvd::Json to_json(const Result& result) {
-  dvd::Json fingerprint = dvd::Json::object();
-  for (const auto& [name, value] : result.fingerprint.fields()) fingerprint[name] = value;
   dvd::Json json = {{"protocol", std::string(result.fingerprint.get("protocol"))},
                     {"about", result.about},
                     {"generated", result.generated},
                     {"generated_identity", result.generated_identity},
                     {"truncation", result.truncation},
+                    {"sampling", fields_json(result.sampling)},
                     {"real", result.real},
                     {"network", result.network},
                     {"scores", scores_json(result.scores)}};
   if (!result.floor.empty()) json["floor"] = scores_json(result.floor);
   json["fingerprint"] = result.fingerprint.hash();
-  json["made_so"] = fingerprint;
+  json["made_so"] = fields_json(result.fingerprint);
   json["warnings"] = result.warnings;
   json["dvd_version"] = dvd::version;
   return json;
 }
 
-Result read_result(const std::filesystem::path& path) {
+Result read_result(const std::filesystem::path& place) {
+  std::error_code error;
+  const std::filesystem::path path =
+      std::filesystem::is_directory(place, error) ? place / "scores.json" : place;  // what --out named
+  if (!std::filesystem::exists(path, error)) throw dvd::FileError(dvd::concat(path.string(), ": no such file"));
   std::string text;
   for (const std::string& line : dvd::read_lines_of(path)) text += line + '\n';
   try {
     const dvd::Json json = dvd::Json::parse(text);
+    if (json.is_object() && json.contains("sweep"))
+      throw dvd::FileError(dvd::concat(path.string(), ": holds a sweep, which is not compared with others"));
     Result result;
     result.about = json.at("about").get<std::string>();
     result.generated = json.at("generated").get<std::string>();
     result.truncation = json.at("truncation").get<double>();
     for (const auto& [name, value] : json.at("made_so").items()) result.fingerprint.set(name, value.get<std::string>());
+    for (const auto& [name, value] : json.at("sampling").items()) result.sampling.set(name, value.get<std::string>());
     result.scores = scores_from(json.at("scores"));
     if (json.contains("floor")) result.floor = scores_from(json.at("floor"));
     return result;
@@ -100,10 +112,28 @@ Result read_result(const std::filesystem::path& path) {
   }
 }
 
+std::filesystem::path scores_file(const std::filesystem::path& folder) { return folder / "scores.json"; }
+
+void keep_earlier_scores(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (!std::filesystem::exists(scores_file(folder), error)) return;
+  for (int number = 1;; ++number) {
+    const std::filesystem::path kept = folder / fmt::format("scores-{}.json", number);
+    if (std::filesystem::exists(kept, error)) continue;
+    std::filesystem::rename(scores_file(folder), kept, error);
+    if (error) throw dvd::FileError(dvd::concat(kept.string(), ": cannot be written: ", error.message()));
+    return;
+  }
+}
+
 void print_result(const Result& result) {
   fmt::print("{:<20} {}\n", "protocol", fmt::format("{}: {}", result.fingerprint.get("protocol"), result.about));
   fmt::print("{:<20} {}\n", "network", result.network);
-  fmt::print("{:<20} {}\n", "generated", result.generated);
+  std::string sampled;
+  for (const auto& [name, value] : result.sampling.fields())
+    if (!(name == "truncation" && value == "1") && value != "0" && value != "average")
+      sampled += fmt::format(", {} {}", name, value);
+  fmt::print("{:<20} {}{}\n", "generated", result.generated, sampled);
   if (!result.real.empty()) fmt::print("{:<20} {}\n", "real", result.real);
   fmt::print("\n");
   const bool floor = !result.floor.empty();
@@ -136,6 +166,8 @@ void print_comparison(const std::vector<std::string>& names, const std::vector<R
     const auto unlike = differences(results[0].fingerprint, results[i].fingerprint);
     if (unlike.empty()) {
       fmt::print("{} and {} were made alike\n", names[0], names[i]);
+      for (const std::string& line : differences(results[0].sampling, results[i].sampling))
+        fmt::print("  but their models were sampled differently: {}\n", line);
       continue;
     }
     fmt::print("{} and {} CANNOT be compared; they differ in\n", names[0], names[i]);

@@ -18,6 +18,7 @@ struct Result {
   std::string real;     ///< description; empty where none was needed
   std::string network;  ///< description
   dvd::Fingerprint fingerprint;
+  dvd::Fingerprint sampling;  ///< how a model's clips were drawn: a choice of its user's, as the model is
   std::vector<dvd::Score> scores;
   std::vector<dvd::Score> floor;  ///< of real clips against other real clips; empty where not asked for
   double truncation = 1;
@@ -27,6 +28,11 @@ struct Result {
 dvd::Json to_json(const Result& result);
 /// Throws FileError where the file is none of scores.
 Result read_result(const std::filesystem::path& path);
+
+/// FOLDER/scores.json
+std::filesystem::path scores_file(const std::filesystem::path& folder);
+/// Renames scores that a folder holds to the first of scores-1.json, scores-2.json, ... that is not there.
+void keep_earlier_scores(const std::filesystem::path& folder);
 
 /// Prints the scores as a table.
 void print_result(const Result& result);

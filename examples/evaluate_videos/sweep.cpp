@@ -17,10 +17,13 @@ double value_of(const Result& result, const std::string& name) {
 
 }  // namespace
 
-Sweep sweep_truncation(Evaluation& evaluation) {
+void check_sweep(const Evaluation& evaluation) {
   dvd::require(evaluation.generated.maker != nullptr, "--truncation-sweep needs a model (--fake CHECKPOINT)");
   dvd::require(evaluation.protocol.kind == dvd::ScoreKind::frechet,
                "--truncation-sweep needs a protocol with a Fréchet distance, such as fid-dvdgan or shapes");
+}
+
+Sweep sweep_truncation(Evaluation& evaluation) {
   std::vector<double> truncations = evaluation.options.truncation_sweep;
   std::sort(truncations.begin(), truncations.end());
   truncations.erase(std::unique(truncations.begin(), truncations.end()), truncations.end());
@@ -34,8 +37,7 @@ Sweep sweep_truncation(Evaluation& evaluation) {
 
 void write_sweep(const Sweep& sweep, const std::filesystem::path& folder) {
   dvd::Json json = {{"sweep", dvd::Json::array()}};
-  Curve curve{.title = fmt::format("{}: {} truncations", sweep.results.front().fingerprint.get("protocol"),
-                                   sweep.results.size()),
+  Curve curve{.title = fmt::format("{}, by truncation", sweep.results.front().fingerprint.get("protocol")),
               .x_label = "Inception Score (more is better)",
               .y_label = "Fréchet distance (less is better)",
               .points = {}};
@@ -55,7 +57,8 @@ void print_sweep(const Sweep& sweep, const std::filesystem::path& folder) {
     fmt::print("{:<12g} {:<20} {}\n", each.truncation, number_text(value_of(each, dvd::frechet_score)),
                number_text(value_of(each, dvd::inception_score_name)));
   for (const std::string& warning : sweep.results.front().warnings) fmt::print("note: {}\n", warning);
-  fmt::print("{}\n{}\n", (folder / "curve.png").string(), (folder / "curve.svg").string());
+  fmt::print("{}\n{}\n{}\n", (folder / "scores.json").string(), (folder / "curve.png").string(),
+             (folder / "curve.svg").string());
 }
 
 }  // namespace examples

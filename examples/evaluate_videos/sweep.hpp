@@ -13,7 +13,9 @@ struct Sweep {
   std::vector<Result> results;  ///< one a truncation, in rising order
 };
 
-/// Scores a model at every truncation that is asked for. Throws ArgumentError where there is no model.
+/// Throws ArgumentError where there is no model, or no Fréchet distance.
+void check_sweep(const Evaluation& evaluation);
+/// Scores a model at every truncation that is asked for.
 Sweep sweep_truncation(Evaluation& evaluation);
 /// Writes scores.json, curve.png and curve.svg.
 void write_sweep(const Sweep& sweep, const std::filesystem::path& folder);

@@ -160,7 +160,12 @@ class FileVideos final : public Videos {
 
 bool is_file_of_videos(const std::string& path) {
   std::error_code error;
-  return std::filesystem::is_regular_file(path, error) && dvd::SafetensorsFile(path).contains("videos");
+  if (!std::filesystem::is_regular_file(path, error)) return false;
+  for (const char* extension :
+       {".mp4", ".avi", ".mkv", ".mov", ".webm", ".gif", ".mpg", ".png", ".json", ".pt", ".npz"})
+    dvd::require(std::filesystem::path(path).extension() != extension, path,
+                 ": is no safetensors file; videos are given by the folder that they are in");
+  return dvd::SafetensorsFile(path).contains("videos");
 }
 
 std::unique_ptr<Videos> open_videos(const VideosRequest& request) {
@@ -174,6 +179,10 @@ std::unique_ptr<Videos> open_videos(const VideosRequest& request) {
                ": there is no such file or folder; expected a set of prepare_videos, a folder of videos, a safetensors "
                "file of videos, or shapes");
   if (std::filesystem::is_directory(place)) {
+    dvd::require(!std::filesystem::is_directory(std::filesystem::path(place) / "checkpoints", error), request.flag, ' ',
+                 place, ": is the folder of a run, which holds no videos");
+    dvd::require(!std::filesystem::exists(std::filesystem::path(place) / "videos.safetensors", error), request.flag,
+                 ' ', place, ": holds videos.safetensors; give that file");
     if (dvd::is_video_set(place) || dvd::is_unfinished_video_set(place)) return std::make_unique<SetVideos>(request);
     require_video_files(request.flag + ' ' + place);
     if constexpr (with_video_files) return open_folder(request);

@@ -88,8 +88,15 @@ inline void tell_result(const PrepareVideosOptions& options, const dvd::VideoSet
     const bool square = index.format.height == index.format.width;
     std::string flags = fmt::format("{}{}", index.format.height, square ? "" : fmt::format("x{}", index.format.width));
     if (index.format.channels != 3) flags += fmt::format(" --image-channels {}", index.format.channels);
-    fmt::print("train with train_ucf101 --data {} --resolution {}{}\n", options.out, flags,
-               index.split_names.empty() ? "" : " --split " + index.split_names.front());
+    const std::string quoted =
+        options.out.find_first_of(" '\"()&;*?$") == std::string::npos ? options.out : '"' + options.out + '"';
+    const bool odd = index.format.height % 2 != 0 || index.format.width % 2 != 0 ||
+                     std::min(index.format.height, index.format.width) < 8;
+    if (odd)
+      fmt::print("note: DVD-GAN wants frames of even height and width, at least 8 each; this set is for other uses\n");
+    else
+      fmt::print("train with train_ucf101 --data {} --resolution {}{}\n", quoted, flags,
+                 index.split_names.empty() ? "" : " --split " + index.split_names.front());
   }
 }
 

@@ -123,7 +123,8 @@ class Run {
     std::string told;
     for (const dvd::Score& each : scores) {
       line[each.name] = each.value;
-      if (each.name == dvd::frechet_score || each.name == dvd::inception_score_name || each.name == dvd::accuracy_score)
+      if (each.name == dvd::frechet_score || each.name == dvd::inception_score_name ||
+          each.name == dvd::accuracy_score || each.name == options_.keep_best)
         told += fmt::format("{}{} {:.4g}", told.empty() ? "" : ", ", words(each.name), each.value);
     }
     line["scores_fingerprint"] = scores_->fingerprint().hash();

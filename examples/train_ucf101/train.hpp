@@ -57,6 +57,8 @@ inline dvd::Schedule schedule_of(TrainOptions& options) {
 /// Throws ArgumentError where what is asked for about scores cannot be.
 inline void check_scores(const TrainOptions& options) {
   dvd::require(options.keep_best.empty() || options.evaluate_every > 0, "--keep-best needs --evaluate-every");
+  dvd::require(options.evaluate_every > 0 || (options.evaluate_protocol.empty() && options.evaluate_weights.empty()),
+               "--evaluate-protocol and --evaluate-weights need --evaluate-every");
   if (options.evaluate_every == 0) return;
   score_protocol(options);
   constexpr std::array known{dvd::frechet_score,   dvd::inception_score_name, dvd::kernel_score,

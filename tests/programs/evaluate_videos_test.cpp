@@ -151,6 +151,16 @@ TEST_CASE("a model is scored, at several truncations, too") {
   CHECK(scores["made_so"]["generated clips"] == "24");
   CHECK(scores["warnings"][0].get<std::string>().find("covariances are singular") != std::string::npos);
 
+  SUBCASE("what a folder held before is kept, and how a model was sampled is told") {
+    REQUIRE(evaluate(folder.path(), "--fake run --out a --truncation 0.5 --live" + few).status == 0);
+    CHECK(json::parse(read_text(folder.path() / "a/scores-1.json")) == scores);
+    const auto compared = evaluate(folder.path(), "--compare a a/scores-1.json");
+    CAPTURE(compared.errors);
+    CHECK(compared.status == 0);
+    CHECK(compared.output.find("made alike") != std::string::npos);
+    CHECK(compared.output.find("sampled differently: truncation: 0.5 and 1") != std::string::npos);
+    CHECK(compared.output.find("sampled differently: weights: live and average") != std::string::npos);
+  }
   SUBCASE("whatever the threads") {
     REQUIRE(evaluate(folder.path(), "--fake run --out b --threads 1" + few).status == 0);
     CHECK(scores_in(folder.path() / "b")["scores"] == scores["scores"]);
@@ -279,7 +289,12 @@ TEST_CASE("what cannot be scored is refused in a line") {
   refused("--fake few.safetensors --frames 16", 2, "wants clips of 16 frames");
   refused("--fake few.safetensors --truncation 0.5", 2, "is videos, not a model");
   refused("--fake few.safetensors --weights few.safetensors", 2, "holds no classifier of moving shapes");
-  refused("--fake few.safetensors --real few.safetensors --memorisation 4", 1, "--held-out");
+  refused("--fake few.safetensors --real few.safetensors --memorisation 4", 2, "--held-out");
+  refused("--fake few.safetensors --real few.safetensors --held-out few.safetensors --memorisation 4", 2,
+          "are the training clips themselves");
+  refused("--fake few.safetensors --held-out few.safetensors", 2, "are for --memorisation");
+  refused("--fake few.safetensors --fake-clips 1000000000", 2, "is 1 to 1000000, not 1000000000");
+  refused("--fake few.safetensors --real-clips 0", 2, "there is no end to moving shapes");
   refused("--fake few.safetensors --against few.safetensors", 2, "is no file of scores");
   refused("--compare few.safetensors", 2, "two files of scores or more");
   refused("--fake few.safetensors --truncation-sweep 1,2", 2, "is videos, not a model");

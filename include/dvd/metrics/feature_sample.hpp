@@ -21,9 +21,10 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// A sample's features and class probabilities. Moments take memory for the square of the features' number, whatever
 /// the size of the sample; rows are kept up to a limit, and there are none beyond it.
 struct FeatureSample {
-  FeatureMoments moments;     ///< of the protocol's layer
-  FeatureRows features;       ///< of the same; empty where there were more clips than are kept
-  FeatureRows probabilities;  ///< the softmax of the logits of every clip
+  FeatureMoments moments;  ///< of the protocol's layer
+  FeatureRows features;    ///< of the same; empty where there were more clips than are kept
+  /// The softmax of the logits of every clip; empty where they were not wanted and there were more than are kept.
+  FeatureRows probabilities;
   std::vector<Index> labels;  ///< the classes that clips were meant to show; empty where there are none
 
   Index clips() const { return moments.count(); }
@@ -32,9 +33,10 @@ struct FeatureSample {
 /// Gathers a FeatureSample.
 class FeatureSampler {
  public:
-  /// Rows of features are kept of samples of up to `most_rows` clips. `network` must outlive this.
-  FeatureSampler(FeatureNetwork& network, FeatureLayer layer, Index most_rows = 20'000)
-      : network_(network), layer_(layer), most_rows_(most_rows) {}
+  /// Rows of features are kept of samples of up to `most_rows` clips, and so are probabilities unless
+  /// `all_probabilities` are wanted, which an Inception Score needs. `network` must outlive this.
+  FeatureSampler(FeatureNetwork& network, FeatureLayer layer, Index most_rows = 20'000, bool all_probabilities = true)
+      : network_(network), layer_(layer), most_rows_(most_rows), all_probabilities_(all_probabilities) {}
 
   /// Adds clips `[T, N, H, W, C]` in [-1, 1], C being 3 or, in grey, 1, and their classes, or none. Throws
   /// ArgumentError for shapes that the network does not take and values that are not finite; nothing is added then.
@@ -50,8 +52,12 @@ class FeatureSampler {
     FeatureRows& rows = layer_ == FeatureLayer::logits ? said.logits : said.features;
     const FeatureRows probabilities = softmax(said.logits);
     sample_.moments.add(rows);
-    for (Index i = 0; i < count; ++i) append(sample_.probabilities, probabilities.row(i));
-    if (sample_.moments.count() > most_rows_)
+    const bool too_many = sample_.moments.count() > most_rows_;
+    if (too_many && !all_probabilities_)
+      sample_.probabilities = {};
+    else
+      for (Index i = 0; i < count; ++i) append(sample_.probabilities, probabilities.row(i));
+    if (too_many)
       sample_.features = {};
     else
       for (Index i = 0; i < count; ++i) append(sample_.features, rows.row(i));
@@ -79,6 +85,7 @@ class FeatureSampler {
   FeatureNetwork& network_;
   FeatureLayer layer_;
   Index most_rows_;
+  bool all_probabilities_;
   FeatureSample sample_;
 };
 

@@ -40,11 +40,12 @@ inline double nearer_share(std::span<const double> samples, std::span<const doub
   return further / (static_cast<double>(samples.size()) * static_cast<double>(held_out.size()));
 }
 
-/// How far `nearer_share` may stray from 0.5 by chance where nothing is memorised: three of its standard deviations.
+/// How far `nearer_share` may stray from 0.5 by chance where nothing is memorised: three of its standard deviations, at
+/// most 0.5.
 inline double nearer_share_noise(std::size_t samples, std::size_t held_out) {
   require(samples > 0 && held_out > 0, "memorisation is measured by at least one sample and one held-out clip");
   const auto n = static_cast<double>(samples), m = static_cast<double>(held_out);
-  return 3 * std::sqrt((n + m + 1) / (12 * n * m));
+  return std::min(0.5, 3 * std::sqrt((n + m + 1) / (12 * n * m)));
 }
 
 }  // namespace dvd

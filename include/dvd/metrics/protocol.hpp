@@ -76,12 +76,15 @@ struct Protocol {
 
   /// Throws ArgumentError for numbers that make no sense.
   void validate() const {
-    require(real_clips >= 0 && fake_clips >= 1, name, ": ", fake_clips, " generated and ", real_clips,
-            " real clips cannot be compared (expected at least one generated clip; 0 real ones mean all)");
-    require(frames >= 0 && frames <= 65536 && stride >= 1 && stride <= 65536, name, ": clips of ", frames,
-            " frames at stride ", stride, " are none (expected up to 65536 of both)");
-    require(splits >= 1 && splits <= fake_clips, name, ": ", fake_clips, " clips cannot be split into ", splits,
-            " parts");
+    constexpr Index most = 1'000'000;
+    require(fake_clips >= 1 && fake_clips <= most, name, ": the number of generated clips is 1 to ", most, ", not ",
+            fake_clips);
+    require(real_clips >= 0 && real_clips <= most, name, ": the number of real clips is 1 to ", most,
+            ", or 0 for one of every video, not ", real_clips);
+    require(frames >= 0 && frames <= 65536, name, ": a clip has 1 to 65536 frames, not ", frames);
+    require(stride >= 1 && stride <= 65536, name, ": the stride of real clips is 1 to 65536, not ", stride);
+    require(splits >= 1 && splits <= fake_clips, name, ": ", fake_clips, " clips can be split into 1 to ", fake_clips,
+            " parts, not ", splits);
     require(repeats >= 1 && repeats <= 1000, name, ": 1 to 1000 repeats are expected, not ", repeats);
   }
 };

@@ -65,8 +65,9 @@ inline std::vector<Score> scores_of(const Protocol& protocol, const FeatureSampl
       add(recall_score, found.recall);
     }
   }
-  if (protocol.kind != ScoreKind::inception) add_inception();
-  if (!fake.labels.empty()) add(accuracy_score, class_accuracy(fake.probabilities, fake.labels));
+  if (protocol.kind != ScoreKind::inception && fake.probabilities.count() > 0) add_inception();
+  if (!fake.labels.empty() && fake.probabilities.count() > 0)
+    add(accuracy_score, class_accuracy(fake.probabilities, fake.labels));
   return scores;
 }
 

@@ -17,6 +17,7 @@ endif()
 # The real cuDNN is asked for plans for GPUs that are only described.
 if(TARGET dvd::cuda)
   dvd_add_test(cuda.cudnn_plans cuda/cudnn_plans_test.cpp dvd::cuda cuDNN::cudnn CUDA::cudart)
+  set_tests_properties(cuda.cudnn_plans PROPERTIES LABELS long) # half a minute
 endif()
 
 file(GLOB own RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}" CONFIGURE_DEPENDS "cuda/*_test.cpp")

@@ -121,12 +121,28 @@ TEST_CASE("kinetics-i3d's checkpoint becomes this library's file") {
   CHECK(written.metadata().at("epsilon") == "0.001");
   CHECK(written.metadata().at("source_hash").size() == 16);
 
-  // What was written can be read again, under a name that says nothing; and ImageNet's is marked.
-  CHECK(
-      failed_with(convert(folder, "i3d.safetensors --out again.safetensors"), 1, "does not say what its 400 classes"));
+  // What was written can be read again, and what it says of itself is believed, also against a person.
+  const auto told = convert(folder, "i3d.safetensors --out again.safetensors");
+  CHECK(told.status == 0);
+  CHECK(holds(told.output, "variant    k400-scratch, told by the file's metadata\n"));
+  CHECK(failed_with(convert(folder, "i3d.safetensors --variant rgb-imagenet --out a.safetensors"), 1,
+                    "says in its metadata that it is of the variant"));
+  // Under a name that says nothing, from a file that says nothing, and ImageNet's is marked.
+  {
+    dvd::SafetensorsWriter silent;
+    std::vector<std::vector<float>> values;
+    for (const std::string& name : written.names()) values.push_back(written.read<float>(name));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      silent.add<float>(written.names()[i], written.shape(written.names()[i]), values[i]);
+    silent.write(folder.path() / "silent.safetensors");
+  }
+  CHECK(failed_with(convert(folder, "silent.safetensors --out again.safetensors"), 1,
+                    "does not say what its 400 classes"));
   const auto again =
-      convert(folder, "i3d.safetensors --variant rgb-imagenet --epsilon 1e-5 --list --out a.safetensors");
+      convert(folder, "silent.safetensors --variant rgb-imagenet --epsilon 1e-5 --list --out a.safetensors");
   CHECK(again.status == 0);
+  CHECK(convert(folder, "a.safetensors --out told.safetensors").status == 0);
+  CHECK(dvd::SafetensorsFile(folder.path() / "told.safetensors").metadata().at("epsilon") == "1e-5");
   CHECK(holds(again.output, "read       'Mixed_3b.b0.bn.bias' F32 [64] -> Mixed_3b.b0.bn.bias\n"));
   CHECK(holds(again.output, "scores from it are not what is published as FVD"));
   check_written(folder.path() / "a.safetensors", 400, false);

@@ -112,21 +112,21 @@ TEST_CASE("true clips score as true ones, and clips that are worse score worse")
   CHECK(compared.status == 0);
   CHECK(compared.output.find("made alike") != std::string::npos);
 
-  SUBCASE("the same again is the same, without what was kept, on any number of threads") {
+  {  // the same again is the same, without what was kept, on any number of threads
     const auto again =
         evaluate(folder.path(), "--fake true.safetensors --real-clips 240 --out again --threads 1 --cache none");
     REQUIRE(again.status == 0);
     CHECK(scores_in(folder.path() / "again")["scores"] == found["true"]["scores"]);
     CHECK(scores_in(folder.path() / "again")["floor"] == found["true"]["floor"]);
   }
-  SUBCASE("and by rounding alone another one in other batches") {
+  {  // and by rounding alone another one in other batches
     REQUIRE(evaluate(folder.path(), "--fake true.safetensors --real-clips 240 --out batches --batch 7 --cache none")
                 .status == 0);
     const json batches = scores_in(folder.path() / "batches");
     CHECK(score(batches, "frechet_distance") == doctest::Approx(floor).epsilon(1e-5));
     CHECK(batches["fingerprint"] == found["true"]["fingerprint"]);
   }
-  SUBCASE("scores that were made in another way are not compared without a word") {
+  {  // scores that were made in another way are not compared without a word
     const auto result = evaluate(folder.path(),
                                  "--fake true.safetensors --real-clips 120 --out fewer --against "
                                  "true/scores.json");

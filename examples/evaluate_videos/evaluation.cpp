@@ -227,6 +227,11 @@ dvd::FeatureSample Evaluation::sample_real(dvd::Index repeat, bool others) {
   key.set("protocol", std::string());
   key.set("generated clips", std::string());
   key.set("repeats", std::string());
+  // Of whatever kind the score is.
+  key.set("layer", std::string(dvd::word_for(protocol.layer)));
+  key.set("real clips", protocol.real_clips);
+  key.set("choice of real clips", std::string(dvd::word_for(protocol.rule)));
+  key.set("stride of real clips", protocol.stride);
   key.set("real", real->identity);
   key.set("seed", dvd::concat(options.common.seed));
   key.set("repeat", repeat);

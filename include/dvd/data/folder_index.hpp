@@ -8,7 +8,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -22,23 +21,20 @@
 #include "dvd/io/atomic_file.hpp"
 #include "dvd/io/content_hash.hpp"
 #include "dvd/io/saved_index.hpp"
+#include "dvd/io/user_cache.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// Where the indices of a folder are kept unless one says otherwise: in the user's cache, `$XDG_CACHE_HOME/dvd` or
 /// `~/.cache/dvd`, by the folder's name. Empty where the user has none.
 inline std::filesystem::path default_index_path(const std::filesystem::path& folder) {
-  std::filesystem::path cache;
-  if (const char* const named = std::getenv("XDG_CACHE_HOME"); named && *named == '/')
-    cache = named;
-  else if (const char* const home = std::getenv("HOME"); home && *home == '/')
-    cache = std::filesystem::path(home) / ".cache";
+  const std::filesystem::path cache = user_cache_folder();
   if (cache.empty()) return {};
   std::error_code error;
   const std::filesystem::path whole = std::filesystem::weakly_canonical(folder, error);
   detail::ContentHash hash;
   hash.add((error ? folder : whole).string());
-  return cache / "dvd" / ("videos-" + hash.text() + ".index");
+  return cache / ("videos-" + hash.text() + ".index");
 }
 
 namespace detail {

@@ -66,7 +66,7 @@ struct Protocol {
   ClipRule rule = ClipRule::stratified;
   Index frames = 16;     ///< of a clip; 0: as the generated ones have
   Index stride = 1;      ///< of the real videos' frames, a clip takes every stride-th
-  bool bytes = true;     ///< generated clips are rounded to 8 bits first, as if they had been written to files
+  bool bytes = true;     ///< all clips are rounded to 8 bits first, as files of videos hold them
   bool unbiased = true;  ///< covariances are divided by n - 1 rather than n
   LogGuard guard = LogGuard::none;
   Index splits = 1;   ///< parts that the Inception Score is averaged over

@@ -4,7 +4,6 @@
 
 #include "dvd/core/macros_begin.hpp"
 
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "dvd/io/safetensors.hpp"
+#include "dvd/io/user_cache.hpp"
 #include "dvd/metrics/feature_sample.hpp"
 #include "dvd/metrics/fingerprint.hpp"
 
@@ -27,11 +27,8 @@ class StatisticsCache {
 
   /// `$XDG_CACHE_HOME/dvd/scores` or `~/.cache/dvd/scores`; empty where the user has neither.
   static std::filesystem::path default_folder() {
-    if (const char* const cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/')
-      return std::filesystem::path(cache) / "dvd" / "scores";
-    if (const char* const home = std::getenv("HOME"); home && *home == '/')
-      return std::filesystem::path(home) / ".cache" / "dvd" / "scores";
-    return {};
+    const std::filesystem::path cache = user_cache_folder();
+    return cache.empty() ? cache : cache / "scores";
   }
 
   /// What was kept under a fingerprint.

@@ -11,6 +11,7 @@ struct MyDevice : dvd::cpu::Memory,
                   dvd::cpu::Lists,
                   dvd::cpu::Convolution,
                   dvd::cpu::Normalization,
+                  dvd::cpu::SharedBatchNorm,
                   dvd::cpu::GroupNorm,
 #ifdef LEGAL
                   dvd::cpu::Resampling,

@@ -15,6 +15,8 @@
 // expect: convolve_backward_weight
 // expect: DeviceNormalization
 // expect: moments
+// expect: DeviceSharedBatchNorm
+// expect: moment_sums
 // expect: DeviceResampling
 // expect: warp
 // expect: DeviceWindows
@@ -82,6 +84,13 @@ struct WithoutMoments : dvd::Cpu {
 #endif
 };
 static_assert(dvd::DeviceNormalization<WithoutMoments, float, float>);
+
+struct WithoutMomentSums : dvd::Cpu {
+#ifndef LEGAL
+  static void moment_sums() = delete;
+#endif
+};
+static_assert(dvd::DeviceSharedBatchNorm<WithoutMomentSums, float, float>);
 
 struct WithoutWarp : dvd::Cpu {
 #ifndef LEGAL

@@ -99,10 +99,16 @@ TEST_CASE_TEMPLATE("dropout", O, DVD_DEVICES) {
       for (Index i = 0; i < size; ++i)
         expected.push_back(
             random.uniform(static_cast<std::uint64_t>(i)) < probability ? 0 : at(x.before(), i) / (1 - probability));
-      D::dropout(size, random, probability, x.data(), y.data());
+      D::dropout(size, random, 0, probability, x.data(), y.data());
       check_close("dropout", y, expected, rounded);
-      D::dropout(size, random, probability, in_place.data(), in_place.data());
+      D::dropout(size, random, 0, probability, in_place.data(), in_place.data());
       check_close("in place", in_place, y.now(), exact);
+      if (const Index first = 5; size > first) {
+        Array<O> end(size - first, 7);
+        D::dropout(end.size(), random, first, probability, x.data() + first, end.data());
+        const Vector all = y.now();
+        check_close("from a place on", end, Vector(all.begin() + first, all.end()), exact);
+      }
       bool same_places = true;
       for (Index i = 0; i < size; ++i) same_places = same_places && (at(y.now(), i) == 0) == (at(expected, i) == 0);
       if (size < 2000) CHECK(same_places);

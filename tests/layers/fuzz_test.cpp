@@ -171,7 +171,7 @@ TEST_CASE("sequential") {
   Sequential impossible(SpectralNorm<Linear<float>>(random_weights, 3, 4, random_weights),
                         Linear<float>(3, 2, random_weights));
   Fuzz fuzz("impossible");
-  for (const Pass pass : {Pass::train(), Pass::evaluate()}) {
+  for (const Pass& pass : {Pass::train(), Pass::evaluate()}) {
     decltype(impossible)::Cache cache;
     const View x = fuzz.exact_view<float>({2, 3}), dy = fuzz.exact_view<float>({2, 2});
     attempt("sequential that cannot work", impossible, false, [&] { return impossible.forward(x, pass, &cache); });

@@ -163,7 +163,7 @@ TEST_CASE("by running statistics a video may be of another length: the last fram
   CHECK(same_bits(longer.slice(3, 1), last.forward(x.slice(3, 1), c, Pass::evaluate())));
   CHECK(same_bits(longer.slice(4, 1), last.forward(x.slice(4, 1), c, Pass::evaluate())));
   CHECK(!same_bits(longer.slice(0, 1), last.forward(x.slice(0, 1), c, Pass::evaluate())));
-  for (const Pass pass : {Pass::train(), Pass::standing(0)}) {
+  for (const Pass& pass : {Pass::train(), Pass::standing(0)}) {
     CHECK_THROWS_WITH_AS(norm.forward(x, c, pass),
                          "batch norm expects [3, N, H, W, 2] with no extent of 0, not [5, 2, 3, 3, 2]", ArgumentError);
     CHECK_THROWS_AS(norm.forward(x.slice(0, 2), c, pass), ArgumentError);
@@ -201,7 +201,7 @@ TEST_CASE("a cache keeps what its own pass used") {
       same(3, 3, 1, 4, std::nullopt, random_weights);
   const Doubles x = random_tensor({1, 2, 3, 3, 3}, 2), c = random_tensor({2, 4}, 3), dy = random_tensor(x.shape(), 4);
   GeneratorBlock<double>::Cache cache, other_cache;
-  for (const Pass pass : {Pass::evaluate(), Pass::train()}) {
+  for (const Pass& pass : {Pass::evaluate(), Pass::train()}) {
     block.forward(x, c, pass, &cache);
     same.forward(x, c, pass, &other_cache);
     block.forward(random_tensor(x.shape(), 5), c, Pass::train());

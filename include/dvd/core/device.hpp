@@ -31,7 +31,8 @@
 //   map(size, function, x, y): y = function(x)         map(size, function, x, y, z): z = function(x, y)
 //                                        computed in FullPrecision<T>; a function is an object that can be copied as
 //                                        bytes
-//   dropout(size, random, probability, x, y)     y[i] = random.uniform(i) < probability ? 0 : x[i] / (1 - probability)
+//   dropout(size, random, first, probability, x, y)
+//                                        y[i] = random.uniform(first + i) < probability ? 0 : x[i] / (1 - probability)
 //
 // lists of arrays, see core/arrays.hpp, all of FullPrecision<T>; `rates`, `rate`, `factor`, `decay`, `apply` and
 // `unless` are on the device
@@ -126,6 +127,21 @@
 //                       batch_statistics, dgain, dbias, dx or null)
 //                                        gradients of that; `batch_statistics`: mean and variance came from x; dx may
 //                                        be dy
+//   for a batch that others have parts of, `sums` being double [2, ...], to be added up over all parts in between:
+//   moment_sums(size, count, mean', variance', reference', sums)
+//                                        of `count` values with these moments, seen from `reference`: the sums of
+//                                        their distances and of the squares
+//   moments_of_sums(size, count, sums, reference', mean', variance')
+//                                        of all `count` values
+//   batch_norm_gradient_sums(frames, batch, rows, channels, x, dy, mean', variance', scale', shift', epsilon, rectify,
+//                            dgain*, dbias*, sums)
+//                                        dgain, dbias [batch, channels] as of batch_norm_backward; sums [2, frames,
+//                                        channels] of scale * dy and of scale * dy * (x - mean), of dy where rectify
+//                                        let its input through
+//   batch_norm_gradient(frames, batch, rows, channels, x, dy, mean', variance', scale', shift', epsilon, rectify,
+//                       count, sums, dx)
+//                                        what batch_norm_backward gives as dx, by the sums over all `count` pixels of
+//                                        a frame; dx may be dy
 //   group_moments(images, rows, groups, width, x, mean', variance')
 //                                        [images, groups] each, over rows and width, of x [images, rows, groups *
 //                                        width]; biased variance
@@ -209,6 +225,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -275,7 +292,7 @@ concept DeviceMapping = requires(const T* x, T* y, Index n, double probability, 
                                  F (&two)(F, F)) {
   D::map(n, one, x, y);
   D::map(n, two, x, x, y);
-  D::dropout(n, random, probability, x, y);
+  D::dropout(n, random, std::uint64_t{}, probability, x, y);
 };
 
 /// Conversion between T and FullPrecision<T>, of the contract above.
@@ -349,6 +366,19 @@ concept DeviceNormalization = requires(const T* x, T* y, const F* precise_x, F* 
   D::sum_rows(n, n, n, x, n, y, true);
   D::sum_rows(n, n, n, x, n, precise_y, true);
   D::dot(n, x, x, precise_y);
+};
+
+/// Kernels for batch norms over parts of a batch, of the contract above.
+template <class D, class T, class F>
+concept DeviceSharedBatchNorm = requires(const T* x, T* y, const F* precise_x, F* precise_y, F value, Index n,
+                                         const double* sums, double* new_sums) {
+  D::moment_sums(n, n, precise_x, precise_x, precise_x, new_sums);
+  D::moments_of_sums(n, n, sums, precise_x, precise_y, precise_y);
+  D::batch_norm_gradient_sums(n, n, n, n, x, x, precise_x, precise_x, precise_x, precise_x, value, true, y, y,
+                              new_sums);
+  D::batch_norm_gradient_sums(n, n, n, n, x, x, precise_x, precise_x, precise_x, precise_x, value, true, precise_y,
+                              precise_y, new_sums);
+  D::batch_norm_gradient(n, n, n, n, x, x, precise_x, precise_x, precise_x, precise_x, value, true, n, sums, y);
 };
 
 /// Resampling kernels of the contract above.
@@ -427,8 +457,9 @@ template <class D, class T>
 concept DeviceFor = DeviceCopies<D, T> && DevicePointwise<D, T> && DeviceMapping<D, T, FullPrecision<T>> &&
     DeviceLstm<D, T, FullPrecision<T>> && DeviceConversion<D, T, FullPrecision<T>> &&
     DeviceLists<D, FullPrecision<T>> && DeviceConvolution<D, T, FullPrecision<T>> && DevicePairs<D, T> &&
-    DeviceNormalization<D, T, FullPrecision<T>> && DeviceResampling<D, T> && DeviceWindows<D, T> &&
-    DeviceAttention<D, T> && DeviceRows<D, T, FullPrecision<T>> && DeviceWeights<D, T, FullPrecision<T>>;
+    DeviceNormalization<D, T, FullPrecision<T>> && DeviceSharedBatchNorm<D, T, FullPrecision<T>> &&
+    DeviceResampling<D, T> && DeviceWindows<D, T> && DeviceAttention<D, T> && DeviceRows<D, T, FullPrecision<T>> &&
+    DeviceWeights<D, T, FullPrecision<T>>;
 
 /// A device policy. Every one computes in float; which other scalars it knows is its own affair.
 template <class D>

@@ -3,6 +3,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include "dvd/core/batch_exchange.hpp"
 #include "dvd/core/random.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -27,6 +28,10 @@ struct Pass {
   const Random* random = nullptr;
   /// What spectral norms divide their weights by; those that are not in it, all where it is null, find out themselves.
   const SpectralEstimates* estimates = nullptr;
+  /// Adds up statistics where others work on parts of the same batch; null where the pass sees all of it.
+  const BatchExchange* exchange = nullptr;
+  /// Which part of its batch the pass sees.
+  BatchPlace place = {};
 
   /// Every pass during training: G's in an update of D and D's in an update of G too.
   static constexpr Pass train() { return {true, true, default_momentum}; }
@@ -41,6 +46,9 @@ struct Pass {
 /// What a backward pass leaves of the gradients of weights, to be done for all of them together.
 class WeightGradients;
 
+/// Listens to a backward pass: see layers/finished_gradients.hpp.
+class FinishedGradients;
+
 /// Which gradients a backward pass computes. Gradients of parameters are added to `Parameter::gradient`.
 class Gradients {
  public:
@@ -49,6 +57,8 @@ class Gradients {
   Wanted wanted;
   /// Where layers may leave what follows for their weights; null where they add it at once.
   WeightGradients* together = nullptr;
+  /// Who is told which gradients are complete; null where nobody asks.
+  FinishedGradients* listener = nullptr;
 
   constexpr Gradients(Wanted these) : wanted(these) {}  // not explicit: `Gradients::all` is what is asked for
 

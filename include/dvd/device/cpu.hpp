@@ -16,6 +16,7 @@
 #include "dvd/device/cpu/pointwise.hpp"
 #include "dvd/device/cpu/recording.hpp"
 #include "dvd/device/cpu/resampling.hpp"
+#include "dvd/device/cpu/shared_batch_norm.hpp"
 #include "dvd/device/cpu/warping.hpp"
 #include "dvd/device/cpu/weights.hpp"
 #include "dvd/device/cpu/windows.hpp"
@@ -30,6 +31,7 @@ struct Cpu : cpu::Memory,
              cpu::Lists,
              cpu::Convolution,
              cpu::Normalization,
+             cpu::SharedBatchNorm,
              cpu::GroupNorm,
              cpu::Resampling,
              cpu::Warping,

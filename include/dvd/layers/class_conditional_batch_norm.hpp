@@ -9,6 +9,7 @@
 
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/linear.hpp"
+#include "dvd/layers/share_moments.hpp"
 #include "dvd/layers/spectral_norm.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -40,6 +41,8 @@ class ClassConditionalBatchNorm {
     PreciseView mean, variance, scale, shift;
     typename Projection::Cache gain_projection, bias_projection;
     bool rectify = false, batch_statistics = false;
+    const BatchExchange* exchange = nullptr;  ///< that of the pass, which must still be there in the backward pass
+    BatchPlace place{};
   };
 
   /// Gradients of both inputs.
@@ -84,9 +87,18 @@ class ClassConditionalBatchNorm {
                                  epsilon, scale.data(), shift.data());
     } else {
       Tensor<P, D> mean_now(Shape{frames, channels}), variance_now(Shape{frames, channels});
-      D::batch_norm_statistics(frames, batch, rows, channels, x.data(), gains.data(), biases.data(), epsilon,
-                               mean_now.data(), variance_now.data(), running(pass.momentum, batch * rows), scale.data(),
-                               shift.data());
+      const RunningStatistics<P> followed = running(pass.momentum, pass.place.of_all(batch * rows));
+      if (pass.exchange) {
+        D::moments(frames, batch * rows, channels, x.data(), mean_now.data(), variance_now.data());
+        detail::share_moments<P, D>(pass, batch * rows, running_mean.value, mean_now, variance_now);
+        D::follow_statistics(frames * channels, followed.decay, followed.unbias, mean_now.data(), variance_now.data(),
+                             followed.mean, followed.variance);
+        D::batch_norm_coefficients(frames, batch, channels, mean_now.data(), variance_now.data(), gains.data(),
+                                   biases.data(), epsilon, scale.data(), shift.data());
+      } else {
+        D::batch_norm_statistics(frames, batch, rows, channels, x.data(), gains.data(), biases.data(), epsilon,
+                                 mean_now.data(), variance_now.data(), followed, scale.data(), shift.data());
+      }
       mean = mean_now;
       variance = variance_now;
     }
@@ -100,6 +112,8 @@ class ClassConditionalBatchNorm {
       cache->shift = shift;
       cache->rectify = rectify;
       cache->batch_statistics = pass.batch_statistics;
+      cache->exchange = pass.exchange;
+      cache->place = pass.place;
     }
     return {x, scale, shift};
   }
@@ -123,10 +137,23 @@ class ClassConditionalBatchNorm {
     const Index frames = dy.extent(0), batch = dy.extent(1), rows = dy.extent(2) * dy.extent(3),
                 channels = dy.extent(4);
     Tensor<T, D> dprojected(Shape{2, batch, channels});  // of the gain, of the bias
-    D::batch_norm_backward(frames, batch, rows, channels, cache.x.data(), dy.data(), cache.mean.data(),
-                           cache.variance.data(), cache.gain.data(), cache.scale.data(), cache.shift.data(), epsilon,
-                           cache.rectify, cache.batch_statistics, dprojected[0].data(), dprojected[1].data(),
-                           wants_inputs(gradients) ? dy.data() : nullptr);
+    T* const dx = wants_inputs(gradients) ? dy.data() : nullptr;
+    if (cache.exchange && cache.batch_statistics) {
+      Tensor<double, D> sums(Shape{2, frames, channels});
+      D::batch_norm_gradient_sums(frames, batch, rows, channels, cache.x.data(), dy.data(), cache.mean.data(),
+                                  cache.variance.data(), cache.scale.data(), cache.shift.data(), epsilon, cache.rectify,
+                                  dprojected[0].data(), dprojected[1].data(), sums.data());
+      if (dx) {
+        cache.exchange->sum(sums.size(), sums.data());
+        D::batch_norm_gradient(frames, batch, rows, channels, cache.x.data(), dy.data(), cache.mean.data(),
+                               cache.variance.data(), cache.scale.data(), cache.shift.data(), epsilon, cache.rectify,
+                               cache.place.of_all(batch * rows), sums.data(), dx);
+      }
+    } else {
+      D::batch_norm_backward(frames, batch, rows, channels, cache.x.data(), dy.data(), cache.mean.data(),
+                             cache.variance.data(), cache.gain.data(), cache.scale.data(), cache.shift.data(), epsilon,
+                             cache.rectify, cache.batch_statistics, dprojected[0].data(), dprojected[1].data(), dx);
+    }
     InputGradients result;
     if (wants_inputs(gradients)) result.x = std::move(dy);
     result.condition = projected_backward(dprojected, cache, gradients);

@@ -15,8 +15,10 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// mean stays; for any shape. In a pass without the batch's statistics (Pass::evaluate) or without random numbers
 /// (Pass::random) y = x.
 ///
-/// What is dropped depends on the pass's random numbers, the layer's `stream` and the element's place alone: a pass
-/// that is run again drops the same. Layers of one network must not have the same stream, or they drop the same places:
+/// What is dropped depends on the pass's random numbers, the layer's `stream` and the element's place alone, in the
+/// whole batch where the pass sees a part of it: a pass that is run again drops the same, and so do the parts of a
+/// batch together. Videos `[T, N, H, W, C]` have their batch in the second axis, anything else in the first. Layers of
+/// one network must not have the same stream, or they drop the same places:
 ///
 ///     Sequential net(Linear<float>(8, 8, random), Dropout<float>(0.5, 1), Linear<float>(8, 8, random),
 ///                    Dropout<float>(0.5, 2));
@@ -34,6 +36,7 @@ class Dropout {
   struct Cache {
     Shape shape;                 ///< of x
     std::optional<Random> from;  ///< what is drawn again; nothing where y = x
+    BatchPlace place{};          ///< that of the pass
     bool filled = false;
   };
 
@@ -47,8 +50,8 @@ class Dropout {
     require(bool{x}, "dropout expects a tensor, not an empty one");
     std::optional<Random> from;
     if (pass.random && pass.batch_statistics) from = pass.random->stream("dropout").stream(stream_);
-    Tensor<T, D> y = apply(x, from);
-    if (cache) *cache = {x.shape(), from, true};
+    Tensor<T, D> y = apply(x, from, pass.place);
+    if (cache) *cache = {x.shape(), from, pass.place, true};
     return y;
   }
 
@@ -56,17 +59,33 @@ class Dropout {
   Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) const {
     require(cache.filled, "the backward pass of dropout got a cache that no forward pass has filled");
     check_gradient("dropout", dy, cache.shape);
-    return wants_inputs(gradients) ? apply(dy, cache.from) : Tensor<T, D>();
+    return wants_inputs(gradients) ? apply(dy, cache.from, cache.place) : Tensor<T, D>();
   }
 
   template <class F>
   void visit(const std::string&, F&) {}
 
  private:
-  Tensor<T, D> apply(const View& x, const std::optional<Random>& from) const {
+  Tensor<T, D> apply(const View& x, const std::optional<Random>& from, const BatchPlace& place) const {
     if (!from) return x.clone();
     Tensor<T, D> y(x.shape());
-    D::dropout(x.size(), *from, probability_, x.data(), y.data());
+    const auto drop = [&](Index size, Index at, Index first) {
+      D::dropout(size, *from, static_cast<std::uint64_t>(first), probability_, x.data() + at, y.data() + at);
+    };
+    if (place.count == 0) {
+      drop(x.size(), 0, 0);
+      return y;
+    }
+    // Runs of what lies side by side here and in the whole batch.
+    const Shape& shape = x.shape();
+    const Index frames = shape.rank() == 5 ? shape[0] : 1,
+                videos = x.size() == 0 ? 0 : shape[shape.rank() == 5 ? 1 : 0];
+    require(videos % place.count == 0, "dropout got ", videos, " videos, which are no batches of ", place.count);
+    const Index batches = videos / place.count, video = videos == 0 ? 0 : x.size() / (frames * videos);
+    for (Index t = 0; t < frames; ++t)
+      for (Index b = 0; b < batches; ++b)
+        drop(place.count * video, (t * videos + b * place.count) * video,
+             (t * batches * place.total + place.number(b * place.count)) * video);
     return y;
   }
 

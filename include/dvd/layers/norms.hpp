@@ -4,9 +4,11 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "dvd/core/is_finite.hpp"
 #include "dvd/layers/layer.hpp"
+#include "dvd/layers/share_moments.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -33,6 +35,8 @@ class Norm {
     View x;
     PreciseView mean, variance;
     bool own_statistics = false;
+    const BatchExchange* exchange = nullptr;  ///< of a batch norm's pass; must still be there in the backward pass
+    BatchPlace place{};
   };
 
   Parameter<P, D> weight, bias;  ///< [C], 1 and 0 at first; empty where there are none
@@ -122,21 +126,24 @@ class BatchNorm : public detail::Norm<T, D> {
             this->channels_, "] with no extent of 0, not ", shape);
     const detail::GroupSize size = size_for(shape);
     if (pass.batch_statistics) {
-      Cache own;
-      Tensor<T, D> y = this->apply_with_own_statistics(x, size, &own);
-      follow(pass.momentum, size.rows, own.mean, own.variance);
-      if (cache) *cache = std::move(own);
+      Tensor<P, D> mean(size.moments()), variance(size.moments());
+      D::group_moments(size.images, size.rows, size.groups, size.width, x.data(), mean.data(), variance.data());
+      if (pass.exchange) detail::share_moments<P, D>(pass, size.rows, running_mean.value, mean, variance);
+      Tensor<T, D> y = this->apply(x, size, mean, variance);
+      follow(pass.momentum, pass.place.of_all(size.rows), mean, variance);
+      if (cache) *cache = {x, mean, variance, true, pass.exchange, pass.place};
       return y;
     }
     Tensor<T, D> y = this->apply(x, size, running_mean.value, running_var.value);
     // Running statistics move on; a cache keeps those of its pass.
-    if (cache) *cache = {x, running_mean.value.clone(), running_var.value.clone(), false};
+    if (cache) *cache = {x, running_mean.value.clone(), running_var.value.clone()};
     return y;
   }
 
   /// The gradient of x, empty unless wanted.
   Tensor<T, D> backward(const View& dy, const Cache& cache, Gradients gradients) {
     this->check(dy, cache);
+    if (cache.exchange && cache.own_statistics) return backward_of_part(dy, cache, gradients);
     return this->backward_of(dy, size_for(dy.shape()), cache, gradients);
   }
 
@@ -150,6 +157,37 @@ class BatchNorm : public detail::Norm<T, D> {
  private:
   detail::GroupSize size_for(const Shape& shape) const {
     return {1, shape.size() / this->channels_, this->channels_, 1};
+  }
+
+  /// Of a part of a batch: what its elements have to do with each other goes through sums over all parts.
+  Tensor<T, D> backward_of_part(const View& dy, const Cache& cache, Gradients gradients) {
+    const Index channels = this->channels_, rows = dy.size() / channels;
+    // y = scale * x + shift, of which the gradient needs the scale alone.
+    Tensor<P, D> scale(Shape{channels}), shift(Shape{channels});
+    const auto none = Tensor<P, D>::zeros(Shape{channels});
+    D::batch_norm_coefficients(1, 1, channels, cache.mean.data(), cache.variance.data(), none.data(), none.data(),
+                               this->epsilon_, scale.data(), shift.data());
+    if (this->weight.value) {
+      Tensor<P, D> weighted(Shape{channels});
+      D::scale_rows(channels, 1, this->weight.value.data(), scale.data(), weighted.data());
+      scale = std::move(weighted);
+    }
+    Tensor<P, D> dparameters(Shape{2, channels});
+    Tensor<double, D> sums(Shape{2, channels});
+    D::batch_norm_gradient_sums(1, 1, rows, channels, cache.x.data(), dy.data(), cache.mean.data(),
+                                cache.variance.data(), scale.data(), shift.data(), this->epsilon_, false,
+                                dparameters[0].data(), dparameters[1].data(), sums.data());
+    if (wants_parameters(gradients) && this->weight.value) {
+      D::add(channels, dparameters[0].data(), this->weight.accumulator().data());
+      D::add(channels, dparameters[1].data(), this->bias.accumulator().data());
+    }
+    if (!wants_inputs(gradients)) return {};
+    cache.exchange->sum(sums.size(), sums.data());
+    Tensor<T, D> dx(dy.shape());
+    D::batch_norm_gradient(1, 1, rows, channels, cache.x.data(), dy.data(), cache.mean.data(), cache.variance.data(),
+                           scale.data(), shift.data(), this->epsilon_, false, cache.place.of_all(rows), sums.data(),
+                           dx.data());
+    return dx;
   }
 
   void follow(double momentum, Index count, const PreciseView& mean, const PreciseView& variance) {

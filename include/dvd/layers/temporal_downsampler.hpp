@@ -103,8 +103,9 @@ class RandomHalfCrop {
     Cache& c = cache ? *cache : own;
     c = {shape, {}, {}};
     for (Index n = 0; n < shape[1]; ++n) {
+      const auto number = static_cast<std::uint64_t>(pass.place.number(n));
       const auto place = [&](const char* side, Index room) {
-        return pass.random ? pass.random->stream(side).below(static_cast<std::uint64_t>(n), room + 1) : room / 2;
+        return pass.random ? pass.random->stream(side).below(number, room + 1) : room / 2;
       };
       c.tops.push_back(place("crop top", shape[2] - shape[2] / 2));
       c.lefts.push_back(place("crop left", shape[3] - shape[3] / 2));

@@ -16,6 +16,7 @@
 #include "dvd/device/cpu/orthogonal.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
 #include "dvd/device/cpu/resampling.hpp"
+#include "dvd/device/cpu/shared_batch_norm.hpp"
 #include "dvd/device/cpu/simd.hpp"
 #include "dvd/device/cpu/warping.hpp"
 #include "dvd/device/cpu/weights.hpp"
@@ -104,13 +105,22 @@ DVD_KERNEL void Normalization::batch_norm_backward(Index, Index, Index, Index, c
 DVD_KERNEL void Normalization::sum_rows(Index, Index, Index, const float*, Index, float*, bool);
 DVD_KERNEL void Normalization::dot(Index, const float*, const float*, float*);
 
+DVD_KERNEL void SharedBatchNorm::moment_sums(Index, Index, const float*, const float*, const float*, double*);
+DVD_KERNEL void SharedBatchNorm::moments_of_sums(Index, Index, const double*, const float*, float*, float*);
+DVD_KERNEL void SharedBatchNorm::batch_norm_gradient_sums(Index, Index, Index, Index, const float*, const float*,
+                                                          const float*, const float*, const float*, const float*, float,
+                                                          bool, float*, float*, double*);
+DVD_KERNEL void SharedBatchNorm::batch_norm_gradient(Index, Index, Index, Index, const float*, const float*,
+                                                     const float*, const float*, const float*, const float*, float,
+                                                     bool, Index, const double*, float*);
+
 DVD_KERNEL void GroupNorm::group_moments(Index, Index, Index, Index, const float*, float*, float*);
 DVD_KERNEL void GroupNorm::group_norm(Index, Index, Index, Index, const float*, const float*, const float*,
                                       const float*, const float*, float, float*);
 DVD_KERNEL void GroupNorm::group_norm_backward(Index, Index, Index, Index, const float*, const float*, const float*,
                                                const float*, const float*, float, bool, float*, float*, float*);
 
-DVD_KERNEL void Mapping::dropout(Index, const Random&, double, const float*, float*);
+DVD_KERNEL void Mapping::dropout(Index, const Random&, std::uint64_t, double, const float*, float*);
 
 DVD_KERNEL void Lstm::lstm_output(Index, Index, float*, const float*, float*, float*);
 DVD_KERNEL void Lstm::lstm_output_backward(Index, Index, const float*, const float*, const float*, const float*,

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <vector>
 
+#include "dvd/device/cpu/batch_norm_gradient.hpp"
 #include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
@@ -45,15 +46,6 @@ struct Normalization {
  private:
   // 16 KiB of floats a chunk: half of a first-level cache.
   static Index chunk_rows(Index channels) { return std::clamp<Index>(4096 / channels, 16, 256); }
-
-  template <class Chunk>
-  static void by_chunks(Index groups, Index rows, Index channels, const Chunk& chunk) {
-    const Index length = std::max<Index>(1, pointwise_grain / channels), chunks = (rows + length - 1) / length;
-    parallel_for(groups * chunks, [&](Index i) {
-      const Index first = i % chunks * length;
-      chunk(i / chunks, first, std::min(rows, first + length));
-    });
-  }
 };
 
 template <class T>
@@ -98,7 +90,7 @@ void Normalization::moments(Index groups, Index rows, Index channels, const T* x
 template <class T>
 void Normalization::scale_shift(Index groups, Index rows, Index channels, const T* x, const T* scale, const T* shift,
                                 bool rectify, T* y) {
-  by_chunks(groups, rows, channels, [=](Index group, Index first, Index last) {
+  by_row_chunks(groups, rows, channels, [=](Index group, Index first, Index last) {
     const T* a = scale + group * channels;
     const T* b = shift + group * channels;
     for (Index i = (group * rows + first) * channels; i < (group * rows + last) * channels; i += channels)
@@ -146,34 +138,9 @@ template <class T>
 void Normalization::batch_norm_backward(Index frames, Index batch, Index rows, Index channels, const T* x, const T* dy,
                                         const T* mean, const T* variance, const T* gain, const T* scale, const T* shift,
                                         T epsilon, bool rectify, bool batch_statistics, T* dgain, T* dbias, T* dx) {
-  // Sums over the pixels of every image of dy and of dy * (x - mean).
   const Index images = frames * batch;
   const Scratch<T> sums(images * 2 * channels);
-  parallel_for(images, [&](Index image) {
-    const T* center = mean + image / batch * channels;
-    T* sum = sums.data() + image * 2 * channels;
-    for_lanes<T>(channels, [&](Index c, auto lanes) {
-      using V = Vector<T, lanes>;
-      const V a = load<V>(scale + image * channels + c), b = load<V>(shift + image * channels + c);
-      const V m = load<V>(center + c);
-      V total{}, moment{};
-      for (Index i = image * rows * channels + c; i < (image + 1) * rows * channels; i += channels * 64) {
-        V chunk_total{}, chunk_moment{};  // short sums first: less rounding
-        const Index end = std::min(i + 64 * channels, (image + 1) * rows * channels);
-        for (Index j = i; j < end; j += channels) {
-          const V value = load<V>(x + j);
-          V upstream = load<V>(dy + j);
-          if (rectify) upstream = a * value + b > 0 ? upstream : V{};
-          chunk_total += upstream;
-          chunk_moment += upstream * (value - m);
-        }
-        total += chunk_total;
-        moment += chunk_moment;
-      }
-      store(sum + c, total);
-      store(sum + channels + c, moment);
-    });
-  });
+  image_sums(frames, batch, rows, channels, x, dy, mean, scale, shift, rectify, sums.data());
 
   // dx = a * dy - k * (x - mean) - l, with k and l per frame.
   const Scratch<T> terms(frames * 2 * channels);
@@ -198,21 +165,7 @@ void Normalization::batch_norm_backward(Index frames, Index batch, Index rows, I
     }
   if (!dx) return;
 
-  by_chunks(images, rows, channels, [&](Index image, Index first, Index last) {
-    const T* a = scale + image * channels;
-    const T* b = shift + image * channels;
-    const T* center = mean + image / batch * channels;
-    const T* term = terms.data() + image / batch * 2 * channels;
-    for (Index i = (image * rows + first) * channels; i < (image * rows + last) * channels; i += channels)
-      for_lanes<T>(channels, [&](Index c, auto lanes) {
-        using V = Vector<T, lanes>;
-        const V value = load<V>(x + i + c), slope = load<V>(a + c);
-        V upstream = load<V>(dy + i + c);
-        if (rectify) upstream = slope * value + load<V>(b + c) > 0 ? upstream : V{};
-        store(dx + i + c,
-              slope * upstream - load<V>(term + c) * (value - load<V>(center + c)) - load<V>(term + channels + c));
-      });
-  });
+  input_gradient(frames, batch, rows, channels, x, dy, mean, scale, shift, terms.data(), rectify, dx);
 }
 
 template <class T>

@@ -36,6 +36,22 @@ struct Normalization {
   static void dot(Index size, const T* x, const T* y, float* result);
 };
 
+/// Kernels of batch norms over parts of a batch of the contract; see core/device.hpp.
+struct SharedBatchNorm {
+  static void moment_sums(Index size, Index count, const float* mean, const float* variance, const float* reference,
+                          double* sums);
+  static void moments_of_sums(Index size, Index count, const double* sums, const float* reference, float* mean,
+                              float* variance);
+  template <CudaScalar T, CudaScalar Gradient>
+  static void batch_norm_gradient_sums(Index frames, Index batch, Index rows, Index channels, const T* x, const T* dy,
+                                       const float* mean, const float* variance, const float* scale, const float* shift,
+                                       float epsilon, bool rectify, Gradient* dgain, Gradient* dbias, double* sums);
+  template <CudaScalar T>
+  static void batch_norm_gradient(Index frames, Index batch, Index rows, Index channels, const T* x, const T* dy,
+                                  const float* mean, const float* variance, const float* scale, const float* shift,
+                                  float epsilon, bool rectify, Index count, const double* sums, T* dx);
+};
+
 /// Kernels of group, layer and batch norms of the contract; see core/device.hpp.
 struct GroupNorm {
   template <CudaScalar T>

@@ -3,6 +3,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <cstdint>
 #include <vector>
 
 #include "dvd/core/arrays.hpp"
@@ -73,7 +74,7 @@ struct Mapping {
   template <class Function, CudaScalar T>
   static void map(Index size, const Function& function, const T* x, const T* y, T* z);
   template <CudaScalar T>
-  static void dropout(Index size, const Random& random, double probability, const T* x, T* y);
+  static void dropout(Index size, const Random& random, std::uint64_t first, double probability, const T* x, T* y);
 };
 
 /// Kernels of a ConvLSTM's gates of the contract; see core/device.hpp.

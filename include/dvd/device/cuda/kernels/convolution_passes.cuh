@@ -7,6 +7,7 @@
 
 #include "dvd/core/convolution.hpp"
 #include "dvd/device/cuda/divide.hpp"
+#include "dvd/device/cuda/kernels/find_entry.cuh"
 #include "dvd/device/cuda/kernels/launch_bytes.cuh"
 #include "dvd/device/cuda/parallel.cuh"
 
@@ -314,14 +315,7 @@ struct FiltersForLibrary {
 
   /// An array is a tap of a weight, or a bias.
   DVD_DEVICE TransposedTile tile(Index i) const {
-    int low = 0, high = count;  // the last entry that begins no later
-    while (high - low > 1) {
-      const int middle = (low + high) / 2;
-      if (entry[middle].first_tile <= i)
-        low = middle;
-      else
-        high = middle;
-    }
+    const int low = find_entry(count, i, [this](int at) { return entry[at].first_tile; });
     const Entry& found = entry[low];
     const Index within = i - found.first_tile, rows = found.filter.padded_inputs, columns = found.padded_outputs,
                 tap_tiles = tiles_of(rows) * tiles_of(columns), taps = found.filter.taps;

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "dvd/device/cuda/kernels/find_entry.cuh"
 #include "dvd/device/cuda/kernels/launch_bytes.cuh"
 #include "dvd/device/cuda/parallel.cuh"
 
@@ -28,14 +29,7 @@ struct ListTable {
   template <class Act>
   DVD_DEVICE void visit(Index thread, Act&& act) const {
     const int piece = static_cast<int>(thread / list_threads);
-    int low = 0, high = count;  // the last entry that begins no later
-    while (high - low > 1) {
-      const int middle = (low + high) / 2;
-      if (first_piece[middle] <= piece)
-        low = middle;
-      else
-        high = middle;
-    }
+    const int low = find_entry(count, piece, [this](int at) { return first_piece[at]; });
     const Entry& found = entry[low];
     const Index first = (piece - first_piece[low]) * list_piece;
     const Index last = first + list_piece < found.size ? first + list_piece : found.size;

@@ -13,13 +13,14 @@ namespace detail {
 template <class T>
 struct DropoutKernel {
   Random random;
+  std::uint64_t first;
   double probability;
   float factor;
   const T* x;
   T* y;
 
   DVD_DEVICE void operator()(Index i) const {
-    const bool dropped = random.uniform(static_cast<std::uint64_t>(i)) < probability;
+    const bool dropped = random.uniform(first + static_cast<std::uint64_t>(i)) < probability;
     y[i] = T(dropped ? 0 : static_cast<float>(x[i]) * factor);
   }
 };
@@ -27,8 +28,8 @@ struct DropoutKernel {
 }  // namespace detail
 
 template <CudaScalar T>
-void Mapping::dropout(Index size, const Random& random, double probability, const T* x, T* y) {
-  for_each(size, detail::DropoutKernel<T>{random, probability, static_cast<float>(1 / (1 - probability)), x, y});
+void Mapping::dropout(Index size, const Random& random, std::uint64_t first, double probability, const T* x, T* y) {
+  for_each(size, detail::DropoutKernel<T>{random, first, probability, static_cast<float>(1 / (1 - probability)), x, y});
 }
 
 #define DVD_INSTANTIATE(T)                                                                    \
@@ -42,7 +43,7 @@ void Mapping::dropout(Index size, const Random& random, double probability, cons
   template void Mapping::map(Index, const SoftplusFunction<float>&, const T*, const T*, T*);  \
   template void Mapping::map(Index, const DifferenceFunction&, const T*, const T*, T*);       \
   template void Mapping::map(Index, const SignFunction&, const T*, T*);                       \
-  template void Mapping::dropout(Index, const Random&, double, const T*, T*);
+  template void Mapping::dropout(Index, const Random&, std::uint64_t, double, const T*, T*);
 DVD_INSTANTIATE(float)
 DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE

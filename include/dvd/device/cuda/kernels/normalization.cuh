@@ -5,11 +5,11 @@
 
 #include "dvd/device/cuda/normalization.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "dvd/device/cuda/definition.hpp"
+#include "dvd/device/cuda/kernels/batch_norm_gradient.cuh"
 #include "dvd/device/cuda/reduce_rows.cuh"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -149,71 +149,6 @@ struct BatchNormStatistics : Moments<T> {
   }
 };
 
-/// Sums over the pixels of an image of dy and of dy * (x - mean).
-struct UpstreamSums {
-  double total, moment;
-};
-
-template <class T>
-struct SumUpstream {
-  using Value = UpstreamSums;
-
-  FastDivide batch;
-  Index rows, channels;
-  const T *x, *dy;
-  const float *mean, *scale, *shift;
-  bool rectify;
-  UpstreamSums* sums;  ///< [images, channels]
-
-  DVD_DEVICE Value identity() const { return {0, 0}; }
-  template <int N>
-  DVD_DEVICE void add(Index image, Index row, Index channel, Value (&values)[N]) const {
-    const Index place = (image * rows + row) * channels + channel, coefficient = image * channels + channel;
-    const Lanes<N> element = load<N>(x + place), upstream = load<N>(dy + place);
-    const Lanes<N> center = load<N>(mean + (batch.quotient(image) * channels + channel));
-    Lanes<N> a{}, b{};
-    if (rectify) {
-      a = load<N>(scale + coefficient);
-      b = load<N>(shift + coefficient);
-    }
-    for (int k = 0; k < N; ++k) {
-      if (rectify && !(a[k] * element[k] + b[k] > 0)) continue;
-      values[k].total += static_cast<double>(upstream[k]);
-      values[k].moment +=
-          static_cast<double>(upstream[k]) * (static_cast<double>(element[k]) - static_cast<double>(center[k]));
-    }
-  }
-  DVD_DEVICE void combine(Value& value, const Value& other) const {
-    value.total += other.total;
-    value.moment += other.moment;
-  }
-  DVD_DEVICE void finish(Index image, Index channel, const Value& value) const {
-    write(sums + image * channels + channel, value);
-  }
-};
-
-/// A row is a sample.
-template <class T>
-struct GainBiasGradient {
-  Index frames, batch, channels;
-  const UpstreamSums* sums;
-  const float* variance;
-  float epsilon;
-  T *dgain, *dbias;
-
-  template <int>
-  DVD_DEVICE void operator()(Index sample, Index channel) const {
-    double total = 0, moment = 0;
-    for (Index t = 0; t < frames; ++t) {
-      const UpstreamSums sum = read(sums + (t * batch + sample) * channels + channel);
-      total += sum.total;
-      moment += sum.moment / std::sqrt(static_cast<double>(read(variance + t * channels + channel) + epsilon));
-    }
-    write(dgain + sample * channels + channel, T(moment));
-    write(dbias + sample * channels + channel, T(total));
-  }
-};
-
 /// How a frame's pixels move its mean and variance: dx = scale * dy - slope * (x - mean) - offset. A row is a frame.
 template <class T>
 struct StatisticsGradient {
@@ -238,50 +173,6 @@ struct StatisticsGradient {
     const float inverse = 1 / std::sqrt(read(variance + place) + epsilon);
     write(slope + place, static_cast<float>(moment / count) * inverse * inverse * inverse);
     write(offset + place, static_cast<float>(total / count) * inverse);
-  }
-};
-
-/// Both: the rows of the first, then, where statistics have gradients, those of the second.
-template <class T>
-struct BatchNormGradients {
-  GainBiasGradient<T> affine;
-  StatisticsGradient<T> statistics;
-
-  template <int N>
-  DVD_DEVICE void operator()(Index row, Index channel) const {
-    if (row < affine.batch)
-      affine.template operator()<N>(row, channel);
-    else
-      statistics.template operator()<N>(row - affine.batch, channel);
-  }
-};
-
-template <class T>
-struct BatchNormBackward {
-  FastDivide batch, rows;
-  Index channels;
-  const T *x, *dy;
-  const float *mean, *scale, *shift, *slope, *offset;  ///< the last two null where statistics are constants
-  bool rectify;
-  T* dx;
-
-  Index largest() const { return std::max(batch.value(), rows.value()); }
-
-  template <int N, class I>
-  DVD_DEVICE void operator()(I row, I channel) const {
-    const I image = rows.quotient(row);
-    const Index place = product(row, channels) + channel, coefficient = product(image, channels) + channel;
-    const Lanes<N> a = load<N>(scale + coefficient), b = load<N>(shift + coefficient);
-    const Lanes<N> value = load<N>(x + place);
-    Lanes<N> upstream = load<N>(dy + place);
-    for (int k = 0; k < N; ++k) upstream[k] = a[k] * (!rectify || a[k] * value[k] + b[k] > 0 ? upstream[k] : 0);
-    if (slope) {
-      const Index statistic = product(batch.quotient(image), channels) + channel;
-      const Lanes<N> center = load<N>(mean + statistic);
-      const Lanes<N> along = load<N>(slope + statistic), constant = load<N>(offset + statistic);
-      for (int k = 0; k < N; ++k) upstream[k] -= along[k] * (value[k] - center[k]) + constant[k];
-    }
-    store(dx + place, upstream);
   }
 };
 
@@ -381,31 +272,19 @@ void Normalization::batch_norm_backward(Index frames, Index batch, Index rows, I
                                         const float* mean, const float* variance, const T* gain, const float* scale,
                                         const float* shift, float epsilon, bool rectify, bool batch_statistics,
                                         T* dgain, T* dbias, T* dx) {
-  const Index images = frames * batch;
-  const auto sums_memory = Memory::allocate(static_cast<std::size_t>(images * channels) * sizeof(detail::UpstreamSums));
-  detail::UpstreamSums* const sums = static_cast<detail::UpstreamSums*>(sums_memory.get());
-  reduce_rows<T>(images, rows, channels, channels,
-                 detail::SumUpstream<T>{batch, rows, channels, x, dy, mean, scale, shift, rectify, sums}, x, dy, mean,
-                 scale, shift);
-  std::shared_ptr<void> terms;
-  float *slope = nullptr, *offset = nullptr;
-  if (dx && batch_statistics) {
-    // Each begins where 16 bytes can be loaded.
-    const Index size = (frames * channels + 3) / 4 * 4;
-    terms = Memory::allocate(2 * static_cast<std::size_t>(size) * sizeof(float));
-    slope = static_cast<float*>(terms.get());
-    offset = slope + size;
-  }
+  const auto memory = detail::image_sums(frames, batch, rows, channels, x, dy, mean, scale, shift, rectify);
+  const auto* const sums = static_cast<const detail::UpstreamSums*>(memory.get());
+  detail::FrameTerms terms;
+  if (dx && batch_statistics) terms = detail::FrameTerms(frames * channels);
   // One element at a time: these arrays are small.
-  for_each_row_lanes<T>(
-      slope ? batch + frames : batch, channels, 1,
-      detail::BatchNormGradients<T>{{frames, batch, channels, sums, variance, epsilon, dgain, dbias},
-                                    {batch, rows, channels, sums, variance, gain, epsilon, slope, offset}});
-  if (!dx) return;
-  for_each_row_lanes<T>(
-      images * rows, channels, channels,
-      detail::BatchNormBackward<T>{batch, rows, channels, x, dy, mean, scale, shift, slope, offset, rectify, dx}, x, dy,
-      mean, scale, shift, slope, offset, dx);
+  using Affine = detail::GainBiasGradient<T>;
+  using Statistics = detail::StatisticsGradient<T>;
+  for_each_row_lanes<T>(terms.slope ? batch + frames : batch, channels, 1,
+                        detail::OneAfterTheOther<Affine, Statistics>{
+                            {frames, batch, channels, sums, variance, epsilon, dgain, dbias},
+                            batch,
+                            {batch, rows, channels, sums, variance, gain, epsilon, terms.slope, terms.offset}});
+  if (dx) detail::input_gradient(frames, batch, rows, channels, x, dy, mean, scale, shift, terms, rectify, dx);
 }
 
 template <CudaScalar From, CudaScalar To>

@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "dvd/device/cuda/definition.hpp"
+#include "dvd/device/cuda/kernels/find_entry.cuh"
 #include "dvd/device/cuda/kernels/launch_bytes.cuh"
 #include "dvd/device/cuda/parallel.cuh"
 #include "dvd/device/cuda/weights.hpp"
@@ -46,15 +47,7 @@ struct SpectralTable {
 
   /// The number of the last entry that begins no later than at i.
   DVD_DEVICE int find(Index SpectralEntry::*first, Index i) const {
-    int low = 0, high = count;
-    while (high - low > 1) {
-      const int middle = (low + high) / 2;
-      if (entry[middle].*first <= i)
-        low = middle;
-      else
-        high = middle;
-    }
-    return low;
+    return find_entry(count, i, [this, first](int at) { return entry[at].*first; });
   }
 };
 

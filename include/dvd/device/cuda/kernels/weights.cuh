@@ -8,6 +8,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "dvd/device/cuda/kernels/find_entry.cuh"
 #include "dvd/device/cuda/kernels/list_table.cuh"
 #include "dvd/device/cuda/parallel.cuh"
 
@@ -52,14 +53,7 @@ struct PackWeights {
   }
 
   DVD_DEVICE TransposedTile tile(Index i) const {
-    int low = 0, high = count;  // the last entry that begins no later
-    while (high - low > 1) {
-      const int middle = (low + high) / 2;
-      if (entry[middle].first_tile <= i)
-        low = middle;
-      else
-        high = middle;
-    }
+    const int low = find_entry(count, i, [this](int at) { return entry[at].first_tile; });
     const PackWeight<T>& pack = entry[low].pack;
     return tile_of(low, i - entry[low].first_tile, pack.outputs, pack.inputs * pack.taps.value());
   }
@@ -117,14 +111,7 @@ struct UnpackWeights {
   }
 
   DVD_DEVICE TransposedTile tile(Index i) const {
-    int low = 0, high = count;  // the last entry that begins no later
-    while (high - low > 1) {
-      const int middle = (low + high) / 2;
-      if (entry[middle].first_tile <= i)
-        low = middle;
-      else
-        high = middle;
-    }
+    const int low = find_entry(count, i, [this](int at) { return entry[at].first_tile; });
     const UnpackWeight<T>& unpack = entry[low].unpack;
     return tile_of(low, i - entry[low].first_tile, unpack.inputs * unpack.taps.value(), unpack.outputs);
   }

@@ -6,9 +6,14 @@ if(missing)
   return()
 endif()
 
+# Has nvcc warn while this project itself is built.
+function(dvd_warn_of_kernels target)
+  if(PROJECT_IS_TOP_LEVEL)
+    target_compile_options(
+      ${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>
+                        $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${DVD_WARNINGS_AS_ERRORS}>>:-Werror=all-warnings>)
+  endif()
+endfunction()
+
 include(cmake/dvd-cuda-targets.cmake)
-if(PROJECT_IS_TOP_LEVEL)
-  target_compile_options(
-    dvd_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>
-                     $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${DVD_WARNINGS_AS_ERRORS}>>:-Werror=all-warnings>)
-endif()
+dvd_warn_of_kernels(dvd_cuda)

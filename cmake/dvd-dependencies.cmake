@@ -21,7 +21,7 @@ macro(dvd_find_library_dependencies missing)
 endmacro()
 
 # What the components need beyond that.
-set(dvd_components checkpoint video convert cuda compiled shapes_weights)
+set(dvd_components checkpoint video convert mpi cuda nccl compiled shapes_weights)
 
 macro(dvd_find_checkpoint_dependencies missing)
   dvd_find(${missing} nlohmann_json "headers of checkpoints and safetensors files" nlohmann-json3-dev 3.9 CONFIG)
@@ -36,6 +36,11 @@ macro(dvd_find_convert_dependencies missing)
   dvd_find_checkpoint_dependencies(${missing})
   dvd_find(${missing} LibZip "weights in zip archives" libzip-dev MODULE)
   dvd_find(${missing} Snappy "weights in TensorFlow's checkpoints" libsnappy-dev CONFIG)
+endmacro()
+
+# Any of its kind; CMake prefers the one whose compiler is named by MPI_CXX_COMPILER.
+macro(dvd_find_mpi_dependencies missing)
+  dvd_find(${missing} MPI "several processes that train one model" "libopenmpi-dev openmpi-bin" 3 MODULE COMPONENTS CXX)
 endmacro()
 
 macro(dvd_find_compiled_dependencies missing)
@@ -53,4 +58,9 @@ macro(dvd_find_cuda_dependencies missing)
   endif()
   dvd_find(${missing} CUDAToolkit "the GPU" "cuda-toolkit, from NVIDIA's repository" 12)
   dvd_find(${missing} cuDNN "the GPU's convolutions" "cudnn9-cuda-13, from NVIDIA's repository" 9 MODULE)
+endmacro()
+
+macro(dvd_find_nccl_dependencies missing)
+  dvd_find_cuda_dependencies(${missing})
+  dvd_find(${missing} NCCL "several GPUs that train one model" "libnccl-dev, from NVIDIA's repository" 2.18 MODULE)
 endmacro()

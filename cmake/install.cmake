@@ -13,7 +13,7 @@ install(DIRECTORY weights/ DESTINATION "${dvd_weights_install_folder}" FILES_MAT
 install(TARGETS dvd EXPORT dvd-targets INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(EXPORT dvd-targets NAMESPACE dvd:: DESTINATION "${package_dir}")
 foreach(component IN LISTS dvd_components)
-  if(TARGET dvd_${component} AND NOT component MATCHES "^(compiled|cuda|shapes_weights)$")
+  if(TARGET dvd_${component} AND NOT component MATCHES "^(compiled|cuda|nccl|shapes_weights)$")
     install(TARGETS dvd_${component} EXPORT dvd-${component}-targets)
     install(EXPORT dvd-${component}-targets NAMESPACE dvd:: DESTINATION "${package_dir}")
   endif()
@@ -28,6 +28,7 @@ write_basic_package_version_file(dvd-config-version.cmake COMPATIBILITY SameMino
                                  ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/dvd-config.cmake" "${PROJECT_BINARY_DIR}/dvd-config-version.cmake"
               cmake/dvd-dependencies.cmake cmake/dvd-compiled-targets.cmake cmake/dvd-cuda-targets.cmake
-              cmake/dvd-shapes_weights-targets.cmake
+              cmake/dvd-nccl-targets.cmake cmake/dvd-shapes_weights-targets.cmake
               cmake/FindStb.cmake cmake/FindFFmpeg.cmake cmake/FindLibZip.cmake cmake/FindcuDNN.cmake
+              cmake/FindNCCL.cmake
         DESTINATION "${package_dir}")

@@ -14,6 +14,7 @@ program_packages=(
   libavutil-dev libswscale-dev                # pixel formats, resizing,
   libavfilter-dev                             # palettes of GIF files
   libcairo2-dev                               # curves of scores
+  libopenmpi-dev openmpi-bin                  # several processes that train one model
 )
 test_packages=(
   doctest-dev                                 # the tests

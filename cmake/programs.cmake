@@ -3,6 +3,7 @@ include(cmake/warnings.cmake)
 
 option(DVD_TESTS "Build the tests" ON)
 option(DVD_EXAMPLES "Build the programs in examples" ON)
+option(DVD_CUDA_PROGRAMS "Build these programs for a GPU as well, where dvd::cuda is" ON)
 option(DVD_BENCHMARKS "Build the benchmarks" ON)
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)

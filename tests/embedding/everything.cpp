@@ -9,6 +9,9 @@
 #include <dvd/data/set_estimate.hpp>
 #include <dvd/data/video_folder.hpp>
 #include <dvd/data/video_set.hpp>
+#include <dvd/distributed/guard_ranks.hpp>
+#include <dvd/distributed/mpi_communicator.hpp>
+#include <dvd/distributed/thread_communicator.hpp>
 #include <dvd/dvdgan.hpp>
 #include <dvd/io/run_folder.hpp>
 #include <dvd/io/tensorboard_writer.hpp>
@@ -84,6 +87,24 @@ void scores() {
   dvd::resize(dvd::Tensor<float>::zeros(dvd::Shape{1, 1, 4, 4, 3}), 8, 8, dvd::ResizeRule::corner_origin);
 }
 
+// Several ranks.
+template <class Scalar, class Ranks>
+void all_calls(Ranks& ranks) {
+  std::vector<Scalar> x(1), y(static_cast<std::size_t>(ranks.size()));
+  ranks.sum(1, x.data());
+  ranks.start_sum(1, x.data());
+  ranks.finish_sums();
+  ranks.all_gather(1, x.data(), y.data());
+  ranks.all_to_all(1, y.data(), y.data());
+  ranks.broadcast(std::as_writable_bytes(std::span(x)), 0);
+}
+
+void ranks() {
+  dvd::run_ranks(2, [](dvd::ThreadCommunicator& threads) { all_calls<float>(threads); });
+  dvd::MpiCommunicator processes({.timeout_seconds = 60});
+  dvd::guard_ranks(processes, [&] { all_calls<double>(processes); });
+}
+
 int main() {
   dvd::DvdGan<float, dvd::Cpu> gan({.frames = 4, .resolution = 16, .channels = 1, .classes = 12});
   dvd::Trainer trainer(gan, {.batch = 2, .seed = 1});
@@ -105,5 +126,6 @@ int main() {
   dvd::ConvertedWeights("weights.npz", *weights, match).write("i3d.safetensors");
   own_gan();
   scores();
+  ranks();
   dvd::Cpu::release_memory();
 }

@@ -2,10 +2,10 @@
 # Builds the outside project in this folder against dvd, and runs its programs.
 #   check.sh WAY SOURCE BUILD CMAKE COMPILER
 # WAY is how it gets dvd. "package" installs it from the build folder BUILD and finds it there, where nothing is that
-# only components need; "package-checkpoint", "package-video", "package-convert", "package-compiled", "package-cuda" and
-# "package-shapes_weights" ask for these components; "subdirectory" adds the folder SOURCE, as "subdirectory-compiled"
-# does; "plain-stb" has stb's header in no folder of its own; "cuda-without-cmake" compiles dvd::Cuda by hand;
-# "messages" tries what must not work and reads why.
+# only components need; "package-checkpoint", "package-video", "package-convert", "package-mpi", "package-compiled",
+# "package-cuda", "package-nccl" and "package-shapes_weights" ask for these components; "subdirectory" adds the folder
+# SOURCE, as "subdirectory-compiled" does; "plain-stb" has stb's header in no folder of its own; "cuda-without-cmake"
+# compiles dvd::Cuda by hand; "messages" tries what must not work and reads why.
 set -eu
 way=$1 source=$2 build=$3 cmake=$4 compiler=$5
 
@@ -66,15 +66,17 @@ fails_to_link() {
 
 program=program
 case $way in
-  package) install && configure_package $(without nlohmann_json FFmpeg LibZip Snappy CUDAToolkit cuDNN) ;;
+  package) install && configure_package $(without nlohmann_json FFmpeg LibZip Snappy MPI CUDAToolkit cuDNN NCCL) ;;
   package-checkpoint) install && configure_package -DCOMPONENTS=checkpoint && program=checkpoint_program ;;
   package-video) install && configure_package -DCOMPONENTS=video && program=video_program ;;
   package-convert) install && configure_package -DCOMPONENTS=convert && program=convert_program ;;
+  package-mpi) install && configure_package -DCOMPONENTS=mpi && program=mpi_program ;;
   package-compiled) install && configure_package -DCOMPONENTS=compiled -DMISMATCH=-mavx2 && program=compiled_program ;;
   package-shapes_weights)
     install && configure_package "-DCOMPONENTS=checkpoint;shapes_weights" && program=shapes_weights_program
     ;;
   package-cuda) install && configure_package -DCOMPONENTS=cuda -DCMAKE_CUDA_ARCHITECTURES=90 && program=cuda_program ;;
+  package-nccl) install && configure_package -DCOMPONENTS=nccl -DCMAKE_CUDA_ARCHITECTURES=90 && program=nccl_program ;;
   cuda-without-cmake)
     # As dvd/device/cuda.cuh says, with the folders and libraries that the compilers do not know by themselves in $CUDA.
     cd "$here"
@@ -95,8 +97,8 @@ case $way in
     configure_subdirectory -DDVD_WITH_CUDA=OFF -DCOMPONENTS=compiled -DMISMATCH=-mavx2 && program=compiled_program
     ;;
   subdirectory)
-    configure_subdirectory $(without nlohmann_json FFmpeg LibZip Snappy) -DDVD_WITH_CUDA=OFF \
-      -DABSENT="checkpoint;video;convert;cuda"
+    configure_subdirectory $(without nlohmann_json FFmpeg LibZip Snappy MPI) -DDVD_WITH_CUDA=OFF \
+      -DABSENT="checkpoint;video;convert;mpi;cuda;nccl"
     rm -rf "$here/build"
     configure_subdirectory
     ;;
@@ -116,7 +118,7 @@ case $way in
     ;;
   messages)
     install
-    refused "sound: this version of dvd has no such component, only: checkpoint, video, convert, cuda, compiled, \
+    refused "sound: this version of dvd has no such component, only: checkpoint, video, convert, mpi, cuda, nccl, compiled, \
 shapes_weights" \
       -DCOMPONENTS=sound
     refused "Eigen3: array expressions of the kernels, initialisation, dvd/eigen.hpp (Debian, Ubuntu: apt-get install \
@@ -128,6 +130,8 @@ install nlohmann-json3-dev)" nlohmann-json
     refused_component video FFmpeg "video files (Debian, Ubuntu: apt-get install libavformat-dev" FFmpeg
     refused_component convert LibZip "weights in zip archives (Debian, Ubuntu: apt-get install libzip-dev)" \
       "libzip and Snappy"
+    refused_component mpi MPI "several processes that train one model (Debian, Ubuntu: apt-get install libopenmpi-dev \
+openmpi-bin)" MPI
     # Compiled by whoever uses it, it is always there, and refused only where CUDA is not.
     refused "cuda: CUDAToolkit: the GPU (Debian, Ubuntu: apt-get install cuda-toolkit" -DCOMPONENTS=cuda \
       $(without CUDAToolkit)
@@ -149,5 +153,5 @@ elif [ -n "$(find "$here/build" -name '*dvd_compiled.a')" ]; then
 fi
 cd "$here"
 build/$program
-[ $program != cuda_program ] && [ $program != shapes_weights_program ] || exit 0 # which draw nothing
+[[ $program != @(cuda|mpi|nccl|shapes_weights)_program ]] || exit 0  # which draw nothing
 [ -s samples.png ] || [ -s shape.gif ] || [ -s run.safetensors ]

@@ -32,25 +32,31 @@ inline std::string read_text(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+/// Runs `command`, as a shell reads it, in `folder`.
+inline ProgramResult run_command(const std::filesystem::path& folder, const std::string& command) {
+  const TemporaryFolder captured;
+  const std::string all = "cd '" + folder.string() + "' && " + command + " </dev/null >'" +
+                          (captured.path() / "output").string() + "' 2>'" + (captured.path() / "errors").string() + "'";
+  const int status = std::system(all.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(captured.path() / "output"),
+          read_text(captured.path() / "errors")};
+}
+
 /// Runs `name` with `arguments` (as a shell reads them) in `folder`.
 inline ProgramResult run_program(const std::filesystem::path& folder, const std::string& name,
                                  const std::string& arguments) {
-  const TemporaryFolder captured;
-  const std::string command = "cd '" + folder.string() + "' && '" DVD_TEST_PROGRAMS "/" + name + "' " + arguments +
-                              " </dev/null >'" + (captured.path() / "output").string() + "' 2>'" +
-                              (captured.path() / "errors").string() + "'";
-  const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(captured.path() / "output"),
-          read_text(captured.path() / "errors")};
+  return run_command(folder, "'" DVD_TEST_PROGRAMS "/" + name + "' " + arguments);
 }
 
 /// A program that runs beside the test; what it prints goes to files in `folder`.
 class BackgroundProgram {
  public:
-  BackgroundProgram(const std::filesystem::path& folder, const std::string& name, const std::string& arguments)
+  /// `launcher`: what starts the program, if anything does.
+  BackgroundProgram(const std::filesystem::path& folder, const std::string& name, const std::string& arguments,
+                    const std::string& launcher = "")
       : folder_(folder) {
-    const std::string command = "cd '" + folder.string() + "' && exec '" DVD_TEST_PROGRAMS "/" + name + "' " +
-                                arguments + " </dev/null >output 2>errors";
+    const std::string command = "cd '" + folder.string() + "' && exec " + launcher + " '" DVD_TEST_PROGRAMS "/" + name +
+                                "' " + arguments + " </dev/null >output 2>errors";
     process_ = fork();
     if (process_ == 0) {
       execl("/bin/sh", "sh", "-c", command.c_str(), static_cast<char*>(nullptr));

@@ -3,15 +3,17 @@
 # compiled for the host, with loops in place of CUDA's launches and of what cuDNN and cuBLASLt compute.
 include("${CMAKE_CURRENT_LIST_DIR}/emulated.cmake")
 
-# The benchmark that counts by it, at a tiny size.
+# The benchmark that counts by it, at a tiny size: in the long form, which builds the benchmarks.
 if(TARGET gpu_cost)
   add_test(NAME cuda.gpu_cost COMMAND gpu_cost --resolution 16 --frames 4 --channels 2 --batch 2 --json)
   set_tests_properties(cuda.gpu_cost PROPERTIES PASS_REGULAR_EXPRESSION "\"step\":{\"launches\":[1-9][0-9]+")
+  set_tests_properties(cuda.gpu_cost PROPERTIES LABELS long)
   # And at a size that a GPU trains, where a step is to be at most 4500 launches.
   add_test(NAME cuda.gpu_cost.launches
            COMMAND gpu_cost --resolution 64 --frames 48 --channels 16 --batch 8 --no-plans --json)
   set_tests_properties(cuda.gpu_cost.launches
                        PROPERTIES PASS_REGULAR_EXPRESSION "\"step\":{\"launches\":(4500|4[0-4][0-9][0-9]|[1-3][0-9][0-9][0-9]),")
+  set_tests_properties(cuda.gpu_cost.launches PROPERTIES LABELS long)
 endif()
 
 # The real cuDNN is asked for plans for GPUs that are only described.
@@ -42,6 +44,18 @@ target_include_directories(own_kernels_emulated BEFORE PRIVATE cuda/emulation)
 target_compile_definitions(own_kernels_emulated PRIVATE DVD_INSTRUCTION_SET=compiled_apart)
 dvd_link_test(own_kernels_emulated emulated_units/own_kernels.cpp)
 
+# What the programs' ranks with a GPU each tell each other, on the emulated ones.
+if(TARGET ranks)
+  find_package(CLI11 CONFIG QUIET REQUIRED)
+  find_package(fmt CONFIG QUIET REQUIRED)
+  add_library(program_ranks_emulated STATIC "${PROJECT_SOURCE_DIR}/examples/common/gpu_ranks.cpp")
+  target_compile_definitions(program_ranks_emulated PUBLIC DVD_WITH_CUDA DVD_WITH_NCCL
+                                                           DVD_INSTRUCTION_SET=compiled_apart)
+  target_link_libraries(program_ranks_emulated PUBLIC CLI11::CLI11 fmt::fmt PRIVATE dvd::dvd dvd_warnings dvd_native)
+else()
+  list(FILTER for_cuda EXCLUDE REGEX "/emulated_program_")
+endif()
+
 foreach(source IN LISTS for_cuda)
   set(kernels "")
   set(emulated_kernels "")
@@ -58,6 +72,10 @@ foreach(source IN LISTS for_cuda)
   add_library(${objects} OBJECT "${source}")
   target_compile_definitions(${objects} PRIVATE DVD_TEST_CUDA DVD_INSTRUCTION_SET=compiled_apart)
   dvd_link_test(${objects} "${source}")
+  if(source MATCHES "/emulated_program_")
+    set(emulated_kernels program_ranks_emulated)
+    target_link_libraries(${objects} PRIVATE program_ranks_emulated)
+  endif()
   if(source MATCHES "/emulated_")
     target_include_directories(${objects} BEFORE PRIVATE cuda/emulation) # it looks behind the emulated GPU
   elseif(TARGET dvd::cuda AND (NOT kernels OR TARGET ${kernels}))

@@ -22,6 +22,7 @@
 #include "dvd/device/cuda/kernels/normalization.cuh"
 #include "dvd/device/cuda/kernels/pointwise.cuh"
 #include "dvd/device/cuda/kernels/resampling.cuh"
+#include "dvd/device/cuda/kernels/shared_batch_norm.cuh"
 #include "dvd/device/cuda/kernels/spectral.cuh"
 #include "dvd/device/cuda/kernels/warping.cuh"
 #include "dvd/device/cuda/kernels/weights.cuh"

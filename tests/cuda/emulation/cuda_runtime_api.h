@@ -5,6 +5,7 @@
 // where tests want them to (emulated_calls.hpp).
 #pragma once
 
+#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -27,13 +28,18 @@ enum cudaError_t {
   cudaErrorMemoryAllocation = 2,
   cudaErrorInsufficientDriver = 35,
   cudaErrorNoDevice = 100,
+  cudaErrorNotReady = 600,
   cudaErrorStreamCaptureUnsupported = 900,
   cudaErrorUnknown = 999,
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
 enum cudaStreamCaptureMode { cudaStreamCaptureModeRelaxed };
+struct cudaUUID_t {
+  char bytes[16];
+};
 struct cudaDeviceProp {
   char name[256];
+  cudaUUID_t uuid;
   int major, minor;
   std::size_t totalGlobalMem;
 };
@@ -74,6 +80,7 @@ struct EmulatedGpu {
   EmulatedGraph recorded;
   EmulatedStream* recorder = nullptr;
   int graphs = 0, streams = 0, events = 0;  ///< that exist
+  std::atomic<bool> busy = false;           ///< who asks is told that nothing is done yet
   EmulatedOrder order;
   EmulatedCalls calls;
   std::recursive_mutex mutex;
@@ -119,6 +126,14 @@ struct EmulatedGpu {
   void begin(cudaStream_t stream, const std::vector<EmulatedTouch>& touches, const char* what) {
     order.begin(stream->actor);
     for (const EmulatedTouch& touch : touches) order.touch(stream->actor, touch.begin, touch.bytes, touch.writes, what);
+  }
+
+  /// Whether all of these bytes lie in one allocation.
+  bool has(const void* place, std::size_t bytes) {
+    const std::lock_guard lock(mutex);
+    const auto found = allocation_of(place);
+    return found != sizes.end() &&
+           static_cast<const std::byte*>(place) + bytes <= static_cast<const std::byte*>(found->first) + found->second;
   }
 
   /// What the host does to memory itself.
@@ -232,6 +247,8 @@ inline const char* cudaGetErrorString(cudaError_t error) {
       return "CUDA driver version is insufficient for CUDA runtime version";
     case cudaErrorNoDevice:
       return "no CUDA-capable device is detected";
+    case cudaErrorNotReady:
+      return "device not ready";
     case cudaErrorUnknown:
       return "unknown error";
     default:
@@ -252,6 +269,7 @@ inline cudaError_t cudaSetDevice(int) {
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   EMULATED_CALL("cudaGetDeviceProperties");
   std::strcpy(properties->name, "emulated GPU");
+  for (int i = 0; i < 16; ++i) properties->uuid.bytes[i] = static_cast<char>(17 * i);
   properties->major = 9;
   properties->minor = 0;
   properties->totalGlobalMem = EmulatedGpu::instance().memory;
@@ -332,12 +350,27 @@ inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (!emulated_skip("cudaStreamSynchronize")) gpu.wait(gpu.order.known(stream->actor));
   return status;
 }
+inline cudaError_t cudaStreamQuery(cudaStream_t) {
+  EMULATED_CALL("cudaStreamQuery");
+  return emulated_failure(EmulatedGpu::instance().busy ? cudaErrorNotReady : cudaSuccess);
+}
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   EMULATED_CALL("cudaEventCreateWithFlags");
   const std::lock_guard lock(EmulatedGpu::instance().mutex);
   ++EmulatedGpu::instance().events;
   *event = new EmulatedEvent;
   return cudaSuccess;
+}
+inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  const cudaError_t status = emulated_begin("cudaEventDestroy");
+  const std::lock_guard lock(EmulatedGpu::instance().mutex);
+  --EmulatedGpu::instance().events;
+  delete event;
+  return status;
+}
+inline cudaError_t cudaEventQuery(cudaEvent_t) {
+  EMULATED_CALL("cudaEventQuery");
+  return emulated_failure(EmulatedGpu::instance().busy ? cudaErrorNotReady : cudaSuccess);
 }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   EMULATED_CALL("cudaEventRecord");

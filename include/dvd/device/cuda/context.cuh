@@ -15,6 +15,7 @@
 #include "dvd/core/error.hpp"
 #include "dvd/device/cuda/definition.hpp"
 #include "dvd/device/cuda/memory.hpp"
+#include "dvd/device/cuda/waiting.cuh"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
@@ -51,7 +52,7 @@ namespace detail {
 /// What the process knows of its GPU, once it has chosen one.
 struct Context {
   int device = 0;
-  std::string name;
+  std::string name, uuid;
   cudaStream_t compute = nullptr, copies = nullptr;
 };
 
@@ -98,6 +99,16 @@ inline int usable_devices() {
   throw NoDevice(concat("no NVIDIA GPU can be used: ", cudaGetErrorString(status), "; use the CPU (--device cpu)"));
 }
 
+/// As nvidia-smi writes it.
+inline std::string uuid_words(const cudaUUID_t& uuid) {
+  std::ostringstream text;
+  text << "GPU" << std::hex << std::setfill('0');
+  for (int i = 0; i < 16; ++i)
+    text << (i == 0 || i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "") << std::setw(2)
+         << static_cast<int>(static_cast<unsigned char>(uuid.bytes[i]));
+  return text.str();
+}
+
 inline Context* make_context() {
   const std::lock_guard lock(choice_mutex);
   const int count = usable_devices();
@@ -117,6 +128,7 @@ inline Context* make_context() {
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, chosen), "cudaGetDeviceProperties");
   context->name = properties.name;
+  context->uuid = uuid_words(properties.uuid);
   if (properties.major < 8)
     throw NoDevice(concat("GPU ", chosen, " (", context->name, ") is of compute capability ", properties.major, ".",
                           properties.minor, ", and 8.0 or more is needed; use the CPU (--device cpu)"));
@@ -191,13 +203,14 @@ DVD_CUDA_DEFINITION void Memory::use(int index) {
 }
 
 DVD_CUDA_DEFINITION std::string Memory::description() { return detail::context().name; }
+DVD_CUDA_DEFINITION std::string Memory::uuid() { return detail::context().uuid; }
 
 DVD_CUDA_DEFINITION void Memory::allow_tf32(bool allow) { detail::tf32_setting = allow; }
 DVD_CUDA_DEFINITION bool Memory::tf32_allowed() { return detail::tf32_setting; }
 
 DVD_CUDA_DEFINITION void Memory::synchronize() {
   const Turn turn;
-  check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+  check(wait_for(stream()), "cudaStreamSynchronize");
 }
 
 }  // namespace dvd::cuda

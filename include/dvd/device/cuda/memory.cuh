@@ -75,8 +75,7 @@ class Uploads {
       check(cudaEventRecord(done, stream()), "cudaEventRecord");
     } catch (...) {  // nothing tells when the place is free again but that both streams have come to an end
       const Turn turn;
-      for (const cudaStream_t each : {copy_stream(), stream()})
-        if (cudaStreamSynchronize(each) != cudaSuccess) cudaGetLastError();
+      for (const cudaStream_t each : {copy_stream(), stream()}) wait_regardless(each);
       events_.push_back(done);
       throw;
     }
@@ -93,7 +92,7 @@ class Uploads {
     for (std::size_t i = 0; i < pieces_.size(); ++i)
       if (in_the_way(pieces_[i])) last = i + 1;
     if (pieces_.size() > most_pieces) last = std::max<std::size_t>(last, 1);
-    if (last > 0) check(cudaEventSynchronize(pieces_[last - 1].done), "cudaEventSynchronize");
+    if (last > 0) check(wait_for(pieces_[last - 1].done), "cudaEventSynchronize");
     for (; last > 0; --last) {  // those before it came to their end before it
       events_.push_back(pieces_.front().done);
       pieces_.pop_front();
@@ -144,6 +143,8 @@ DVD_CUDA_DEFINITION void Memory::download(const void* device, void* host, std::s
   if (bytes == 0) return;
   detail::refuse_while_recording("a download");
   const Turn turn;
+  // A copy to memory that is not pinned makes the host wait itself, and nobody watches it.
+  if (is_watched()) check(wait_for(stream()), "cudaStreamSynchronize");
   check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync");
   check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
 }

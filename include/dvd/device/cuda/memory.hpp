@@ -43,6 +43,8 @@ struct Memory {
   static void use(int index);
   /// The GPU's name, such as "NVIDIA H200". Throws NoDevice.
   static std::string description();
+  /// The GPU's UUID, such as "GPU-8f0c1b5e-...", which `nvidia-smi -L` shows, too. Throws NoDevice.
+  static std::string uuid();
   /// Whether products of float may be computed with 10 bits of fraction (TF32), which is faster. Not at first.
   static void allow_tf32(bool allow);
   static bool tf32_allowed();

@@ -34,7 +34,7 @@ inline void* map_region(std::size_t bytes) {
 
 inline void unmap_region(void* region, std::size_t) {
   // Kernels may still work on what the host has let go. An error of theirs will be met again by whoever waits for them.
-  if (cudaStreamSynchronize(stream()) != cudaSuccess) cudaGetLastError();
+  wait_regardless(stream());
   if (cudaFree(region) != cudaSuccess) cudaGetLastError();
 }
 

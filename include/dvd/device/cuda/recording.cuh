@@ -78,7 +78,7 @@ struct Recording::Graph {
   Graph& operator=(const Graph&) = delete;
   ~Graph() {
     const Turn turn;
-    if (cudaStreamSynchronize(detail::the_context().compute) != cudaSuccess) cudaGetLastError();  // it may be running
+    wait_regardless(detail::the_context().compute);  // it may be running
     if (cudaGraphExecDestroy(exec) != cudaSuccess) cudaGetLastError();
     pool().forget(claim);
   }

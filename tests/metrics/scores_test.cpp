@@ -89,6 +89,18 @@ TEST_CASE("a sample is the same however its clips come, and grey clips count as 
     CHECK(find(scores, "precision") == nullptr);
     CHECK(find(scores, "frechet_distance")->value == doctest::Approx(0).scale(1));
   }
+  SUBCASE("looked at in parts, by whoever, and added in order") {
+    dvd::FeatureSampler here(network, dvd::FeatureLayer::pooled);
+    const dvd::FeatureSampler there(network, dvd::FeatureLayer::pooled);
+    for (const auto& [first, count] : {std::pair<dvd::Index, dvd::Index>{0, 4}, {4, 6}})
+      here.add(there.look(dvd::detail::some_clips<float, dvd::Cpu>(videos, first, count)),
+               std::vector<dvd::Index>(static_cast<std::size_t>(count), 1));
+    const dvd::FeatureSample parts = here.take();
+    CHECK(parts.features.values == whole.features.values);
+    CHECK(parts.probabilities.values == whole.probabilities.values);
+    CHECK(parts.moments.scatter() == whole.moments.scatter());
+    CHECK(parts.labels == std::vector<dvd::Index>(10, 1));
+  }
   SUBCASE("what is no number is refused, and leaves the sample as it was") {
     dvd::FeatureSampler sampler(network, dvd::FeatureLayer::logits);
     sampler.add(videos);

@@ -144,6 +144,15 @@ TEST_CASE("latents and their truncation") {
   CHECK_THROWS_AS(draw({.truncation = -1}), ArgumentError);
   CHECK_THROWS_AS(draw({.threshold = 1e-6}), ArgumentError);
   CHECK_THROWS_AS(draw({.threshold = -1}), ArgumentError);
+  CHECK_THROWS_AS(draw({.first = -1}), ArgumentError);
+}
+
+TEST_CASE("a latent depends on its number, not on those that are drawn with it") {
+  const auto draw = [](Index first, Index count) {
+    return draw_latents<double>(5, {.count = count, .seed = 2, .threshold = 1, .first = first}).to_vector();
+  };
+  const std::vector<double> all = draw(0, 6), some = draw(2, 3);
+  CHECK(std::equal(some.begin(), some.end(), all.begin() + 2 * 5));
 }
 
 TEST_CASE("standing statistics forget what was there before, and move nothing else") {

@@ -237,13 +237,15 @@ SampleOptions sample_options(Fuzz& fuzz) {
   if (fuzz.chance(10)) options.truncation = fuzz.one_of({-1.0, 0.0, 0.5, 101.0, infinity, nan});
   if (fuzz.chance(10)) options.threshold = fuzz.one_of({-1.0, 1e-9, 0.5, infinity, nan});
   if (fuzz.chance(20)) options.frames = fuzz.one_of<Index>({1, 2, 5, -1, 1'000'001, INT64_MAX, INT64_MIN});
+  if (fuzz.chance(20)) options.first = fuzz.one_of<Index>({1, 1'000'000, -1, 1'000'001, INT64_MAX, INT64_MIN});
   return options;
 }
 
 // Whether the options but for `count` are ones to sample by.
 bool make_sense(const SampleOptions& options) {
   return options.label >= 0 && options.label < classes && options.truncation >= 0 && options.truncation <= 100 &&
-         (options.threshold == 0 || options.threshold >= 0.01) && options.frames >= 0 && options.frames <= 5;
+         (options.threshold == 0 || options.threshold >= 0.01) && options.frames >= 0 && options.frames <= 5 &&
+         options.first >= 0 && options.first <= 1'000'000;
 }
 
 // Frames that are made by them, of a model that makes two.

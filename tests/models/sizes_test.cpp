@@ -365,7 +365,7 @@ TEST_CASE("numbers of frames that cannot be made are refused in words, and nothi
   const std::string training =
       "in training the generator makes the 3 frames of its configuration, not 4; another number only by running "
       "statistics";
-  for (const Pass pass : {Pass::train(), Pass::train_further(), Pass::standing(0)}) {
+  for (const Pass& pass : {Pass::train(), Pass::train_further(), Pass::standing(0)}) {
     CHECK(message_of([&] { gan.generate(z, {}, {}, pass, nullptr, 4); }) == training);
     CHECK(message_of([&] { gan.generator.forward(z, {}, pass, nullptr, {}, 4); }) == training);
     CHECK(message_of([&] { continuing.generate(z, {}, condition, pass, nullptr, 4); }) == training);

@@ -8,6 +8,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <utility>
@@ -23,11 +24,14 @@ struct ClipLoaderOptions {
   Index batch = 8;    ///< clips in a batch
   Index ahead = 2;    ///< batches that are ready or being made beyond the one asked for
   Index threads = 1;  ///< that draw clips
+  /// The numbers of the clips that are made of every batch, where others make the rest: those of
+  /// `Trainer::clip_numbers`. Empty for all.
+  std::vector<Index> clips = {};
 };
 
-/// Draws the batches of a run ahead of need, so that training does not wait for video files. A batch holds what
-/// `draw_clips` would have drawn, whatever the timing and the number of threads: clip n of batch number i comes from
-/// `schedule(i).stream(n)`. No more than `ahead` batches wait.
+/// Draws the batches of a run, or one rank's clips of them, ahead of need, so that training does not wait for video
+/// files. A batch holds what `draw_clips` would have drawn, whatever the timing and the number of threads: clip n of
+/// batch number i comes from `schedule(i).stream(n)`. No more than `ahead` batches wait.
 ///
 ///     dvd::ClipLoader loader(folder, trainer.batch_schedule(), {.batch = 8});
 ///     while (...) trainer.step(loader);
@@ -43,6 +47,12 @@ class ClipLoader {
     require(options.batch >= 1 && options.ahead >= 1 && options.threads >= 1,
             "a loader needs batches, batches ahead and threads of at least 1, not ", options.batch, ", ", options.ahead,
             " and ", options.threads);
+    if (options_.clips.empty()) {
+      options_.clips.resize(static_cast<std::size_t>(options_.batch));
+      std::iota(options_.clips.begin(), options_.clips.end(), Index{0});
+    }
+    for (const Index clip : options_.clips)
+      require(clip >= 0 && clip < options_.batch, "a batch of ", options_.batch, " has no clip number ", clip);
     restart(first);
     try {
       for (Index i = 0; i < options.threads; ++i) threads_.emplace_back([this] { work(); });
@@ -71,7 +81,7 @@ class ClipLoader {
   /// what was made ahead. Throws what the source threw while drawing one of its clips.
   std::vector<TrainingClip> batch(Index number) {
     if (number != first_) restart(number);  // first_ is changed by this thread alone
-    Pending next(options_.batch), done(0);
+    Pending next(clips()), done(0);
     {
       std::unique_lock lock(mutex_);
       batch_done_.wait(lock, [&] { return batches_.front().left == 0; });
@@ -96,9 +106,15 @@ class ClipLoader {
     std::exception_ptr error = nullptr;
   };
 
+  // That are made of a batch.
+  Index clips() const { return static_cast<Index>(options_.clips.size()); }
+  std::uint64_t number_of(Index clip) const {
+    return static_cast<std::uint64_t>(options_.clips[static_cast<std::size_t>(clip)]);
+  }
+
   void restart(Index number) {
     std::deque<Pending> batches;  // then those that were made ahead, which go when nothing is locked any more
-    for (Index i = 0; i <= options_.ahead; ++i) batches.emplace_back(options_.batch);
+    for (Index i = 0; i <= options_.ahead; ++i) batches.emplace_back(clips());
     {
       const std::lock_guard lock(mutex_);
       ++epoch_;
@@ -111,7 +127,7 @@ class ClipLoader {
   // The place in batches_ of the first one with a clip that no thread has begun; their number if there is none.
   std::size_t next_to_do() const {
     std::size_t i = 0;
-    while (i < batches_.size() && batches_[i].begun == options_.batch) ++i;
+    while (i < batches_.size() && batches_[i].begun == clips()) ++i;
     return i;
   }
 
@@ -131,7 +147,7 @@ class ClipLoader {
       TrainingClip drawn;
       std::exception_ptr error;
       try {
-        drawn = source_.draw(schedule_(number).stream(static_cast<std::uint64_t>(clip)));
+        drawn = source_.draw(schedule_(number).stream(number_of(clip)));
       } catch (...) {
         error = std::current_exception();
       }

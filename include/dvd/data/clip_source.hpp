@@ -4,6 +4,7 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <concepts>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -45,15 +46,24 @@ std::vector<std::string> class_names_of(S& source) {
   }
 }
 
-/// `count` clips, drawn on all cores; clip number n comes from `random.stream(n)`. The source draws in the caller's
-/// floating-point mode, as it would if it were called here.
+/// The clips with these numbers, drawn on all cores; clip number n comes from `random.stream(n)`. The source draws in
+/// the caller's floating-point mode, as it would if it were called here.
 template <ClipSource Source>
-std::vector<TrainingClip> draw_clips(Source& source, const Random& random, Index count) {
-  std::vector<TrainingClip> clips(static_cast<std::size_t>(count));
-  cpu::parallel_calls(count, [&](Index n) {
-    clips[static_cast<std::size_t>(n)] = source.draw(random.stream(static_cast<std::uint64_t>(n)));
+std::vector<TrainingClip> draw_clips(Source& source, const Random& random, const std::vector<Index>& numbers) {
+  std::vector<TrainingClip> clips(numbers.size());
+  cpu::parallel_calls(static_cast<Index>(numbers.size()), [&](Index i) {
+    const auto at = static_cast<std::size_t>(i);
+    clips[at] = source.draw(random.stream(static_cast<std::uint64_t>(numbers[at])));
   });
   return clips;
+}
+
+/// The same of clips 0 .. count - 1.
+template <ClipSource Source>
+std::vector<TrainingClip> draw_clips(Source& source, const Random& random, Index count) {
+  std::vector<Index> numbers(static_cast<std::size_t>(count));
+  std::iota(numbers.begin(), numbers.end(), Index{0});
+  return draw_clips(source, random, numbers);
 }
 
 }  // namespace dvd

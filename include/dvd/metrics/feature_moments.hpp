@@ -36,7 +36,8 @@ struct Gaussian {
 ///
 /// Rows are gathered in blocks of 256. A block is centred on its own mean before it is multiplied with itself, and
 /// joined to those before it by the formula of Chan, Golub and LeVeque ("Updating formulae and a pairwise algorithm for
-/// computing sample variances", 1979): no digit is lost to a mean that is large beside the deviations. Where the blocks
+/// computing sample variances", 1979): no digit is lost to a mean that is large beside the deviations, up to 1e8 times
+/// as large, from where on the rows themselves, as doubles, do not hold their deviations. Where the blocks
 /// begin depends on the rows' number alone, so that the same rows in the same order give the same bits whatever chunks
 /// they come in.
 class FeatureMoments {

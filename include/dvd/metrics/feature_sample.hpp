@@ -40,16 +40,25 @@ class FeatureSampler {
 
   /// Adds clips `[T, N, H, W, C]` in [-1, 1], C being 3 or, in grey, 1, and their classes, or none. Throws
   /// ArgumentError for shapes that the network does not take and values that are not finite; nothing is added then.
-  void add(const ConstTensorView<float>& videos, const std::vector<Index>& labels = {}) {
+  void add(const ConstTensorView<float>& videos, const std::vector<Index>& labels = {}) { add(look(videos), labels); }
+
+  /// What the network says of such clips, which are not added: where others look at a part of a sample, and all that
+  /// was said is added, in order, by one. Throws as `add` does.
+  ClipFeatures look(const ConstTensorView<float>& videos) const {
     detail::check_videos(videos.shape());
-    const Index count = videos.extent(1);
-    require(labels.empty() || static_cast<Index>(labels.size()) == count, count, " clips got ", labels.size(),
-            " labels");
     require(std::all_of(videos.data(), videos.data() + videos.size(), is_finite<float>),
             "a clip to be scored holds a value that is not finite; its generator is broken");
     const Tensor<float> repeated = videos.extent(4) == 1 ? in_three_channels(videos) : Tensor<float>();
-    ClipFeatures said = network_(repeated ? repeated.view() : videos);
-    FeatureRows& rows = layer_ == FeatureLayer::logits ? said.logits : said.features;
+    return network_(repeated ? repeated.view() : videos);
+  }
+
+  /// Adds what the network has said of clips, and their classes, or none. Throws ArgumentError where there are others
+  /// than so many classes; nothing is added then.
+  void add(const ClipFeatures& said, const std::vector<Index>& labels = {}) {
+    const FeatureRows& rows = layer_ == FeatureLayer::logits ? said.logits : said.features;
+    const Index count = rows.count();
+    require(labels.empty() || static_cast<Index>(labels.size()) == count, count, " clips got ", labels.size(),
+            " labels");
     const FeatureRows probabilities = softmax(said.logits);
     sample_.moments.add(rows);
     const bool too_many = sample_.moments.count() > most_rows_;

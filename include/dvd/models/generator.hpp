@@ -10,6 +10,7 @@
 #include "dvd/layers/attention.hpp"
 #include "dvd/layers/columns.hpp"
 #include "dvd/layers/conv_gru.hpp"
+#include "dvd/layers/finished_gradients.hpp"
 #include "dvd/layers/recording_key.hpp"
 #include "dvd/layers/replay.hpp"
 #include "dvd/layers/spectral_estimates.hpp"
@@ -178,9 +179,11 @@ class Generator {
     Tensor<T, D> dx = Tanh<T, D>().backward(dvideo, cache.output, inner);
     cache.output = {};
     dx = conv.backward(dx, std::exchange(cache.conv, {}), inner);
+    tell_finished(gradients, conv);
     InputGradients result;
     auto [dnormalized, dcondition] = norm.backward(std::move(dx), std::exchange(cache.norm, {}), inner);
     dx = std::move(dnormalized);
+    tell_finished(gradients, norm);
     result.states = std::vector<Tensor<T, D>>(stages.size());
     for (std::size_t i = stages.size(); i-- > 0;) {
       if (!cache.replays.empty()) {
@@ -191,6 +194,7 @@ class Generator {
         });
       }
       auto [dinput, from_stage, dstate] = stages[i].backward(dx, std::exchange(cache.stages[i], {}), inner);
+      tell_finished(gradients, stages[i]);
       D::add(dcondition.size(), from_stage.data(), dcondition.data());
       dx = i + 1 == stages.size() ? attention.backward(std::move(dinput), cache.attention, inner) : std::move(dinput);
       result.states[i] = std::move(dstate);

@@ -21,11 +21,16 @@ struct SampleOptions {
   /// Of every video; 0: as many as the model was trained to make. Those beyond it are normalised by the statistics of
   /// the last one that was trained, and nothing ever judged them: the more they are, the worse they may be.
   Index frames = 0;
+  /// The number of the first sample: latents depend on the seed and on their sample's number, so that samples 8 .. 15
+  /// are the same with those before them and without.
+  Index first = 0;
 
-  /// Throws ArgumentError for a count below 1, a negative number of frames, truncation or threshold, or a threshold so
-  /// small that drawing would take forever.
+  /// Throws ArgumentError for a count below 1, a negative first number or number of frames, truncation or threshold, or
+  /// a threshold so small that drawing would take forever.
   void validate() const {
     require(count >= 1 && count <= 1'000'000, "the number of samples must be between 1 and 1000000, not ", count);
+    require(first >= 0 && first <= 1'000'000, "the number of the first sample must be between 0 and 1000000, not ",
+            first);
     require(frames >= 0 && frames <= 1'000'000, "the number of frames must be between 1 and 1000000, or 0 for the ",
             "model's own, not ", frames);
     require(truncation >= 0 && truncation <= 100, "truncation must be between 0 and 100, not ", truncation);
@@ -40,9 +45,10 @@ Tensor<T, D> draw_latents(Index latent_dim, const SampleOptions& options) {
   const Random random = Random(options.seed).stream("latents");
   std::vector<T> values(static_cast<std::size_t>(options.count * latent_dim));
   for (std::size_t i = 0; i < values.size(); ++i) {
-    double z = random.normal(i);
+    const std::uint64_t number = static_cast<std::uint64_t>(options.first * latent_dim) + i;
+    double z = random.normal(number);
     for (std::uint64_t attempt = 1; options.threshold > 0 && std::abs(z) > options.threshold; ++attempt)
-      z = random.stream(attempt).normal(i);
+      z = random.stream(attempt).normal(number);
     values[i] = static_cast<T>(options.truncation * z);
   }
   return Tensor<T, D>(Shape{options.count, latent_dim}, values);

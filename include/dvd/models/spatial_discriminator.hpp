@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dvd/layers/attention.hpp"
+#include "dvd/layers/finished_gradients.hpp"
 #include "dvd/layers/frame_sampler.hpp"
 #include "dvd/layers/recording_key.hpp"
 #include "dvd/layers/residual_block.hpp"
@@ -89,9 +90,11 @@ class SpatialDiscriminator {
   Tensor<T, D> backward(const ScoresView& dscores, const Cache& cache, Gradients gradients) {
     const Gradients inner = with_inputs(gradients);
     Tensor<T, D> dx = head.backward(dscores, cache.head, inner);
+    tell_finished(gradients, head);
     for (std::size_t i = blocks.size(); i-- > 0;) {
       if (i == 0) dx = attention.backward(std::move(dx), cache.attention, inner);
       dx = blocks[i].backward(dx, cache.blocks[i], i > 0 ? inner : gradients);
+      tell_finished(gradients, blocks[i]);
     }
     return wants_inputs(gradients) ? select_frames_backward(dx, cache.frames, cache.total_frames) : Tensor<T, D>();
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dvd/layers/attention.hpp"
+#include "dvd/layers/finished_gradients.hpp"
 #include "dvd/layers/recording_key.hpp"
 #include "dvd/layers/residual_block.hpp"
 #include "dvd/layers/spectral_estimates.hpp"
@@ -108,11 +109,16 @@ class TemporalDiscriminator {
   Tensor<T, D> backward(const ScoresView& dscores, const Cache& cache, Gradients gradients) {
     const Gradients inner = with_inputs(gradients);
     Tensor<T, D> dx = head.backward(dscores, cache.head, inner);
-    for (std::size_t i = frame_blocks.size(); i-- > 0;) dx = frame_blocks[i].backward(dx, cache.frame_blocks[i], inner);
+    tell_finished(gradients, head);
+    for (std::size_t i = frame_blocks.size(); i-- > 0;) {
+      dx = frame_blocks[i].backward(dx, cache.frame_blocks[i], inner);
+      tell_finished(gradients, frame_blocks[i]);
+    }
     const bool learned = !contents(downsampler).parameters.empty();  // then it wants a gradient, too
     for (std::size_t i = video_blocks.size(); i-- > 0;) {
       if (i == 0) dx = attention.backward(std::move(dx), cache.attention, inner);
       dx = video_blocks[i].backward(dx, cache.video_blocks[i], i > 0 || learned ? inner : gradients);
+      tell_finished(gradients, video_blocks[i]);
     }
     return wants_inputs(gradients) || learned ? downsampler.backward(dx, cache.downsampler, gradients) : Tensor<T, D>();
   }

@@ -7,21 +7,31 @@
 #include <vector>
 
 #include "dvd/core/finite.hpp"
-#include "dvd/training/update_batch.hpp"
+#include "dvd/training/batch_parts.hpp"
+#include "dvd/training/gan_networks.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// Names where the first value arose that is not finite, in an update whose gradients are not: a weight that was so
-/// before; else a layer's result, for which the forward passes run again (and move buffers); else a gradient.
-/// `networks` are the contents of the generator and of the discriminators, in their order.
-template <VideoGan Gan, class T = typename Gan::scalar_type, class D = typename Gan::device_type>
-std::string find_fault(Gan& gan, const std::vector<const Contents<FullPrecision<T>, D>*>& networks,
-                       const std::vector<UpdateBatch<T, D>>& parts) {
+/// Names a weight that is not finite; empty if there is none. `networks` are the contents of the generator and of the
+/// discriminators.
+template <class P, class D>
+std::string find_weight_fault(const std::vector<const Contents<P, D>*>& networks) {
   for (const auto* network : networks)
     if (const std::string name = first_non_finite(*network); !name.empty()) return name + ": its values";
+  return {};
+}
+
+/// Names where the first value arose that is not finite, in an update of sound weights: a layer's result, for which the
+/// forward passes of shard `shard` run again (and move buffers); else statistics. Empty if none is found, as where
+/// gradients alone are not finite. `networks` are the contents of the generator and of the discriminators of `gan`, in
+/// their order.
+template <VideoGan Gan, class T = typename Gan::scalar_type, class D = typename Gan::device_type>
+std::string find_fault(GanNetworks<Gan>& gan, const std::vector<const Contents<FullPrecision<T>, D>*>& networks,
+                       const BatchParts<T, D>& batch, Index shard, const BatchExchange* exchange) {
   LayerWatch watch;
-  for (const UpdateBatch<T, D>& part : parts) {
-    Pass pass = pass_for(part, parts);
+  for (Index number = 0; number < batch.parts(); ++number) {
+    const UpdateBatch<T, D>& part = batch.at(number, shard);
+    Pass pass = batch.pass(number, shard, exchange);
     pass.watch = &watch;
     VideoBatch<T, D> videos = part.videos(gan.networks().generate(part.z, part.conditions, pass));
     std::size_t sampler = 0;
@@ -36,6 +46,12 @@ std::string find_fault(Gan& gan, const std::vector<const Contents<FullPrecision<
       return name.substr(0, name.rfind(".weight")) + ": its result";
   for (const auto* network : networks)
     if (const std::string name = first_non_finite_buffer(*network); !name.empty()) return name + ": its statistics";
+  return {};
+}
+
+/// Names the gradient that is not finite.
+template <class P, class D>
+std::string find_gradient_fault(const std::vector<const Contents<P, D>*>& networks) {
   for (std::size_t i = networks.size(); i-- > 0;)
     if (const std::string name = first_non_finite_gradient(*networks[i]); !name.empty()) return name + ": its gradient";
   return "scores, or norms of gradients, too large for a number";

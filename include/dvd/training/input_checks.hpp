@@ -14,6 +14,7 @@ struct ExpectedInputs {
   VideoSizes sizes;
   std::size_t samplers = 0;                ///< discriminators that sample frames
   bool real_videos_for_generator = false;  ///< whether an update of the generator takes real videos
+  Index shards = 0;                        ///< of this rank, where ranks share a batch; 0 where nobody does
 };
 
 namespace detail {
@@ -124,11 +125,35 @@ void check_inputs(const ExpectedInputs& expected, const GeneratorInputs<T, D>& i
   detail::check_frames(expected, inputs.real_frames, real, inputs.frames, "real");
 }
 
-/// The same for a batch in parts, at least one.
+namespace detail {
+
+/// Throws ArgumentError unless a part of an update says which of the videos of all ranks it has, or that it has all.
+template <class Inputs>
+void check_place(const ExpectedInputs& expected, const Inputs& inputs) {
+  const BatchPlace& place = inputs.place;
+  const Index real = inputs.real ? inputs.real.extent(1) : 0, fake = inputs.z.extent(0);
+  if (expected.shards == 0)
+    require(place.count == 0 || place.count == place.total, "a part of an update has ", place.count, " of ",
+            place.total, " videos, but this trainer has no other ranks to share them with");
+  else
+    require(place.count == fake && real % fake == 0 && place.first >= 0 && place.first + place.count <= place.total,
+            "on ranks that share a batch, `place` tells which of its videos a part of an update has: ", fake,
+            " generated and ", real, " real ones are not videos ", place.first, " to ", place.first + place.count - 1,
+            " of ", place.total);
+}
+
+}  // namespace detail
+
+/// The same for a batch in parts, at least one, each in as many shards as this rank has.
 template <class Inputs>
 void check_inputs(const ExpectedInputs& expected, const std::vector<Inputs>& parts) {
   require(!parts.empty(), "an update needs at least one part of a batch");
-  for (const Inputs& part : parts) check_inputs(expected, part);
+  require(expected.shards == 0 || static_cast<Index>(parts.size()) % expected.shards == 0,
+          "an update takes the parts of a batch in ", expected.shards, " shards each, not ", parts.size(), " in all");
+  for (const Inputs& part : parts) {
+    check_inputs(expected, part);
+    detail::check_place(expected, part);
+  }
 }
 
 }  // namespace dvd

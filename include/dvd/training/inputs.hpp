@@ -32,7 +32,8 @@ struct DiscriminatorInputs {
   SampledFrames real_frames, frames;  ///< of the real and of the generated videos
   Random random{};                    ///< what layers draw from that do something random
   ConstTensorView<T, D> real_vectors{},
-      vectors{};  ///< `[R, condition_dim]`, `[N, condition_dim]`, where there are such
+      vectors{};       ///< `[R, condition_dim]`, `[N, condition_dim]`, where there are such
+  BatchPlace place{};  ///< where others have the rest of the batch
 };
 
 /// What an update of the generator is made from. Of the real videos, all is empty unless a loss sees their scores, too.
@@ -48,6 +49,7 @@ struct GeneratorInputs {
   Labels real_labels{};
   SampledFrames real_frames{};
   ConstTensorView<T, D> real_vectors{};
+  BatchPlace place{};  ///< where others have the rest of the batch
 };
 
 /// The conditioning frames of real videos, empty if there are none.

@@ -5,13 +5,19 @@
 
 #include <chrono>
 #include <cmath>
+#include <concepts>
+#include <exception>
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "dvd/data/batch.hpp"
 #include "dvd/data/batch_source.hpp"
+#include "dvd/distributed/batch_division.hpp"
+#include "dvd/distributed/ordered_reduction.hpp"
 #include "dvd/models/dvd_gan.hpp"
+#include "dvd/training/step_inputs.hpp"
 #include "dvd/training/updates.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -35,19 +41,34 @@ typename Gan::device_type > ;
 ///
 /// A discriminator that names a loss of its own is trained by that one. A loss, score or gradient that is not finite
 /// never reaches a weight: see StepReport::skipped.
+///
+/// Several ranks train one model by sharing each batch: every rank makes the same GAN and a trainer with a communicator
+///
+///     dvd::MpiCommunicator ranks;                                  // distributed/mpi_communicator.hpp
+///     dvd::Trainer trainer(gan, {.batch = 8, .seed = 1}, ranks);   // 8 for all ranks together
+///
+/// and calls `step` as often. All draws go by a clip's number in the batch and statistics are those of the batch, so
+/// any number of ranks takes the same steps, but for rounding, or to the bit: see Reduce.
 template <VideoGan Gan, AnyGanLoss Loss = HingeLoss,
           OptimizerOf<Gan> GeneratorOptimizer =
               Adam<FullPrecision<typename Gan::scalar_type>, typename Gan::device_type>,
-          OptimizerOf<Gan> DiscriminatorOptimizer = GeneratorOptimizer>
+          OptimizerOf<Gan> DiscriminatorOptimizer = GeneratorOptimizer, Communicator Ranks = SingleProcess>
 class Trainer {
  public:
   using GanType = Gan;
   using T = typename Gan::scalar_type;
   using D = typename Gan::device_type;
+  using P = FullPrecision<T>;
   using Options = TrainerOptionsFor<typename GeneratorOptimizer::Options, typename DiscriminatorOptimizer::Options>;
 
   /// Trains `gan`, which must outlive the trainer. Throws ArgumentError for settings that make no sense.
-  explicit Trainer(Gan& gan, const Options& options = {});
+  explicit Trainer(Gan& gan, const Options& options = {}) requires std::same_as<Ranks, SingleProcess>
+      : Trainer(gan, options, alone_) {}
+
+  /// One of the ranks that train a model together. `ranks` must outlive the trainer; all must have the same options and
+  /// a GAN of the same weights. Throws ArgumentError for settings that make no sense, and for more ranks than there are
+  /// videos in a batch.
+  Trainer(Gan& gan, const Options& options, Ranks& ranks);
   ~Trainer();
 
   // A copy would train the same model with moments of its own.
@@ -56,22 +77,24 @@ class Trainer {
 
   /// One step of training on clips of `data`. All clips of a step are drawn, and all that it is made from is checked,
   /// before its first update: if that throws (ArgumentError where size or labels do not fit the model, or whatever the
-  /// data threw), nothing has changed. An update that throws all the same, such as for lack of memory, changes nothing
-  /// itself, and the step is not counted; what updates before it in the step have changed remains. A model without
-  /// classes leaves labels alone.
+  /// data threw), nothing has changed, on any rank: the others throw an Error that names it. An update that throws all
+  /// the same, such as for lack of memory, changes nothing itself, and the step is not counted; what updates before it
+  /// in the step have changed remains. A model without classes leaves labels alone.
   template <ClipSource Data>
   StepReport step(Data& data) {
     check_classes(classes_of(data));
-    return step_on([&](Index number) { return draw_clips(data, batch_schedule()(number), options_.batch); });
+    return step_on([&](Index number) { return draw_clips(data, batch_schedule()(number), clip_numbers()); });
   }
 
-  /// The same on batches made ready ahead of need, which follow `batch_schedule()`.
+  /// The same on batches made ready ahead of need, which follow `batch_schedule()`. Where ranks share them, a batch may
+  /// be whole or hold this rank's clips alone, those of `clip_numbers()`.
   template <BatchSource Data>
   StepReport step(Data& data) {
     return step_on([&](Index number) { return training_batch(data, number); });
   }
 
-  /// One update of all discriminators, each by its own loss on real and generated videos as one batch.
+  /// One update of all discriminators, each by its own loss on real and generated videos as one batch. Where ranks
+  /// share a batch, all call it with their videos, of which `place` says which they are.
   void discriminator_update(const DiscriminatorInputs<T, D>& inputs, StepReport& report);
 
   /// The same on a batch in parts. If a loss, score or gradient is not finite, nothing is updated, and the report
@@ -96,9 +119,12 @@ class Trainer {
     };
   }
 
+  /// The numbers of this rank's clips in a batch.
+  std::vector<Index> clip_numbers() const { return inputs_.clip_numbers(); }
+
   /// Batches of clips that a step takes: one for every update of the discriminators and one for the generator's, where
   /// that needs real videos, for what they are to continue or for a loss that sees their scores.
-  Index batches_per_step() const { return options_.d_steps + (generator_takes_clips() ? 1 : 0); }
+  Index batches_per_step() const { return options_.d_steps + (inputs_.generator_takes_clips() ? 1 : 0); }
 
   /// What the learning rates of the next step are multiplied with. Throws ArgumentError if the schedule gives what is
   /// no factor.
@@ -109,6 +135,7 @@ class Trainer {
     return factor;
   }
 
+  Ranks& ranks() { return ranks_; }
   Gan& gan() { return gan_; }
   const Options& options() const { return options_; }
   const Gan& gan() const { return gan_; }
@@ -136,8 +163,6 @@ class Trainer {
   Random step_random(Index step) const { return step_random(options_.seed, redraws_, step); }
 
   const VideoSizes& sizes() const { return updates_.expected().sizes; }
-  bool generator_sees_real_videos() const { return updates_.expected().real_videos_for_generator; }
-  bool generator_takes_clips() const { return sizes().given_something() || generator_sees_real_videos(); }
 
   /// Updates begin, with the learning rates of this step.
   void begin() {
@@ -153,168 +178,112 @@ class Trainer {
   /// A step on the clips that `batch(number)` gives. The device is waited for once, at the end.
   StepReport step_on(const BatchOf& batch);
 
+  /// This rank's clips of a batch, which are checked.
+  std::vector<TrainingClip> checked_clips(const BatchOf& batch, Index number, StepReport& report) const {
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<TrainingClip> clips = batch(number);
+    report.data_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return inputs_.own_clips(std::move(clips));
+  }
+
   void check_classes(Index classes) const {
     require(classes <= sizes().classes || sizes().classes == 0, "the data set has ", classes, " classes and the model ",
             sizes().classes, ": give the model's configuration .classes = ", classes);
   }
 
-  std::vector<TrainingClip> checked_clips(const BatchOf& batch, Index number, StepReport& report) const {
-    const auto start = std::chrono::steady_clock::now();
-    std::vector<TrainingClip> clips = batch(number);
-    report.data_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    require(static_cast<Index>(clips.size()) == options_.batch, "training expects batches of ", options_.batch,
-            " clips, but the data set gives ", clips.size());
-    for (const TrainingClip& clip : clips) check_clip(clip);
-    return clips;
+  /// How ranks, or shards within one, add up; null where there is nothing to add up.
+  static std::unique_ptr<Reduction<P, D>> reduction_for(const Options& options, Ranks& ranks) {
+    const Index part = options.micro_batch == 0 ? options.batch : std::min(options.micro_batch, options.batch),
+                last = options.batch % part == 0 ? part : options.batch % part;
+    if (options.reduce == Reduce::ordered) {
+      if constexpr (AddsInOrder<P, D>) {
+        const Index shards = options.shards == 0 ? last : options.shards;
+        require(shards >= ranks.size(), shards, shards == 1 ? " shard" : " shards", " cannot be shared by ",
+                ranks.size(), " ranks: take larger batches, more shards or fewer ranks");
+        return std::make_unique<OrderedReduction<P, D, Ranks>>(ranks, shards);
+      } else
+        throw ArgumentError(concat("reduce = Reduce::ordered is for the CPU; on ", D::name,
+                                   " bits depend on the number of ranks: use Reduce::fast"));
+    }
+    if constexpr (std::same_as<Ranks, SingleProcess>) return nullptr;
+    if (ranks.size() == 1) return nullptr;
+    return std::make_unique<FastReduction<P, D, Ranks>>(ranks);
   }
 
-  void check_clip(const TrainingClip& clip) const {
-    const ClipSize expected{sizes().video_frames(), sizes().height, sizes().width, sizes().channels};
-    require(clip.size() == expected, "the model expects clips of ", expected, ", but the data set gives ", clip.size());
-    check_pixels(clip);
-    require(sizes().classes == 0 || (clip.label >= 0 && clip.label < sizes().classes),
-            "the data set gives a clip of class ", clip.label, ", but the model has ", sizes().classes, " classes");
-    require(sizes().condition_dim == 0 || static_cast<Index>(clip.condition.size()) == sizes().condition_dim,
-            "the model expects a vector of ", sizes().condition_dim,
-            " numbers with every clip, but the data set gives ", clip.condition.size());
-  }
-
-  Tensor<T, D> latents(const Random& random) const {
-    Tensor<T, D> z(Shape{options_.batch, sizes().latent_dim});
-    D::random_normal(z.size(), random.stream("latents"), T{1}, z.data());
-    return z;
-  }
-
-  Labels labels_of(const std::vector<TrainingClip>& clips) const {
-    Labels labels;
-    if (sizes().classes > 0)
-      for (const TrainingClip& clip : clips) labels.push_back(clip.label);
-    return labels;
-  }
-
-  /// Of generated videos: those of the clips of which they are given something, or random ones.
-  Labels labels(const std::vector<TrainingClip>& clips, const Random& random) const {
-    if (sizes().given_something()) return labels_of(clips);
-    const Random own = random.stream("labels");
-    Labels labels;
-    for (Index n = 0; n < options_.batch && sizes().classes > 0; ++n)
-      labels.push_back(own.below(static_cast<std::uint64_t>(n), sizes().classes));
-    return labels;
-  }
-
-  static Random layers_random(const Random& random, Index part) {
-    return random.stream("layers").stream(static_cast<std::uint64_t>(part));
-  }
-
-  /// Frames for each discriminator that samples some.
-  SampledFrames frames(const Random& random) const {
-    SampledFrames all;
-    gan_.for_each_discriminator([&]<class X>(const std::string&, const X& discriminator) {
-      if constexpr (FrameSamplingDiscriminator<X>) {
-        const Random own = random.stream("frames");
-        all.push_back(checked_frames(X::Sampler::draw(all.empty() ? own : own.stream(all.size()), options_.batch,
-                                                      sizes().frames, discriminator.sampled_frames()),
-                                     discriminator.sampled_frames()));
-      }
-    });
-    return all;
-  }
-
-  FrameIndices checked_frames(FrameIndices drawn, Index count) const {
-    const Index total = sizes().frames;
-    require(drawn.videos == options_.batch && drawn.count == count &&
-                static_cast<Index>(drawn.values.size()) == options_.batch * count,
-            "the frame sampler must draw ", count, " frames of each of ", options_.batch, " videos, but gives ",
-            drawn.values.size(), " indices, ", drawn.count, " of each of ", drawn.videos);
-    for (const Index frame : drawn.values)
-      require(frame >= 0 && frame < total, "the frame sampler draws frame ", frame, ", outside 0 .. ", total - 1);
-    return drawn;
-  }
-
-  /// Calls `f(first, count)` for each part of a batch.
-  template <class F>
-  void for_each_part(const F& f) const {
+  std::vector<BatchSlice> own_slices() const {
     const Index size = options_.micro_batch == 0 ? options_.batch : options_.micro_batch;
-    for (Index first = 0; first < options_.batch; first += size) f(first, std::min(size, options_.batch - first));
+    return reduction_ ? slices_of(options_.batch, size, reduction_->total_shards(), reduction_->own_shards())
+                      : slices_of(options_.batch, size, 1, {0, 1});
   }
 
-  /// What clips are conditioned on beside their class, if the model wants to know.
-  ConstTensorView<T, D> vectors_of(const Batch<T, D>& batch) const {
-    return sizes().condition_dim > 0 ? batch.conditions : ConstTensorView<T, D>();
+  /// Calls `f`; if it throws on any rank, all throw.
+  template <class F>
+  void on_all_ranks(const F& f) {
+    if (ranks_.size() == 1) return f();
+    std::exception_ptr thrown;
+    std::string message;
+    try {
+      f();
+    } catch (const std::exception& error) {
+      thrown = std::current_exception();
+      message = error.what()[0] == 0 ? "an error without a message" : error.what();
+    } catch (...) {
+      thrown = std::current_exception();
+      message = "an unknown error";
+    }
+    Index rank = 0;
+    message = first_message(ranks_, message, &rank);
+    if (thrown) std::rethrow_exception(thrown);
+    if (!message.empty()) throw Error(concat("rank ", rank, ": ", message));
   }
 
-  std::vector<DiscriminatorInputs<T, D>> discriminator_inputs(const std::vector<TrainingClip>& clips,
-                                                              const Random& random) const {
-    const Tensor<T, D> z = latents(random);
-    const Labels real_labels = labels_of(clips), all_labels = labels(clips, random);
-    const SampledFrames of_real = frames(random.stream("real")), of_fake = frames(random);
-    std::vector<DiscriminatorInputs<T, D>> parts;
-    for_each_part([&](Index first, Index count) {
-      const Batch<T, D> real = to_batch<T, D>(clips, first, count);
-      const ConstTensorView<T, D> vectors = vectors_of(real);
-      parts.push_back({real.videos, part_of(real_labels, first, count), z.slice(first, count),
-                       part_of(all_labels, first, count), part_of(of_real, first, count),
-                       part_of(of_fake, first, count), layers_random(random, first), vectors, vectors});
-    });
-    return parts;
-  }
-
-  /// For the generator's update, which needs clips only where `generator_takes_clips`.
-  std::vector<GeneratorInputs<T, D>> generator_inputs(const std::vector<TrainingClip>& clips,
-                                                      const Random& random) const {
-    const Tensor<T, D> z = latents(random);
-    const Labels all_labels = labels(clips, random);
-    const SampledFrames all_frames = frames(random),
-                        of_real = generator_sees_real_videos() ? frames(random.stream("real")) : SampledFrames();
-    std::vector<GeneratorInputs<T, D>> parts;
-    for_each_part([&](Index first, Index count) {
-      GeneratorInputs<T, D> part{z.slice(first, count), part_of(all_labels, first, count),
-                                 part_of(all_frames, first, count)};
-      part.random = layers_random(random, first);
-      if (generator_takes_clips()) {
-        const Batch<T, D> real = to_batch<T, D>(clips, first, count);
-        part.condition = condition_of<T, D>(real.videos, sizes().condition_frames);
-        part.vectors = vectors_of(real);
-        if (generator_sees_real_videos()) {
-          part.real = real.videos;
-          part.real_vectors = part.vectors;
-          part.real_labels = part_of(labels_of(clips), first, count);
-          part.real_frames = part_of(of_real, first, count);
-        }
-      }
-      parts.push_back(std::move(part));
-    });
-    return parts;
-  }
+  static inline SingleProcess alone_{};
 
   Gan& gan_;
   Options options_;
+  Ranks& ranks_;
+  std::unique_ptr<Reduction<P, D>> reduction_;
   Updates<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer> updates_;
+  StepInputs<Gan> inputs_;
   Index steps_ = 0, skipped_steps_ = 0, redraws_ = 0;
 };
 
 // What programs call is defined outside the class: a program that has it compiled in a library (dvd::compiled) then
 // compiles none of it.
 
-template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
-Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::Trainer(Gan& gan, const Options& options)
-    : gan_(gan), options_((options.validate(), options)), updates_(gan, options_) {}
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer,
+          Communicator Ranks>
+Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer, Ranks>::Trainer(Gan& gan, const Options& options,
+                                                                               Ranks& ranks)
+    : gan_(gan),
+      options_((options.validate(), options)),
+      ranks_(ranks),
+      reduction_(reduction_for(options_, ranks)),
+      updates_(gan, options_, reduction_.get()),
+      inputs_(gan, updates_.expected(), options_.batch, own_slices()) {
+  if (options_.reduce == Reduce::ordered) GanNetworks<Gan>::check_copies(gan);
+}
 
-template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
-Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::~Trainer() = default;
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer,
+          Communicator Ranks>
+Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer, Ranks>::~Trainer() = default;
 
-template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
-StepReport Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::step_on(const BatchOf& batch) {
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer,
+          Communicator Ranks>
+StepReport Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer, Ranks>::step_on(const BatchOf& batch) {
   StepReport report;
-  std::vector<TrainingClip> clips;
   std::vector<std::vector<DiscriminatorInputs<T, D>>> for_discriminators;
-  Index number = steps_ * batches_per_step();
-  for (Index update = 0; update < options_.d_steps; ++update) {
-    clips = checked_clips(batch, number++, report);
-    for_discriminators.push_back(discriminator_inputs(clips, update_random(step_random(steps_), update)));
-  }
-  if (generator_takes_clips()) clips = checked_clips(batch, number, report);
-  auto for_generator = generator_inputs(clips, step_random(steps_).stream("generator"));
+  std::vector<GeneratorInputs<T, D>> for_generator;
+  on_all_ranks([&] {
+    std::vector<TrainingClip> clips;
+    Index number = steps_ * batches_per_step();
+    for (Index update = 0; update < options_.d_steps; ++update) {
+      clips = checked_clips(batch, number++, report);
+      for_discriminators.push_back(inputs_.of_discriminators(clips, update_random(step_random(steps_), update)));
+    }
+    if (inputs_.generator_takes_clips()) clips = checked_clips(batch, number, report);
+    for_generator = inputs_.of_generator(clips, step_random(steps_).stream("generator"));
+  });
 
   begin();
   for (auto& inputs : for_discriminators) updates_.queue(std::move(inputs));
@@ -326,35 +295,42 @@ StepReport Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::step_
   return report;
 }
 
-template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
-void Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::discriminator_update(
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer,
+          Communicator Ranks>
+void Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer, Ranks>::discriminator_update(
     const DiscriminatorInputs<T, D>& inputs, StepReport& report) {
   discriminator_update(std::vector{inputs}, report);
 }
 
-template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
-void Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::discriminator_update(
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer,
+          Communicator Ranks>
+void Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer, Ranks>::discriminator_update(
     const std::vector<DiscriminatorInputs<T, D>>& parts, StepReport& report) {
+  on_all_ranks([&] { check_inputs(updates_.expected(), parts); });
   begin();
   updates_.queue(parts);
   updates_.finish(report);
 }
 
-template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
-void Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::generator_update(
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer,
+          Communicator Ranks>
+void Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer, Ranks>::generator_update(
     const GeneratorInputs<T, D>& inputs, StepReport& report) {
   generator_update(std::vector{inputs}, report);
 }
 
-template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer>
-void Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::generator_update(
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer,
+          Communicator Ranks>
+void Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer, Ranks>::generator_update(
     const std::vector<GeneratorInputs<T, D>>& parts, StepReport& report) {
+  on_all_ranks([&] { check_inputs(updates_.expected(), parts); });
   begin();
   updates_.queue(parts, steps_ + 1);
   if (updates_.finish(report)) ++steps_;
 }
 
 #ifdef DVD_COMPILED
+extern template class Updates<DvdGan<float>, HingeLoss, Adam<float>, Adam<float>>;
 extern template class Trainer<DvdGan<float>>;
 #endif
 

@@ -19,6 +19,13 @@ Options with_learning_rate(double rate) {
 }
 }  // namespace detail
 
+/// How ranks add up their gradients and the statistics of their batch norms.
+enum class Reduce {
+  fast,     ///< as the library that connects them does it best: bits depend on the number of ranks
+  ordered,  ///< in an order of its own: the same bits on any number of ranks, from one on, at a price in memory and
+            ///< time; see OrderedReduction
+};
+
 /// Settings of training with given optimizers; the defaults are the paper's but for the batch, which is 512 there.
 template <class GeneratorOptimizerOptions, class DiscriminatorOptimizerOptions>
 struct TrainerOptionsFor {
@@ -35,6 +42,12 @@ struct TrainerOptionsFor {
       detail::with_learning_rate<DiscriminatorOptimizerOptions>(5e-4);
   Schedule schedule = {};  ///< of both learning rates: ConstantRate, LinearFall, CosineFall, WarmUp or any function
   MovingAverageOptions average = {};
+  /// How the ranks of a run add up what they have in common: see Reduce. To a process that trains alone it matters only
+  /// if its bits are to be those of several: `fast` is quicker.
+  Reduce reduce = Reduce::fast;
+  /// With Reduce::ordered, the shards that a batch is cut into, at least one a rank, by which the bits are determined;
+  /// 0: a shard for each video of a batch, or of the smallest of its micro-batches.
+  Index shards = 0;
   /// Let the device record its work and replay it, where it can: what a GPU needs to be kept busy. Not for layers whose
   /// work differs from pass to pass, of which this library has one, RandomHalfCrop, for which it is off by itself.
   bool record = true;
@@ -45,6 +58,8 @@ struct TrainerOptionsFor {
     require(micro_batch >= 0, "micro_batch must be at least 1, or 0 for whole batches, not ", micro_batch);
     require(d_steps >= 1 && d_steps <= 1000, "d_steps must be between 1 and 1000, not ", d_steps);
     if (schedule) schedule(0);  // throws if it makes no sense
+    require(shards >= 0 && (shards == 0 || reduce == Reduce::ordered), "shards goes with reduce = Reduce::ordered and ",
+            "is at least 1, or 0 for one a video, not ", shards);
     require(average.decay >= 0 && average.decay < 1, "the average's decay must be at least 0 and below 1, not ",
             average.decay);
     require(average.start >= 0, "the average's start must not be negative, as ", average.start, " is");

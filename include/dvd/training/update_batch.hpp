@@ -78,6 +78,7 @@ class UpdateBatch {
   ConstTensorView<T, D> z;
   Conditions<T, D> conditions;  ///< of the generated videos
   Random random{};
+  BatchPlace place{};  ///< where others have the rest of the batch
 
   /// `condition_frames` is that of the GAN. Whatever was assigned before must have been as large.
   void assign(const DiscriminatorInputs<T, D>& inputs, Index condition_frames) {
@@ -102,6 +103,8 @@ class UpdateBatch {
   /// How many real videos there are, which come first in what the discriminators are given.
   Index real_count() const { return *real_ ? (*real_).extent(1) : 0; }
   Index fake_count() const { return z.extent(0); }
+  /// Generated videos of the whole batch, of which this may be a part.
+  Index fake_count_of_all() const { return place.of_all(fake_count()); }
 
   /// What the discriminators are given: the real videos, if there are any, then the generated ones behind the frames
   /// that they continue. Each discriminator's own frames come with `seen_by`.
@@ -156,28 +159,13 @@ class UpdateBatch {
                                     inputs.frames[i], condition_frames),
                      frames_[i]);
     random = inputs.random;
+    place = inputs.place;
   }
 
   detail::Place<T, D> z_, real_, condition_, fake_vectors_, vectors_;
   Rows<D> labels_;                       ///< of the real and of the generated videos
   std::vector<ChosenFrames<D>> frames_;  ///< the same, of each discriminator that samples frames
 };
-
-/// A part's share of its batch: what its mean loss counts.
-template <class Batch>
-double share_of(const Batch& part, const std::vector<Batch>& parts) {
-  Index total = 0;
-  for (const Batch& each : parts) total += each.fake_count();
-  return static_cast<double>(part.fake_count()) / static_cast<double>(total);
-}
-
-/// How a part goes through the networks: u advances once a batch. Refers to the part.
-template <class Batch>
-Pass pass_for(const Batch& part, const std::vector<Batch>& parts) {
-  Pass pass = &part == &parts.front() ? Pass::train() : Pass::train_further();
-  pass.random = &part.random;
-  return pass;
-}
 
 }  // namespace dvd
 

@@ -10,23 +10,25 @@
 
 #include "dvd/layers/recording_key.hpp"
 #include "dvd/layers/replay.hpp"
-#include "dvd/layers/weight_gradients.hpp"
 #include "dvd/training/fault.hpp"
 #include "dvd/training/input_checks.hpp"
 #include "dvd/training/moving_average.hpp"
 #include "dvd/training/optimizer.hpp"
 #include "dvd/training/report.hpp"
-#include "dvd/training/score_gradients.hpp"
+#include "dvd/training/shard_networks.hpp"
 #include "dvd/training/trainer_options.hpp"
+#include "dvd/training/update_gradients.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What a Trainer's steps are made of. An update is queued: nothing in it waits for the device or depends on what only
-/// the device knows, so a device may record it once and replay it. Whether all has been finite so far is a number on
-/// the device; once it is 0, no update changes a weight, moment or statistic any more, until the next `begin`.
+/// the device knows, so a device may record it once and replay it; but not where ranks share a batch. Whether all has
+/// been finite so far is a number on the device; once it is 0, no update changes a weight, moment or statistic any
+/// more, until the next `begin`.
 ///
 /// `queue` throws ArgumentError for inputs that do not fit the model. Whatever it throws, that update has changed and
-/// counted nothing.
+/// counted nothing. Where there is a `reduction`, a batch is the own part of one that is shared: gradients and numbers
+/// are those of all of it, so that all ranks make the same update.
 template <VideoGan Gan, AnyGanLoss Loss, class GeneratorOptimizer, class DiscriminatorOptimizer>
 class Updates {
  public:
@@ -36,18 +38,9 @@ class Updates {
   using Networks = std::remove_cvref_t<decltype(std::declval<Gan&>().networks())>;
   using Options = TrainerOptionsFor<typename GeneratorOptimizer::Options, typename DiscriminatorOptimizer::Options>;
 
-  /// `gan` must outlive this.
-  Updates(Gan& gan, const Options& options)
-      : gan_(gan),
-        expected_(expected_of(gan)),
-        record_(options.record && !draws_at_random(gan)),
-        generator_(contents(gan.networks())),
-        discriminators_(discriminators_of(gan)),
-        generator_optimizer_(generator_, options.generator_optimizer),
-        discriminator_optimizer_(joined(discriminators_), options.discriminator_optimizer),
-        average_(generator_, contents(gan.average, "ema."), options.average),
-        numbers_(Shape{numbers_count()}),
-        history_(Shape{options.d_steps + 1, numbers_count() + 1}) {}
+  /// `gan` must outlive this, and so must `reduction`, which is null for a process that trains alone.
+  Updates(Gan& gan, const Options& options, Reduction<P, D>* reduction = nullptr);
+  ~Updates();
 
   // It points to parameters and holds their moments.
   Updates(const Updates&) = delete;
@@ -64,65 +57,17 @@ class Updates {
   /// What inputs must fit.
   const ExpectedInputs& expected() const { return expected_; }
 
-  /// One update of all discriminators, each by its own loss on real and generated videos as one batch, in parts.
-  void queue(std::vector<DiscriminatorInputs<T, D>> parts) {
-    check_inputs(expected_, parts);
-    require(static_cast<Index>(queued_discriminator_.size()) + 1 < history_.extent(0), "a step has ",
-            history_.extent(0) - 1, " updates of the discriminators, not more");
-    place(parts, discriminator_batch_, discriminator_recording_);
-    run(discriminator_recording_, discriminator_key_, discriminator_optimizer_, [this] { update_discriminators(); });
-    note(static_cast<Index>(queued_discriminator_.size()));
-    queued_discriminator_.push_back(std::move(parts));
-  }
+  /// One update of all discriminators, each by its own loss on real and generated videos as one batch, in parts. Where
+  /// a rank has several shards, they are given one by one, all of a part before the next part.
+  void queue(std::vector<DiscriminatorInputs<T, D>> parts);
 
   /// One update of the generator by the sum of the discriminators' losses, and of its average: number `update` (1, 2,
   /// ...) of the run.
-  void queue(std::vector<GeneratorInputs<T, D>> parts, Index update) {
-    check_inputs(expected_, parts);
-    place(parts, generator_batch_, generator_recording_);
-    average_.advance(update);
-    run(generator_recording_, generator_key_, generator_optimizer_, [this] { update_generator(); });
-    note(static_cast<Index>(queued_discriminator_.size()));
-    queued_generator_.push_back(std::move(parts));
-  }
+  void queue(std::vector<GeneratorInputs<T, D>> parts, Index update);
 
   /// Waits for the updates queued since `begin` and tells of them, up to the first that was left out. Returns whether
   /// none was; if one was, the optimizers' counts are those of the updates before it.
-  bool finish(StepReport& report) {
-    const std::vector<P> history = history_.to_vector();
-    const Index discriminator_updates = static_cast<Index>(queued_discriminator_.size()),
-                updates = discriminator_updates + static_cast<Index>(queued_generator_.size());
-    bool sound = true;
-    for (Index update = 0; update < updates && sound; ++update) {
-      const auto number = [&](Index which) {
-        return static_cast<double>(history[static_cast<std::size_t>(update * (numbers_count() + 1) + which)]);
-      };
-      if (update < discriminator_updates) {
-        report.discriminators.resize(discriminators_.size());
-        for (std::size_t i = 0; i < discriminators_.size(); ++i) {
-          const Index first = first_number(i);
-          report.discriminators[i] = {discriminators_[i].name, number(first + loss_number),
-                                      number(first + real_score_number), number(first + fake_score_number),
-                                      std::sqrt(number(first + squared_norm))};
-        }
-      } else {
-        report.generator_loss = number(loss_number);
-        report.generator_gradient_norm = std::sqrt(number(squared_norm));
-      }
-      sound = number(numbers_count()) != 0;
-      if (sound) continue;
-      report.skipped = true;
-      discriminator_optimizer_.set_steps(steps_before_.discriminator + std::min(update, discriminator_updates));
-      generator_optimizer_.set_steps(steps_before_.generator);
-      report.fault = update < discriminator_updates
-                         ? fault_of(queued_discriminator_[static_cast<std::size_t>(update)], discriminator_batch_,
-                                    [this] { update_discriminators(); })
-                         : fault_of(queued_generator_.front(), generator_batch_, [this] { update_generator(); });
-    }
-    queued_discriminator_.clear();
-    queued_generator_.clear();
-    return sound;
-  }
+  bool finish(StepReport& report);
 
   GeneratorOptimizer& generator_optimizer() { return generator_optimizer_; }
   DiscriminatorOptimizer& discriminator_optimizer() { return discriminator_optimizer_; }
@@ -133,10 +78,8 @@ class Updates {
     Contents<P, D> contents;
   };
 
-  /// The numbers that an update leaves on the device: of each discriminator a ScoreNumber each and the square of its
-  /// gradient's norm. The generator's update has a loss and a norm in the places of the first.
-  static constexpr Index squared_norm = score_numbers, numbers_each = score_numbers + 1;
-  static Index first_number(std::size_t discriminator) { return static_cast<Index>(discriminator) * numbers_each; }
+  static constexpr Index squared_norm = UpdateNumbers::squared_norm;
+  static Index first_number(std::size_t discriminator) { return UpdateNumbers::first(discriminator); }
   Index numbers_count() const { return first_number(discriminators_.size()); }
 
   static ExpectedInputs expected_of(Gan& gan) {
@@ -181,28 +124,25 @@ class Updates {
     return all;
   }
 
-  /// Calls `f(discriminator, videos, number)` for every discriminator with what it sees of `videos`; `number` counts
-  /// them from 0.
-  template <class F>
-  void for_each_discriminator(const UpdateBatch<T, D>& batch, VideoBatch<T, D>& videos, const F& f) {
-    std::size_t number = 0, sampler = 0;
-    gan_.for_each_discriminator([&]<class X>(const std::string&, X& discriminator) {
-      if constexpr (FrameSamplingDiscriminator<X>) videos.frames = batch.frames(sampler++);
-      f(discriminator, videos, number++);
-    });
+  template <class Inputs>
+  void place(const std::vector<Inputs>& parts, BatchParts<T, D>& batch, typename D::Recording& recording) {
+    bool fits = parts.size() == batch.all.size();
+    for (std::size_t i = 0; fits && i < parts.size(); ++i) fits = batch.all[i].fits(parts[i]);
+    if (!fits) {
+      batch.shards = shards();
+      batch.all = std::vector<UpdateBatch<T, D>>(parts.size());
+      recording.reset();
+    }
+    assign(parts, batch);
   }
 
   template <class Inputs>
-  void place(const std::vector<Inputs>& parts, std::vector<UpdateBatch<T, D>>& batch,
-             typename D::Recording& recording) {
-    bool fits = parts.size() == batch.size();
-    for (std::size_t i = 0; fits && i < parts.size(); ++i) fits = batch[i].fits(parts[i]);
-    if (!fits) {
-      batch = std::vector<UpdateBatch<T, D>>(parts.size());
-      recording.reset();
-    }
-    for (std::size_t i = 0; i < parts.size(); ++i) batch[i].assign(parts[i], expected_.sizes.condition_frames);
+  void assign(const std::vector<Inputs>& parts, BatchParts<T, D>& batch) const {
+    for (std::size_t i = 0; i < parts.size(); ++i) batch.all[i].assign(parts[i], expected_.sizes.condition_frames);
   }
+
+  /// Parts of a batch that are worked on at the same time.
+  Index shards() const { return reduction_ ? reduction_->own_shards().count : 1; }
 
   /// What an update depends on besides its inputs: that of the generator, or of the discriminators.
   template <class Optimizer>
@@ -261,13 +201,33 @@ class Updates {
   /// Where an update went wrong. Does it once more for the gradients it had, as those that came after it have theirs;
   /// as nothing is sound any more, that changes nothing else.
   template <class Inputs, class Work>
-  std::string fault_of(const std::vector<Inputs>& parts, std::vector<UpdateBatch<T, D>>& batch, const Work& work) {
-    for (std::size_t i = 0; i < parts.size(); ++i) batch[i].assign(parts[i], expected_.sizes.condition_frames);
+  std::string fault_of(const std::vector<Inputs>& parts, BatchParts<T, D>& batch, const Work& work) {
+    assign(parts, batch);
     work();
+    // What one rank has found all are told, before any goes another way than the others.
+    std::string fault = told_to_all(find_weight_fault(networks()));
+    if (!fault.empty()) return fault;
     const Replay<T, D> before(gan_);
-    std::string fault = find_fault(gan_, networks(), batch);
+    if (!reduction_) {
+      fault = find_fault(shard_networks_.own(), networks(), batch, 0, nullptr);
+    } else {
+      std::vector<std::string> of_shards(static_cast<std::size_t>(shards()));
+      shard_networks_.run([&](Index shard, GanNetworks<Gan>& side, Tensor<P, D>&) {
+        const std::vector<Contents<P, D>> own = side.contents_of_each();
+        of_shards[static_cast<std::size_t>(shard)] =
+            find_fault(side, pointers_to(own), batch, shard, &reduction_->exchange(shard));
+      });
+      shard_networks_.forget_copies();
+      for (const std::string& each : of_shards)
+        if (fault.empty()) fault = each;
+      fault = told_to_all(fault);
+    }
     before.undo(gan_);
-    return fault;
+    return fault.empty() ? find_gradient_fault(networks()) : fault;
+  }
+
+  std::string told_to_all(const std::string& message) const {
+    return reduction_ ? reduction_->first_message(message) : message;
   }
 
   void update_discriminators() {
@@ -275,8 +235,10 @@ class Updates {
     for (Discriminator& each : discriminators_) each.contents.clear_gradients();
     numbers_.fill(P{0});
     or_undo(before, [&] {
-      for (const auto& part : discriminator_batch_)
-        add_discriminator_gradients(part, share_of(part, discriminator_batch_), pass_for(part, discriminator_batch_));
+      std::vector<const Contents<P, D>*> updated;
+      for (const Discriminator& each : discriminators_) updated.push_back(&each.contents);
+      add_gradients(discriminator_batch_, updated,
+                    [](auto& gradients, auto&&... part) { gradients.of_discriminators(part...); });
       for (std::size_t i = 0; i < discriminators_.size(); ++i)
         D::sum_squares(gradients_of(discriminators_[i].contents), numbers_.data() + first_number(i) + squared_norm);
       keep_if_finite(before);
@@ -289,13 +251,39 @@ class Updates {
     generator_.clear_gradients();
     numbers_.fill(P{0});
     or_undo(before, [&] {
-      for (const auto& part : generator_batch_)
-        add_generator_gradients(part, share_of(part, generator_batch_), pass_for(part, generator_batch_));
+      add_gradients(generator_batch_, {&generator_},
+                    [](auto& gradients, auto&&... part) { gradients.of_generator(part...); });
       D::sum_squares(gradients_of(generator_), numbers_.data() + squared_norm);
       keep_if_finite(before);
       generator_optimizer_.step(sound_);
     });
     average_.step(sound_);
+  }
+
+  /// The gradients of `updated` by a batch, of all ranks: `add(gradients, part, weight, pass)` adds those of a part.
+  template <class Add>
+  void add_gradients(const BatchParts<T, D>& batch, const std::vector<const Contents<P, D>*>& updated, const Add& add) {
+    if (!reduction_) {
+      UpdateGradients<Gan, Loss> gradients(shard_networks_.own(), expected_, numbers_);
+      for (Index part = 0; part < batch.parts(); ++part)
+        add(gradients, batch.at(part, 0), batch.weight(part, 0), batch.pass(part, 0, nullptr));
+      return;
+    }
+    GradientBuckets<P, D> buckets(*reduction_, updated, numbers_);
+    const bool overlaps = reduction_->overlaps();  // then gradients can set off while the pass goes on
+    shard_networks_.run([&](Index shard, GanNetworks<Gan>& side, Tensor<P, D>& numbers) {
+      for (Index part = 0; part < batch.parts(); ++part) {
+        const bool last = part + 1 == batch.parts();
+        UpdateGradients<Gan, Loss> gradients(side, expected_, numbers, overlaps && last ? &buckets : nullptr);
+        add(gradients, batch.at(part, shard), batch.weight(part, shard),
+            batch.pass(part, shard, &reduction_->exchange(shard)));
+      }
+    });
+    if (overlaps)
+      buckets.finish();
+    else
+      buckets.finish(shard_networks_.gradients_of_copies(updated.front() == &generator_));
+    shard_networks_.forget_copies();
   }
 
   /// Notes whether losses, scores, gradients and statistics are finite (a variance can be infinite where what it
@@ -313,67 +301,6 @@ class Updates {
     before.undo(gan_, sound_.data());
   }
 
-  /// What the generator makes, which is asked for its shape: all that follows trusts it.
-  Tensor<T, D> generated(const UpdateBatch<T, D>& batch, Pass pass, typename Networks::Cache* cache = nullptr) {
-    Tensor<T, D> videos = gan_.networks().generate(batch.z, batch.conditions, pass, cache);
-    const VideoSizes& sizes = expected_.sizes;
-    const Shape expected{sizes.frames, batch.fake_count(), sizes.height, sizes.width, sizes.channels};
-    require(videos.shape() == expected, "the generator made videos of shape ", videos.shape(), ", but its sizes() say ",
-            expected);
-    return videos;
-  }
-
-  /// The scores of a discriminator, which is asked for their shape.
-  template <class X>
-  Tensor<P, D> scores_of(X& discriminator, const VideoBatch<T, D>& videos, std::size_t number, Pass pass,
-                         typename X::Cache& cache) {
-    Tensor<P, D> scores = discriminator.forward(videos, pass, &cache);
-    require(scores.shape() == Shape{videos.videos.extent(1)}, "the discriminator \"", discriminators_[number].name,
-            "\" gave scores of shape ", scores.shape(), " for ", videos.videos.extent(1), " videos");
-    return scores;
-  }
-
-  void add_discriminator_gradients(const UpdateBatch<T, D>& batch, double weight, Pass pass) {
-    VideoBatch<T, D> videos = batch.videos(generated(batch, pass));
-    WeightGradients together;
-    for_each_discriminator(
-        batch, videos, [&]<class X>(X& discriminator, const VideoBatch<T, D>& seen, std::size_t number) {
-          typename X::Cache cache;
-          const Tensor<P, D> scores = scores_of(discriminator, seen, number, pass, cache);
-          discriminator.backward(discriminator_gradient<LossOf<X, Loss>, P, D>(scores, batch.real_count(), weight,
-                                                                               numbers_.data() + first_number(number)),
-                                 cache, together.in(Gradients::parameters));
-        });
-    together.finish();
-  }
-
-  void add_generator_gradients(const UpdateBatch<T, D>& batch, double weight, Pass pass) {
-    typename Networks::Cache generator_cache;
-    VideoBatch<T, D> videos = batch.videos(generated(batch, pass, &generator_cache));
-    Tensor<T, D> dvideos;
-    for_each_discriminator(
-        batch, videos, [&]<class X>(X& discriminator, const VideoBatch<T, D>& seen, std::size_t number) {
-          typename X::Cache cache;
-          const Tensor<P, D> scores = scores_of(discriminator, seen, number, pass, cache);
-          Tensor<T, D> from_this = discriminator.backward(
-              generator_gradient<LossOf<X, Loss>, P, D>(scores, batch.real_count(), weight * share_of(discriminator),
-                                                        numbers_.data() + loss_number),
-              cache, Gradients::inputs);
-          require(from_this.shape() == seen.videos.shape(), "the discriminator \"", discriminators_[number].name,
-                  "\" gave a gradient of shape ", from_this.shape(), " for videos of shape ", seen.videos.shape());
-          if (dvideos)
-            D::add(dvideos.size(), from_this.data(), dvideos.data());
-          else
-            dvideos = std::move(from_this);
-        });
-    videos = {};
-    // Of the conditioning frames no gradient is wanted.
-    WeightGradients together;
-    gan_.networks().backward(batch.generated(dvideos, expected_.sizes.frames), std::move(generator_cache),
-                             together.in(Gradients::parameters));
-    together.finish();
-  }
-
   static std::vector<ArrayView<P>> gradients_of(const Contents<P, D>& network) {
     std::vector<ArrayView<P>> result;
     for (const auto& [name, parameter] : network.parameters)
@@ -382,6 +309,7 @@ class Updates {
   }
 
   Gan& gan_;
+  Reduction<P, D>* reduction_;  ///< null for a process that trains alone
   ExpectedInputs expected_;
   bool record_;
   Contents<P, D> generator_;
@@ -390,18 +318,102 @@ class Updates {
   DiscriminatorOptimizer discriminator_optimizer_;
   MovingAverage<P, D> average_;
 
-  std::vector<UpdateBatch<T, D>> discriminator_batch_, generator_batch_;
+  BatchParts<T, D> discriminator_batch_, generator_batch_;
   typename D::Recording discriminator_recording_, generator_recording_;
   RecordingKey discriminator_key_, generator_key_;
   Tensor<P, D> sound_{Shape{1}};  ///< 1 as long as all was finite since `begin`, then 0
   Tensor<P, D> numbers_;          ///< of an update
-  Tensor<P, D> history_;          ///< [updates of a step, numbers and sound_]
+  ShardNetworks<Gan> shard_networks_{gan_, reduction_, numbers_};
+  Tensor<P, D> history_;  ///< [updates of a step, numbers and sound_]
   std::vector<std::vector<DiscriminatorInputs<T, D>>> queued_discriminator_;
   std::vector<std::vector<GeneratorInputs<T, D>>> queued_generator_;
   struct {
     Index generator = 0, discriminator = 0;
   } steps_before_;
 };
+
+// What a trainer calls is defined outside the class: a program that has it compiled in a library (dvd::compiled) then
+// compiles none of it.
+
+template <VideoGan Gan, AnyGanLoss Loss, class GeneratorOptimizer, class DiscriminatorOptimizer>
+Updates<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::Updates(Gan& gan, const Options& options,
+                                                                        Reduction<P, D>* reduction)
+    : gan_(gan),
+      reduction_(reduction),
+      expected_(expected_of(gan)),
+      record_(options.record && !reduction && !draws_at_random(gan)),
+      generator_(contents(gan.networks())),
+      discriminators_(discriminators_of(gan)),
+      generator_optimizer_(generator_, options.generator_optimizer),
+      discriminator_optimizer_(joined(discriminators_), options.discriminator_optimizer),
+      average_(generator_, contents(gan.average, "ema."), options.average),
+      numbers_(Shape{numbers_count()}),
+      history_(Shape{options.d_steps + 1, numbers_count() + 1}) {
+  if (reduction) expected_.shards = reduction->own_shards().count;
+}
+
+template <VideoGan Gan, AnyGanLoss Loss, class GeneratorOptimizer, class DiscriminatorOptimizer>
+Updates<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::~Updates() = default;
+
+template <VideoGan Gan, AnyGanLoss Loss, class GeneratorOptimizer, class DiscriminatorOptimizer>
+void Updates<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::queue(
+    std::vector<DiscriminatorInputs<T, D>> parts) {
+  check_inputs(expected_, parts);
+  require(static_cast<Index>(queued_discriminator_.size()) + 1 < history_.extent(0), "a step has ",
+          history_.extent(0) - 1, " updates of the discriminators, not more");
+  place(parts, discriminator_batch_, discriminator_recording_);
+  run(discriminator_recording_, discriminator_key_, discriminator_optimizer_, [this] { update_discriminators(); });
+  note(static_cast<Index>(queued_discriminator_.size()));
+  queued_discriminator_.push_back(std::move(parts));
+}
+
+template <VideoGan Gan, AnyGanLoss Loss, class GeneratorOptimizer, class DiscriminatorOptimizer>
+void Updates<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::queue(std::vector<GeneratorInputs<T, D>> parts,
+                                                                           Index update) {
+  check_inputs(expected_, parts);
+  place(parts, generator_batch_, generator_recording_);
+  average_.advance(update);
+  run(generator_recording_, generator_key_, generator_optimizer_, [this] { update_generator(); });
+  note(static_cast<Index>(queued_discriminator_.size()));
+  queued_generator_.push_back(std::move(parts));
+}
+
+template <VideoGan Gan, AnyGanLoss Loss, class GeneratorOptimizer, class DiscriminatorOptimizer>
+bool Updates<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::finish(StepReport& report) {
+  const std::vector<P> history = history_.to_vector();
+  const Index discriminator_updates = static_cast<Index>(queued_discriminator_.size()),
+              updates = discriminator_updates + static_cast<Index>(queued_generator_.size());
+  bool sound = true;
+  for (Index update = 0; update < updates && sound; ++update) {
+    const auto number = [&](Index which) {
+      return static_cast<double>(history[static_cast<std::size_t>(update * (numbers_count() + 1) + which)]);
+    };
+    if (update < discriminator_updates) {
+      report.discriminators.resize(discriminators_.size());
+      for (std::size_t i = 0; i < discriminators_.size(); ++i) {
+        const Index first = first_number(i);
+        report.discriminators[i] = {discriminators_[i].name, number(first + loss_number),
+                                    number(first + real_score_number), number(first + fake_score_number),
+                                    std::sqrt(number(first + squared_norm))};
+      }
+    } else {
+      report.generator_loss = number(loss_number);
+      report.generator_gradient_norm = std::sqrt(number(squared_norm));
+    }
+    sound = number(numbers_count()) != 0;
+    if (sound) continue;
+    report.skipped = true;
+    discriminator_optimizer_.set_steps(steps_before_.discriminator + std::min(update, discriminator_updates));
+    generator_optimizer_.set_steps(steps_before_.generator);
+    report.fault = update < discriminator_updates
+                       ? fault_of(queued_discriminator_[static_cast<std::size_t>(update)], discriminator_batch_,
+                                  [this] { update_discriminators(); })
+                       : fault_of(queued_generator_.front(), generator_batch_, [this] { update_generator(); });
+  }
+  queued_discriminator_.clear();
+  queued_generator_.clear();
+  return sound;
+}
 
 }  // namespace dvd
 

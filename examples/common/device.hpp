@@ -36,26 +36,48 @@ inline int gpu_number(const std::string& device) {
   return number;
 }
 
-/// Calls `f.template operator()<T, D>()` with the element type and the device that are named. Throws ArgumentError for
-/// names that are none or do not go together and for a GPU without dvd::cuda, and cuda::NoDevice without a GPU.
-template <class F>
-int on_device(const std::string& device, const std::string& precision, const F& f) {
+/// Throws ArgumentError for names that are none or do not go together and for a GPU in a build without dvd::cuda.
+inline void check_device(const std::string& device, const std::string& precision) {
   const int gpu = gpu_number(device);
   dvd::require(precision == "float32" || precision == "tf32" || precision == "bfloat16", "--precision ", precision,
                " is neither float32 nor tf32 nor bfloat16");
   dvd::require(gpu >= 0 || precision == "float32", "--precision ", precision,
                " needs a GPU (--device cuda); the CPU computes in float32");
-  if (gpu < 0) return f.template operator()<float, dvd::Cpu>();
-#ifdef DVD_WITH_CUDA
-  dvd::Cuda::use(gpu);
-  dvd::Cuda::allow_tf32(precision == "tf32");
-  if (precision == "bfloat16") return f.template operator()<dvd::bfloat16, dvd::Cuda>();
-  return f.template operator()<float, dvd::Cuda>();
-#else
-  throw dvd::ArgumentError(dvd::concat("--device ", device,
-                                       ": this build has no dvd::cuda; build with CUDA 12 and cuDNN 9 (README.md says "
-                                       "how), or use --device cpu"));
+#ifndef DVD_WITH_CUDA
+  dvd::require(gpu < 0, "--device ", device,
+               ": this build has no dvd::cuda; build with CUDA 12 and cuDNN 9 (README.md says how), or use --device "
+               "cpu");
 #endif
+}
+
+/// Has this process use the GPU that is named, if it is one; `check_device` comes before it. Throws cuda::NoDevice.
+inline void use_device([[maybe_unused]] const std::string& device) {
+#ifdef DVD_WITH_CUDA
+  if (const int gpu = gpu_number(device); gpu >= 0) dvd::Cuda::use(gpu);
+#endif
+}
+
+/// Calls `f.template operator()<T, D>()` with the element type and the device that are named, on the GPU that this
+/// process uses.
+template <class F>
+int on_used_device([[maybe_unused]] const std::string& device, [[maybe_unused]] const std::string& precision,
+                   const F& f) {
+#ifdef DVD_WITH_CUDA
+  if (gpu_number(device) >= 0) {
+    dvd::Cuda::allow_tf32(precision == "tf32");
+    if (precision == "bfloat16") return f.template operator()<dvd::bfloat16, dvd::Cuda>();
+    return f.template operator()<float, dvd::Cuda>();
+  }
+#endif
+  return f.template operator()<float, dvd::Cpu>();
+}
+
+/// All three: for a program that is one process. Throws ArgumentError and cuda::NoDevice.
+template <class F>
+int on_device(const std::string& device, const std::string& precision, const F& f) {
+  check_device(device, precision);
+  use_device(device);
+  return on_used_device(device, precision, f);
 }
 
 }  // namespace examples

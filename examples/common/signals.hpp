@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstddef>
+#include <iterator>
 
 namespace examples {
 
@@ -17,21 +19,19 @@ extern "C" inline void request_stop(int signal) {
 }
 }  // namespace detail
 
-/// While it lives, SIGINT and SIGTERM ask for a stop, which the run grants when its step is done; the second one ends
-/// the program at once, with status 130 or 143. A terminal that is closed (SIGHUP) or a reader that goes away (SIGPIPE)
-/// does not end it.
+/// While it lives, SIGINT, SIGTERM and SIGUSR1 ask for a stop, which the run grants when its step is done; the second
+/// one ends the program at once, with status 128 + its number. SIGUSR1 is what mpirun hands on to its ranks without
+/// killing them a second later. A terminal that is closed (SIGHUP) or a reader that goes away (SIGPIPE) does not end
+/// it.
 class StopSignals {
  public:
   StopSignals() {
     detail::stop_requests = 0;
-    set(SIGINT, detail::request_stop, before_[0]);
-    set(SIGTERM, detail::request_stop, before_[1]);
-    set(SIGHUP, SIG_IGN, before_[2]);
-    set(SIGPIPE, SIG_IGN, before_[3]);
+    for (std::size_t i = 0; i < std::size(signals); ++i)
+      set(signals[i], i < 3 ? detail::request_stop : SIG_IGN, before_[i]);
   }
   ~StopSignals() {
-    const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-    for (int i = 0; i < 4; ++i) sigaction(signals[i], &before_[i], nullptr);
+    for (std::size_t i = 0; i < std::size(signals); ++i) sigaction(signals[i], &before_[i], nullptr);
   }
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
@@ -39,6 +39,8 @@ class StopSignals {
   bool stop_requested() const { return detail::stop_requests > 0; }
 
  private:
+  static constexpr int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP, SIGPIPE};
+
   static void set(int signal, void (*handler)(int), struct sigaction& before) {
     struct sigaction action {};
     action.sa_handler = handler;
@@ -47,7 +49,7 @@ class StopSignals {
     sigaction(signal, &action, &before);
   }
 
-  struct sigaction before_[4];
+  struct sigaction before_[std::size(signals)];
 };
 
 }  // namespace examples

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "../common/checkpoints.hpp"
+#include "../common/spread.hpp"
 #include "evaluation.hpp"
 #include "memorise.hpp"
 #include "sweep.hpp"
@@ -20,54 +21,61 @@ std::filesystem::path write_scores(const std::filesystem::path& folder, const dv
 
 }  // namespace
 
-int compare_scores(const EvaluateOptions& options) {
+void compare_scores(const EvaluateOptions& options) {
   dvd::require(options.compare.size() >= 2, "--compare needs two files of scores or more");
   std::vector<Result> results;
   for (const std::string& path : options.compare) results.push_back(read_result(path));
   print_comparison(options.compare, results);
-  return 0;
 }
 
-int evaluate(const EvaluateOptions& options, const Machine& machine) {
+int evaluate(const EvaluateOptions& options, const Machine& machine, Ranks& ranks) {
   const dvd::ThreadLimit threads(options.common.threads);
   std::optional<Result> other;
-  if (!options.against.empty()) other = read_result(options.against);
-  dvd::require(options.memorisation > 0 || (options.held_out.empty() && options.held_out_split.empty()),
-               "--held-out and --held-out-split are for --memorisation");
-  dvd::require(options.truncation_sweep.empty() || (options.memorisation == 0 && options.against.empty()),
-               "--truncation-sweep goes with neither --memorisation nor --against");
-  Evaluation evaluation(options, machine);
+  on_first_rank(ranks, [&] {
+    if (!options.against.empty()) other = read_result(options.against);
+    dvd::require(options.memorisation > 0 || (options.held_out.empty() && options.held_out_split.empty()),
+                 "--held-out and --held-out-split are for --memorisation");
+    dvd::require(options.truncation_sweep.empty() || (options.memorisation == 0 && options.against.empty()),
+                 "--truncation-sweep goes with neither --memorisation nor --against");
+  });
+  Evaluation evaluation(options, machine, ranks);
   std::unique_ptr<Videos> held_out;
   if (options.memorisation > 0) held_out = open_held_out(evaluation);
-  if (!options.truncation_sweep.empty()) check_sweep(evaluation);
-  dvd::require(options.memorisation == 0 || evaluation.real, "--memorisation needs --real");
-  make_folder(options.common.out);
   const std::filesystem::path folder = options.common.out;
-  keep_earlier_scores(folder);
+  on_first_rank(ranks, [&] {
+    if (!options.truncation_sweep.empty()) check_sweep(evaluation);
+    dvd::require(options.memorisation == 0 || evaluation.real, "--memorisation needs --real");
+    make_folder(options.common.out);
+    keep_earlier_scores(folder);
+  });
   running = true;
   if (!options.truncation_sweep.empty()) {
     const Sweep sweep = sweep_truncation(evaluation);
-    write_sweep(sweep, folder);
-    if (!options.common.quiet) print_sweep(sweep, folder);
+    on_first_rank(ranks, [&] {
+      write_sweep(sweep, folder);
+      if (!options.common.quiet) print_sweep(sweep, folder);
+    });
     return 0;
   }
   const Result result = evaluation.score();
-  dvd::Json json = to_json(result);
   std::optional<Memorisation> memorisation;
   if (options.memorisation > 0) {
-    write_scores(folder, json);  // which are not to be lost, whatever comes
+    on_first_rank(ranks, [&] { write_scores(folder, to_json(result)); });  // not to be lost, whatever comes
     memorisation = find_memorised(evaluation, *held_out, folder);
-    json["memorisation"] = to_json(*memorisation);
   }
-  const std::filesystem::path path = write_scores(folder, json);
-  if (options.common.quiet) return 0;
-  print_result(result);
-  if (memorisation) print_memorisation(*memorisation);
-  fmt::print("{}\n", path.string());
-  if (other) {
-    fmt::print("\n");
-    print_comparison({path.string(), options.against}, {result, *other});
-  }
+  on_first_rank(ranks, [&] {
+    dvd::Json json = to_json(result);
+    if (memorisation) json["memorisation"] = to_json(*memorisation);
+    const std::filesystem::path path = write_scores(folder, json);
+    if (options.common.quiet) return;
+    print_result(result);
+    if (memorisation) print_memorisation(*memorisation);
+    fmt::print("{}\n", path.string());
+    if (other) {
+      fmt::print("\n");
+      print_comparison({path.string(), options.against}, {result, *other});
+    }
+  });
   return 0;
 }
 

@@ -7,7 +7,9 @@
 #include <dvd/metrics/statistics_cache.hpp>
 #include <filesystem>
 
+#include "../common/checkpoints.hpp"
 #include "../common/sizes.hpp"
+#include "../common/spread_features.hpp"
 #include "progress.hpp"
 
 namespace examples {
@@ -22,76 +24,82 @@ std::pair<dvd::Index, dvd::Index> size_from(const std::string& text) {
   return {sides.front(), sides.back()};
 }
 
-/// Of what `make` gives for numbers first, ... , count of them.
-template <class Make>
-dvd::FeatureSample gather(dvd::FeatureNetwork& network, const dvd::Protocol& protocol, dvd::Index count,
-                          dvd::Index batch, bool with_labels, bool all_probabilities, ClipProgress& progress,
-                          const Make& make) {
-  constexpr dvd::Index most_rows = 20'000;
-  dvd::FeatureSampler sampler(network, protocol.layer, most_rows, all_probabilities);
-  progress.show(0);
-  for (dvd::Index done = 0; done < count; done += batch) {
-    const LabelledVideos clips = make(done, std::min(batch, count - done));
-    sampler.add(clips.videos, with_labels ? clips.labels : dvd::Labels());
-    progress.show(std::min(done + batch, count));
-  }
-  return sampler.take();
-}
+/// Rows of features and probabilities that are kept of a sample.
+constexpr dvd::Index most_rows = 20'000;
 
 }  // namespace
 
-Evaluation::Evaluation(const EvaluateOptions& all, const Machine& machine)
-    : options(all), protocol(protocol_of(all)), truncation_(all.truncation) {
-  dvd::require(!options.fake.empty(),
-               "--fake is missing: what is to be scored? (a checkpoint, a run's folder, a "
-               "folder or a file of videos)");
+Evaluation::Evaluation(const EvaluateOptions& all, const Machine& machine, Ranks& all_ranks)
+    : options(all), ranks(all_ranks), truncation_(all.truncation) {
   // Whatever takes long comes last: what can be told at once is.
-  network = machine.open_network(protocol, options.weights, options.force);
+  ranks.agree([&] {
+    protocol = protocol_of(options);
+    dvd::require(!options.fake.empty(),
+                 "--fake is missing: what is to be scored? (a checkpoint, a run's folder, a "
+                 "folder or a file of videos)");
+    network = machine.open_network(protocol, options.weights, options.force);
+  });
   open_generated(machine);
+  ranks.agree([&] { check_generated(); });
   open_real();
-  check_counts();
-  check_labels();
+  ranks.agree([&] {
+    check_real();
+    check_counts();
+    check_labels();
+  });
 }
 
 void Evaluation::open_generated(const Machine& machine) {
-  std::error_code error;
+  const std::string checkpoint = from_first_rank(ranks, [&] {
+    std::error_code error;
+    const bool run = std::filesystem::is_directory(std::filesystem::path(options.fake) / "checkpoints", error);
+    const bool file = std::filesystem::is_regular_file(options.fake, error) && !is_file_of_videos(options.fake);
+    return run || file ? find_checkpoint(options.fake).string() : std::string();
+  });
+  if (checkpoint.empty())
+    on_first_rank_first(ranks, [&] { open_generated_videos(); });
+  else
+    ranks.agree([&] {
+      dvd::require(options.resolution.empty(), "--resolution ", options.resolution,
+                   " is for videos in files; a model's have the size that it was trained for");
+      generated.maker = machine.open_generator({.checkpoint = checkpoint,
+                                                .live = options.live,
+                                                .seed = options.common.seed,
+                                                .truncation = options.truncation,
+                                                .threshold = options.threshold,
+                                                .standing = options.standing});
+    });
+  check_alike(ranks, "generated clips", generated.identity());
+}
+
+void Evaluation::open_generated_videos() {
+  dvd::require(options.truncation == 1 && options.threshold == 0 && options.truncation_sweep.empty() &&
+                   options.standing == 0 && !options.live,
+               "--fake ", options.fake, " is videos, not a model: flags that say how to sample one mean nothing");
   const auto [height, width] = size_from(options.resolution);
-  const bool run = std::filesystem::is_directory(std::filesystem::path(options.fake) / "checkpoints", error);
-  const bool file = std::filesystem::is_regular_file(options.fake, error) && !is_file_of_videos(options.fake);
-  if (run || file) {
-    dvd::require(options.resolution.empty(), "--resolution ", options.resolution,
-                 " is for videos in files; a model's have the size that it was trained for");
-    generated.maker = machine.open_generator({.checkpoint = options.fake,
-                                              .live = options.live,
-                                              .seed = options.common.seed,
-                                              .truncation = options.truncation,
-                                              .threshold = options.threshold,
-                                              .standing = options.standing});
-  } else {
-    dvd::require(options.truncation == 1 && options.threshold == 0 && options.truncation_sweep.empty() &&
-                     options.standing == 0 && !options.live,
-                 "--fake ", options.fake, " is videos, not a model: flags that say how to sample one mean nothing");
-    VideosRequest request{.flag = "--fake",
-                          .place = options.fake,
-                          .index = options.index,
-                          .frames = protocol.frames,
-                          .height = height,
-                          .width = width,
-                          .seed = options.common.seed + 1,
-                          .shapes = protocol.fake_clips * protocol.repeats,
-                          .warn = [this](const std::string& line) { warn(line); }};
-    generated.videos = open_videos(request);
-    if (protocol.frames == 0) {  // as many as the first one has: shorter ones are left out, and named
-      request.frames = generated.videos->frames(0);
-      for (dvd::Index i = 0; i < generated.videos->size() && request.frames > 0; ++i)
-        if (generated.videos->frames(i) < request.frames) {
-          generated.videos = open_videos(request);
-          protocol.frames = request.frames;
-          break;
-        }
-    }
-    generated.set_order(dvd::Random(options.common.seed).stream("generated videos"));
+  VideosRequest request{.flag = "--fake",
+                        .place = options.fake,
+                        .index = options.index,
+                        .frames = protocol.frames,
+                        .height = height,
+                        .width = width,
+                        .seed = options.common.seed + 1,
+                        .shapes = protocol.fake_clips * protocol.repeats,
+                        .warn = [this](const std::string& line) { warn(line); }};
+  generated.videos = open_videos(request);
+  if (protocol.frames == 0) {  // as many as the first one has: shorter ones are left out, and named
+    request.frames = generated.videos->frames(0);
+    for (dvd::Index i = 0; i < generated.videos->size() && request.frames > 0; ++i)
+      if (generated.videos->frames(i) < request.frames) {
+        generated.videos = open_videos(request);
+        protocol.frames = request.frames;
+        break;
+      }
   }
+  generated.set_order(dvd::Random(options.common.seed).stream("generated videos"));
+}
+
+void Evaluation::check_generated() {
   const dvd::Index given =
       generated.continues() && !protocol.with_given_frames ? generated.maker->config.condition_frames : 0;
   const bool prediction = protocol.name.starts_with("fvd-prediction");
@@ -117,21 +125,28 @@ void Evaluation::open_real() {
   // So many that which ones are drawn does not depend on how many.
   const dvd::Index shapes = std::max(dvd::Index{1} << 18, protocol.real_clips + protocol.fake_clips);
   const bool are_shapes = options.real == "shapes";
-  dvd::require(!are_shapes || protocol.real_clips > 0, "there is no end to moving shapes; give --real-clips N");
-  dvd::require(!are_shapes || protocol.stride == 1, "moving shapes come without a stride, not with one of ",
-               protocol.stride, "; give --stride 1");
-  real = open_videos({.flag = "--real",
-                      .place = options.real,
-                      .split = options.split,
-                      .index = options.index,
-                      .frames = frames,
-                      .stride = protocol.stride,
-                      .height = generated.height(),
-                      .width = generated.width(),
-                      .channels = generated.channels(),
-                      .seed = options.common.seed,
-                      .shapes = shapes,
-                      .warn = [this](const std::string& line) { warn(line); }});
+  on_first_rank_first(ranks, [&] {
+    dvd::require(!are_shapes || protocol.real_clips > 0, "there is no end to moving shapes; give --real-clips N");
+    dvd::require(!are_shapes || protocol.stride == 1, "moving shapes come without a stride, not with one of ",
+                 protocol.stride, "; give --stride 1");
+    real = open_videos({.flag = "--real",
+                        .place = options.real,
+                        .split = options.split,
+                        .index = options.index,
+                        .frames = frames,
+                        .stride = protocol.stride,
+                        .height = generated.height(),
+                        .width = generated.width(),
+                        .channels = generated.channels(),
+                        .seed = options.common.seed,
+                        .shapes = shapes,
+                        .warn = [this](const std::string& line) { warn(line); }});
+  });
+  check_alike(ranks, "real clips", real->identity);
+}
+
+void Evaluation::check_real() {
+  if (!real) return;
   if (real->height != generated.height() || real->width != generated.width())
     warn(
         fmt::format("real clips have {}x{} pixels and generated ones {}x{}; both are scaled, and the difference in "
@@ -222,7 +237,7 @@ LabelledVideos Evaluation::read_real(std::span<const dvd::ChosenClip> chosen) co
   return clips;
 }
 
-dvd::FeatureSample Evaluation::sample_real(dvd::Index repeat, bool others) {
+dvd::Fingerprint Evaluation::key_of_real(dvd::Index repeat, bool others) const {
   dvd::Fingerprint key = fingerprint_of(protocol, network->weights_hash());
   key.set("protocol", std::string());
   key.set("generated clips", std::string());
@@ -239,6 +254,11 @@ dvd::FeatureSample Evaluation::sample_real(dvd::Index repeat, bool others) {
   key.set("device", options.common.device.starts_with("cuda") ? options.common.precision : "cpu");
   key.set("given frames", dvd::concat(generated.continues() ? generated.maker->config.condition_frames : dvd::Index{0},
                                       " of ", generated.most_frames()));
+  return key;
+}
+
+dvd::FeatureSample Evaluation::sample_real(dvd::Index repeat, bool others) {
+  const dvd::Fingerprint key = key_of_real(repeat, others);
   const dvd::StatisticsCache cache(options.cache == "none" ? std::filesystem::path()
                                    : options.cache.empty() ? dvd::StatisticsCache::default_folder()
                                                            : std::filesystem::path(options.cache));
@@ -247,22 +267,29 @@ dvd::FeatureSample Evaluation::sample_real(dvd::Index repeat, bool others) {
   for (const dvd::ChosenClip& each : chosen)
     if (protocol.network == dvd::ScoreNetwork::shapes && real->class_names == dvd::MovingShapes().class_names())
       labels.push_back(real->label(each.video));
-  if (auto kept = cache.find(key)) {
-    kept->labels = labels;
-    return std::move(*kept);
+  std::optional<dvd::FeatureSample> kept;
+  on_first_rank(ranks, [&] { kept = cache.find(key); });
+  std::int64_t is_kept = kept ? 1 : 0;
+  ranks.sum_counts(std::span(&is_kept, 1));
+  dvd::FeatureSample sample;
+  if (is_kept > 0) {
+    if (kept) sample = std::move(*kept);
+  } else {
+    const auto count = static_cast<dvd::Index>(chosen.size());
+    ClipProgress progress(options.common.quiet, others ? "other real clips" : "real clips", count);
+    progress.show(0);
+    const dvd::Index given =
+        generated.continues() && !protocol.with_given_frames ? generated.maker->config.condition_frames : 0;
+    sample = spread_sample(
+        ranks, dvd::FeatureSampler(*network, protocol.layer, most_rows, others), count, options.batch,
+        [&](dvd::Index first, dvd::Index some) {
+          const LabelledVideos clips =
+              read_real(std::span(chosen).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(some)));
+          return std::pair(frames_of(clips.videos, given, protocol.frames), dvd::Labels());
+        },
+        [&](dvd::Index done) { progress.show(done); });
+    on_first_rank(ranks, [&] { cache.put(key, sample); });
   }
-  const auto count = static_cast<dvd::Index>(chosen.size());
-  ClipProgress progress(options.common.quiet, others ? "other real clips" : "real clips", count);
-  const dvd::Index given =
-      generated.continues() && !protocol.with_given_frames ? generated.maker->config.condition_frames : 0;
-  dvd::FeatureSample sample =
-      gather(*network, protocol, count, options.batch, false, others, progress, [&](dvd::Index first, dvd::Index some) {
-        LabelledVideos clips =
-            read_real(std::span(chosen).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(some)));
-        clips.videos = frames_of(clips.videos, given, protocol.frames);
-        return clips;
-      });
-  cache.put(key, sample);
   sample.labels = labels;
   return sample;
 }
@@ -271,14 +298,17 @@ dvd::FeatureSample Evaluation::sample_generated(dvd::Index repeat) {
   std::vector<dvd::ChosenClip> given;
   if (generated.continues()) given = choose_real(repeat, false);
   ClipProgress progress(options.common.quiet, "generated clips", protocol.fake_clips);
-  return gather(
-      *network, protocol, protocol.fake_clips, options.batch, with_labels_, true, progress,
+  progress.show(0);
+  return spread_sample(
+      ranks, dvd::FeatureSampler(*network, protocol.layer, most_rows), protocol.fake_clips, options.batch,
       [&](dvd::Index first, dvd::Index some) {
         LabelledVideos truth;
         if (generated.continues())
           truth = read_real(std::span(given).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(some)));
-        return generated.make(protocol, repeat, first, some, truth);
-      });
+        LabelledVideos made = generated.make(protocol, repeat, first, some, truth);
+        return std::pair(std::move(made.videos), with_labels_ ? std::move(made.labels) : dvd::Labels());
+      },
+      [&](dvd::Index done) { progress.show(done); });
 }
 
 Result Evaluation::score() {
@@ -294,14 +324,21 @@ Result Evaluation::score() {
     if ((compares || floor) && real_samples_.size() <= number) real_samples_.push_back(sample_real(repeat, false));
     if (floor && other_samples_.size() <= number) other_samples_.push_back(sample_real(repeat, true));
     const dvd::FeatureSample made = sample_generated(repeat);
-    scores.push_back(scores_of(protocol, made, compares ? &real_samples_[number] : nullptr));
-    if (floor)
-      floors.push_back(scores_of(protocol, other_samples_[number], compares ? &real_samples_[number] : nullptr));
+    on_first_rank(ranks, [&] {
+      const dvd::FeatureSample* const true_ones = compares ? &real_samples_[number] : nullptr;
+      scores.push_back(scores_of(protocol, made, true_ones));
+      if (floor) floors.push_back(scores_of(protocol, other_samples_[number], true_ones));
+    });
   }
+  return ranks.first() ? result_of(scores, floors) : Result();
+}
+
+Result Evaluation::result_of(const std::vector<std::vector<dvd::Score>>& scores,
+                             const std::vector<std::vector<dvd::Score>>& floors) const {
   Result result;
   result.about = protocol.about;
   result.generated = generated.description();
-  result.generated_identity = generated.maker ? generated.maker->identity : generated.videos->identity;
+  result.generated_identity = generated.identity();
   if (generated.maker) {
     result.sampling.set("truncation", fmt::format("{:g}", truncation_));
     result.sampling.set("threshold", fmt::format("{:g}", options.threshold));
@@ -311,10 +348,10 @@ Result Evaluation::score() {
   result.truncation = truncation_;
   result.network = network->description();
   result.scores = dvd::summary_of(scores);
-  if (floor) result.floor = dvd::summary_of(floors);
+  if (!floors.empty()) result.floor = dvd::summary_of(floors);
   result.warnings = warnings_;
   result.fingerprint = fingerprint_of(protocol, network->weights_hash());
-  if (real && (compares || floor)) {
+  if (real && (protocol.kind == dvd::ScoreKind::frechet || !floors.empty())) {
     result.real = real->description;
     result.fingerprint.set("real", real->identity);
     if (!options.split.empty())

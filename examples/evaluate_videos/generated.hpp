@@ -50,6 +50,7 @@ class GeneratedClips {
   dvd::Index channels() const { return maker ? maker->config.image_channels : videos->channels; }
   const std::vector<std::string>& class_names() const { return maker ? maker->class_names : videos->class_names; }
   const std::string& description() const { return maker ? maker->description : videos->description; }
+  const std::string& identity() const { return maker ? maker->identity : videos->identity; }
 
   /// Fixes the order in which videos are taken, spread over their classes.
   void set_order(const dvd::Random& random) {

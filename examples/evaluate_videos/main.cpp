@@ -13,6 +13,7 @@
 #include <dvd/device/cuda.hpp>
 #endif
 
+#include "../common/program_on_ranks.hpp"
 #include "machine.hpp"
 #include "options.hpp"
 
@@ -21,14 +22,19 @@ int main(int argc, char** argv) {
   options.common.out = "scores";
   CLI::App app("Scores generated videos, alone or beside real ones.", "evaluate_videos");
   examples::add_options(app, options);
-  return examples::run(app, argc, argv, [&] {
-    if (options.list_protocols) {
-      for (const dvd::Protocol& each : dvd::protocols()) fmt::print("{:<20} {}\n", each.name, each.about);
+  return examples::run_on_ranks(app, argc, argv, options.common, [&](examples::Ranks& ranks) {
+    if (options.list_protocols || !options.compare.empty()) {
+      ranks.agree([&] {
+        if (!ranks.first()) return;
+        if (options.list_protocols)
+          for (const dvd::Protocol& each : dvd::protocols()) fmt::print("{:<20} {}\n", each.name, each.about);
+        else
+          examples::compare_scores(options);
+      });
       return 0;
     }
-    if (!options.compare.empty()) return examples::compare_scores(options);
     return examples::on_device(options.common.device, options.common.precision, [&]<class T, class D>() {
-      return examples::evaluate(options, examples::machine<T, D>());
+      return examples::evaluate(options, examples::machine<T, D>(), ranks);
     });
   });
 }

@@ -9,8 +9,10 @@
 #include <dvd/metrics/nearest_neighbours.hpp>
 #include <dvd/metrics/resize.hpp>
 #include <numeric>
+#include <optional>
 
 #include "../common/given_frames.hpp"
+#include "../common/spread.hpp"
 #include "progress.hpp"
 
 namespace examples {
@@ -19,6 +21,12 @@ namespace {
 /// Clips as rows of numbers: their pixels, at most 32 to a side, and what the network says of them.
 struct ClipRows {
   dvd::FeatureRows pixels, features;
+
+  /// Of clips that are `count`, as spread_batches hands them over.
+  ClipRows(std::vector<double> pixel_values, std::vector<double> feature_values, dvd::Index count)
+      : pixels{static_cast<dvd::Index>(pixel_values.size()) / count, std::move(pixel_values)},
+        features{static_cast<dvd::Index>(feature_values.size()) / count, std::move(feature_values)} {}
+  ClipRows() = default;
 
   void append(const ClipRows& more) {
     for (const auto& [to, from] : {std::pair{&pixels, &more.pixels}, {&features, &more.features}}) {
@@ -29,18 +37,17 @@ struct ClipRows {
 };
 
 /// Channels last within a frame, frames last within a clip: the order does not matter for distances.
-dvd::FeatureRows pixel_rows(const dvd::Tensor<float>& videos) {
+std::vector<double> pixel_rows(const dvd::Tensor<float>& videos) {
   constexpr dvd::Index most = 32;
   const dvd::Shape& shape = videos.shape();
   dvd::Tensor<float> small = videos;
   if (shape[2] > most || shape[3] > most)
     small = dvd::resize(videos, std::min(shape[2], most), std::min(shape[3], most), dvd::ResizeRule::half_pixel);
   const dvd::Index frame = small.size() / (shape[0] * shape[1]);
-  dvd::FeatureRows rows{shape[0] * frame, {}};
-  rows.values.resize(static_cast<std::size_t>(small.size()));
+  std::vector<double> rows(static_cast<std::size_t>(small.size()));
   for (dvd::Index n = 0; n < shape[1]; ++n)
     for (dvd::Index t = 0; t < shape[0]; ++t)
-      std::copy_n(small.data() + (t * shape[1] + n) * frame, frame, rows.values.begin() + (n * shape[0] + t) * frame);
+      std::copy_n(small.data() + (t * shape[1] + n) * frame, frame, rows.begin() + (n * shape[0] + t) * frame);
   return rows;
 }
 
@@ -50,12 +57,14 @@ class Search {
       : evaluation_(evaluation), held_out_videos_(held_out), folder_(folder), stride_(evaluation.protocol.stride) {}
 
   Memorisation run() {
-    list_training_clips();
+    evaluation_.ranks.agree([&] { list_training_clips(); });
     draw_samples();
     read_held_out();
     look_through();
-    compare();
-    draw_picture();
+    on_first_rank(evaluation_.ranks, [&] {
+      compare();
+      draw_picture();
+    });
     return std::move(found_);
   }
 
@@ -64,10 +73,40 @@ class Search {
   dvd::Index frames() const { return evaluation_.protocol.frames; }
   dvd::Index span() const { return (frames() - 1) * stride_ + 1; }
 
-  ClipRows rows_of(const dvd::Tensor<float>& videos) {
-    dvd::FeatureSampler sampler(*evaluation_.network, evaluation_.protocol.layer);
-    sampler.add(videos);
-    return {pixel_rows(videos), sampler.take().features};
+  /// Rows of all clips of `count`, which `make(first, some)` makes, together with the other ranks: rank 0 is given them
+  /// by `take(rows, shown)`, with what `show(clips)` keeps of them to be looked at.
+  template <class Make, class Show, class Take>
+  void for_rows(const char* what, dvd::Index count, const Make& make, const Show& show, const Take& take) {
+    ClipProgress progress(options().common.quiet, what, count);
+    dvd::Index before = 0;
+    spread_batches(
+        evaluation_.ranks, count, options().batch,
+        [&](dvd::Index first, dvd::Index some) {
+          const dvd::Tensor<float> videos = make(first, some);
+          dvd::FeatureSampler sampler(*evaluation_.network, evaluation_.protocol.layer);
+          sampler.add(videos);
+          return std::tuple(pixel_rows(videos), sampler.take().features.values, show(videos));
+        },
+        [&](auto made, dvd::Index done) {
+          auto& [pixels, features, shown] = made;
+          take(ClipRows(std::move(pixels), std::move(features), done - before), std::move(shown));
+          before = done;
+          progress.show(done);
+        });
+  }
+
+  /// The same of true clips, of which none is shown.
+  template <class Take>
+  void for_rows_of(const char* what, const Videos& videos, const std::vector<dvd::ChosenClip>& clips,
+                   const Take& take) {
+    for_rows(
+        what, static_cast<dvd::Index>(clips.size()),
+        [&](dvd::Index first, dvd::Index some) {
+          return read(videos,
+                      std::span(clips).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(some)));
+        },
+        [](const dvd::Tensor<float>&) { return std::vector<dvd::Clip>(); },
+        [&](ClipRows rows, const std::vector<dvd::Clip>&) { take(std::move(rows)); });
   }
 
   dvd::Tensor<float> read(const Videos& videos, std::span<const dvd::ChosenClip> chosen) const {
@@ -98,64 +137,56 @@ class Search {
     if (generated.continues())
       given = dvd::choose_clips(*evaluation_.real, dvd::ClipRule::stratified, count, generated.most_frames(), stride_,
                                 dvd::Random(options().common.seed).stream("memorisation"));
-    ClipProgress progress(options().common.quiet, "samples", count);
-    for (dvd::Index first = 0; first < count; first += options().batch) {
-      const dvd::Index some = std::min(options().batch, count - first);
-      LabelledVideos truth;
-      if (generated.continues()) {
-        const auto part = std::span(given).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(some));
-        truth.videos = evaluation_.real->clips(part, generated.most_frames(), stride_);
-        for (const dvd::ChosenClip& each : part) truth.labels.push_back(evaluation_.real->label(each.video));
-      }
-      const LabelledVideos made = generated.make(evaluation_.protocol, repeat, first, some, truth);
-      samples_.append(rows_of(made.videos));
-      for (dvd::Clip& clip : dvd::to_clips(made.videos)) sample_clips_.push_back(std::move(clip));
-      progress.show(first + some);
-    }
+    for_rows(
+        "samples", count,
+        [&](dvd::Index first, dvd::Index some) {
+          LabelledVideos truth;
+          if (generated.continues()) {
+            const auto part = std::span(given).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(some));
+            truth.videos = evaluation_.real->clips(part, generated.most_frames(), stride_);
+            for (const dvd::ChosenClip& each : part) truth.labels.push_back(evaluation_.real->label(each.video));
+          }
+          return generated.make(evaluation_.protocol, repeat, first, some, truth).videos;
+        },
+        [](const dvd::Tensor<float>& videos) { return dvd::to_clips(videos); },
+        [&](const ClipRows& rows, std::vector<dvd::Clip> clips) {
+          samples_.append(rows);
+          std::ranges::move(clips, std::back_inserter(sample_clips_));
+        });
   }
 
   void read_held_out() {
     found_.held_out = held_out_videos_.description;
     const auto chosen = dvd::choose_clips(held_out_videos_, dvd::ClipRule::stratified, options().memorisation, frames(),
                                           stride_, dvd::Random(options().common.seed).stream("held out"));
-    ClipProgress progress(options().common.quiet, "held-out clips", static_cast<dvd::Index>(chosen.size()));
-    for_batches(chosen, [&](std::span<const dvd::ChosenClip> some, dvd::Index done) {
-      held_out_.append(rows_of(read(held_out_videos_, some)));
-      progress.show(done);
-    });
-  }
-
-  template <class F>
-  void for_batches(const std::vector<dvd::ChosenClip>& clips, const F& f) const {
-    const auto batch = static_cast<std::size_t>(options().batch);
-    for (std::size_t first = 0; first < clips.size(); first += batch) {
-      const std::size_t some = std::min(batch, clips.size() - first);
-      f(std::span(clips).subspan(first, some), static_cast<dvd::Index>(first + some));
-    }
+    for_rows_of("held-out clips", held_out_videos_, chosen, [&](const ClipRows& rows) { held_out_.append(rows); });
   }
 
   void look_through() {
-    dvd::NearestNeighbours pixels(samples_.pixels, 1), features(samples_.features, 1);
-    dvd::NearestNeighbours held_pixels(held_out_.pixels, 1), held_features(held_out_.features, 1);
-    ClipProgress progress(options().common.quiet, "training clips", found_.looked_through);
-    for_batches(training_, [&](std::span<const dvd::ChosenClip> some, dvd::Index done) {
-      const ClipRows rows = rows_of(read(*evaluation_.real, some));
-      pixels.add(rows.pixels);
-      held_pixels.add(rows.pixels);
-      features.add(rows.features);
-      held_features.add(rows.features);
-      progress.show(done);
+    std::optional<dvd::NearestNeighbours> pixels, features, held_pixels, held_features;
+    on_first_rank(evaluation_.ranks, [&] {
+      pixels.emplace(samples_.pixels, 1);
+      features.emplace(samples_.features, 1);
+      held_pixels.emplace(held_out_.pixels, 1);
+      held_features.emplace(held_out_.features, 1);
     });
+    for_rows_of("training clips", *evaluation_.real, training_, [&](const ClipRows& rows) {
+      pixels->add(rows.pixels);
+      held_pixels->add(rows.pixels);
+      features->add(rows.features);
+      held_features->add(rows.features);
+    });
+    if (!evaluation_.ranks.first()) return;
     const auto keep = [](const dvd::NearestNeighbours& nearest, dvd::Index dimensions, std::vector<NearestClip>& to) {
       for (dvd::Index i = 0; i < nearest.count(); ++i) {
         const dvd::Neighbour best = nearest.of(i).front();
         to.push_back({best.index, best.distance / std::sqrt(static_cast<double>(dimensions))});
       }
     };
-    keep(pixels, samples_.pixels.dimensions, found_.pixels.samples);
-    keep(held_pixels, samples_.pixels.dimensions, found_.pixels.held_out);
-    keep(features, samples_.features.dimensions, found_.features.samples);
-    keep(held_features, samples_.features.dimensions, found_.features.held_out);
+    keep(*pixels, samples_.pixels.dimensions, found_.pixels.samples);
+    keep(*held_pixels, samples_.pixels.dimensions, found_.pixels.held_out);
+    keep(*features, samples_.features.dimensions, found_.features.samples);
+    keep(*held_features, samples_.features.dimensions, found_.features.held_out);
   }
 
   void compare() {
@@ -215,28 +246,33 @@ double median(std::vector<NearestClip> clips) {
 
 std::unique_ptr<Videos> open_held_out(const Evaluation& evaluation) {
   const EvaluateOptions& options = evaluation.options;
-  const bool shapes = options.real == "shapes" && options.held_out.empty();
-  dvd::require(shapes || !options.held_out.empty() || !options.held_out_split.empty(),
-               "--memorisation needs true clips that the model never saw, as the yardstick: give --held-out DIR, or "
-               "--held-out-split testlist01.txt");
   const Videos& real = *evaluation.real;
-  auto held_out = open_videos({.flag = options.held_out.empty() ? "--held-out-split" : "--held-out",
-                               .place = options.held_out.empty() ? options.real : options.held_out,
-                               .split = options.held_out_split,
-                               .index = options.held_out.empty() ? options.index : std::string("none"),
-                               .frames = evaluation.protocol.frames,
-                               .stride = evaluation.protocol.stride,
-                               .height = real.height,
-                               .width = real.width,
-                               .channels = real.channels,
-                               .seed = options.common.seed + 2,
-                               .shapes = std::max<dvd::Index>(options.memorisation, 12),
-                               .warn = {}});
-  dvd::require(held_out->height == real.height && held_out->width == real.width && held_out->channels == real.channels,
-               "held-out clips have ", held_out->height, "x", held_out->width, " pixels of ", held_out->channels,
-               " channels, and training clips ", real.height, "x", real.width, " of ", real.channels);
-  dvd::require(shapes || held_out->identity != real.identity,
-               "the held-out clips are the training clips themselves; they are to be clips that the model never saw");
+  std::unique_ptr<Videos> held_out;
+  on_first_rank_first(evaluation.ranks, [&] {
+    const bool shapes = options.real == "shapes" && options.held_out.empty();
+    dvd::require(shapes || !options.held_out.empty() || !options.held_out_split.empty(),
+                 "--memorisation needs true clips that the model never saw, as the yardstick: give --held-out DIR, or "
+                 "--held-out-split testlist01.txt");
+    held_out = open_videos({.flag = options.held_out.empty() ? "--held-out-split" : "--held-out",
+                            .place = options.held_out.empty() ? options.real : options.held_out,
+                            .split = options.held_out_split,
+                            .index = options.held_out.empty() ? options.index : std::string("none"),
+                            .frames = evaluation.protocol.frames,
+                            .stride = evaluation.protocol.stride,
+                            .height = real.height,
+                            .width = real.width,
+                            .channels = real.channels,
+                            .seed = options.common.seed + 2,
+                            .shapes = std::max<dvd::Index>(options.memorisation, 12),
+                            .warn = {}});
+    dvd::require(
+        held_out->height == real.height && held_out->width == real.width && held_out->channels == real.channels,
+        "held-out clips have ", held_out->height, "x", held_out->width, " pixels of ", held_out->channels,
+        " channels, and training clips ", real.height, "x", real.width, " of ", real.channels);
+    dvd::require(shapes || held_out->identity != real.identity,
+                 "the held-out clips are the training clips themselves; they are to be clips that the model never saw");
+  });
+  check_alike(evaluation.ranks, "held-out clips", held_out->identity);
   return held_out;
 }
 

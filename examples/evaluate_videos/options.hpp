@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../common/program.hpp"
+#include "../common/ranks.hpp"
 
 namespace examples {
 
@@ -78,7 +79,9 @@ inline void add_options(CLI::App& app, EvaluateOptions& options) {
       ->check(CLI::Range(0, 100'000))
       ->capture_default_str();
   model->add_flag("--live", options.live, "use the current weights rather than their moving average");
-  model->add_option("--batch", options.batch, "clips at a time; changes scores by rounding alone")
+  model
+      ->add_option("--batch", options.batch,
+                   "clips at a time; changes scores by rounding alone. Ranks (mpirun) share whole batches")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   model
@@ -126,10 +129,11 @@ inline dvd::Protocol protocol_of(const EvaluateOptions& options) {
   return protocol;
 }
 
-/// Scores as asked with what computes on the device named. Throws dvd::Error and whatever the system throws.
+/// Scores as asked with what computes on the device named, together with the other ranks. Throws dvd::Error and
+/// whatever the system throws.
 struct Machine;
-int evaluate(const EvaluateOptions& options, const Machine& machine);
+int evaluate(const EvaluateOptions& options, const Machine& machine, Ranks& ranks);
 /// Compares scores that were written before (--compare).
-int compare_scores(const EvaluateOptions& options);
+void compare_scores(const EvaluateOptions& options);
 
 }  // namespace examples

@@ -1,6 +1,7 @@
 // What predict_frames says and writes.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <dvd/device/cpu.hpp>
 #include <dvd/io/clip_tensor.hpp>
@@ -57,9 +58,8 @@ inline std::vector<dvd::Clip> beginnings(std::vector<dvd::Clip> clips) {
 
 /// What the safetensors file has beside the truth.
 struct Numbers {
-  std::vector<float> videos;  ///< [count, frames, P, H, W], given frames first
-  std::vector<float> z;       ///< [rounds, count, latent_dim]
-  dvd::Index rounds = 0;
+  std::vector<float> videos;          ///< [count, frames, P, H, W], given frames first
+  std::vector<std::vector<float>> z;  ///< of every round: [count, latent_dim]
 };
 
 /// Writes truth, if the file goes on, and continuations side by side. Returns what was written.
@@ -78,7 +78,8 @@ inline std::vector<std::filesystem::path> write(const PredictOptions& options, c
 
   std::vector<std::filesystem::path> files;
   std::vector<std::string> formats = options.formats;  // the numbers first: pictures can be made from them again
-  std::ranges::stable_partition(formats, [](const std::string& format) { return format == "safetensors"; });
+  std::stable_partition(formats.begin(), formats.end(),
+                        [](const std::string& format) { return format == "safetensors"; });
   for (const std::string& format : formats) {
     const std::filesystem::path path = folder / ("prediction." + format);
     if (std::ranges::find(files, path) != files.end()) continue;
@@ -98,7 +99,9 @@ inline std::vector<std::filesystem::path> write(const PredictOptions& options, c
       writer.add<float>("videos", {count, frames, clip.channels, clip.height, clip.width}, numbers.videos);
       writer.add<float>("truth", {clip.frames, clip.channels, clip.height, clip.width}, truth);
       if (!labels.empty()) writer.add<std::int64_t>("labels", {count}, labels);
-      writer.add<float>("z", {numbers.rounds, count, config.latent_dim}, numbers.z);
+      std::vector<float> z;
+      for (const std::vector<float>& round : numbers.z) z.insert(z.end(), round.begin(), round.end());
+      writer.add<float>("z", {static_cast<dvd::Index>(numbers.z.size()), count, config.latent_dim}, z);
       writer.set_metadata("condition_frames", std::to_string(given));
       writer.write(path);
     }

@@ -6,6 +6,7 @@
 // Read on in options.hpp (what is asked for), input.hpp (the frames of the file), predict.hpp (the work, compiled for
 // each device in a predict_*.cpp) and files.hpp (what is said and written).
 
+#include "../common/program_on_ranks.hpp"
 #include "options.hpp"
 
 int main(int argc, char** argv) {
@@ -13,8 +14,8 @@ int main(int argc, char** argv) {
   options.common.out = "predictions";
   CLI::App app("Continues a video file with a DVD-GAN that predicts (DVD-GAN-FP).", "predict_frames");
   examples::add_options(app, options);
-  return examples::run(app, argc, argv, [&] {
+  return examples::run_on_ranks(app, argc, argv, options.common, [&](examples::Ranks& ranks) {
     return examples::on_device(options.common.device, options.common.precision,
-                               [&]<class T, class D>() { return examples::predict<T, D>(options); });
+                               [&]<class T, class D>() { return examples::predict<T, D>(options, ranks); });
   });
 }

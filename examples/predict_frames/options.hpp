@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../common/program.hpp"
+#include "../common/ranks.hpp"
 
 namespace examples {
 
@@ -14,7 +15,7 @@ struct PredictOptions {
   std::string checkpoint, input;
   std::optional<std::string> class_name;
   double start = 0, truncation = 1, threshold = 0, fps = 0;
-  dvd::Index steps = 0, count = 4, stride = 0;
+  dvd::Index steps = 0, count = 4, stride = 0, batch = 1;
   std::vector<std::string> formats = {"gif", "png", "safetensors"};
   bool live = false;
 };
@@ -57,12 +58,17 @@ inline void add_options(CLI::App& app, PredictOptions& options) {
   app.add_option("--fps", options.fps, "frames per second of gif and mp4; 0: as fast as the file")
       ->check(CLI::Range(0.0, 240.0))
       ->capture_default_str();
+  app.add_option("--batch", options.batch,
+                 "continuations to make at a time: more keep a GPU, or many cores, busier. Ranks (mpirun) share whole "
+                 "batches")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   app.add_flag("--live", options.live, "use the current weights rather than their moving average");
 }
 
-/// Continues a video as asked, with elements of type T on the device D. Throws dvd::Error and whatever the system
-/// throws.
+/// Continues a video as asked, with elements of type T on the device D, together with the other ranks. Throws
+/// dvd::Error and whatever the system throws.
 template <class T, class D>
-int predict(const PredictOptions& options);
+int predict(const PredictOptions& options, Ranks& ranks);
 
 }  // namespace examples

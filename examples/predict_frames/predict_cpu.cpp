@@ -4,5 +4,5 @@
 #include "predict.hpp"
 
 namespace examples {
-template int predict<float, dvd::Cpu>(const PredictOptions&);
+template int predict<float, dvd::Cpu>(const PredictOptions&, Ranks&);
 }

@@ -4,5 +4,5 @@
 #include "predict.hpp"
 
 namespace examples {
-template int predict<dvd::bfloat16, dvd::Cuda>(const PredictOptions&);
+template int predict<dvd::bfloat16, dvd::Cuda>(const PredictOptions&, Ranks&);
 }

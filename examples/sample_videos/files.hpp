@@ -12,52 +12,85 @@
 
 namespace examples {
 
-/// Writes all videos as one picture, or one file a video, or one safetensors file. Returns what was written.
-inline std::vector<std::filesystem::path> write(const SampleProgramOptions& options, const Request& request,
-                                                const std::vector<std::string>& names, const std::vector<float>& values,
-                                                const std::vector<dvd::Clip>& clips) {
-  const std::filesystem::path folder = options.common.out;
-  const auto count = static_cast<dvd::Index>(clips.size());
-  const dvd::Clip& first = clips.front();
-  if (options.format == "safetensors") {
-    dvd::SafetensorsWriter writer;
-    const std::vector<float> z = request.z.to_vector();
-    writer.add<float>("videos", {count, first.frames, first.channels, first.height, first.width}, values);
-    if (!request.labels.empty()) writer.add<std::int64_t>("labels", {count}, request.labels);
-    writer.add<float>("z", {count, request.z.extent(1)}, z);
-    writer.write(folder / "videos.safetensors");
-    return {folder / "videos.safetensors"};
+/// Videos that are small enough together for a picture of them all.
+inline constexpr dvd::Index most_videos_in_a_picture = 64;
+
+/// Whether every video is a file of its own.
+inline bool has_a_file_a_video(const SampleProgramOptions& options) {
+  return options.format == "gif" || options.format == "mp4";
+}
+
+/// Whether there is a file for which all videos have to be seen at once.
+inline bool has_a_picture_of_all(const SampleProgramOptions& options, dvd::Index count) {
+  return options.format == "png" || (has_a_file_a_video(options) && count > 1 && count <= most_videos_in_a_picture);
+}
+
+/// FOLDER/NAME.FORMAT
+inline std::filesystem::path path_of(const SampleProgramOptions& options, const std::string& name) {
+  return std::filesystem::path(options.common.out) / (name + "." + options.format);
+}
+
+/// Writes a clip as .gif or .mp4. Returns its path.
+inline std::filesystem::path write_clip(const SampleProgramOptions& options, const std::string& name,
+                                        const dvd::Clip& clip) {
+  const std::filesystem::path path = path_of(options, name);
+  if (options.format == "gif")
+    write_gif(path, clip, options.fps);
+  else
+    write_mp4(path, clip, options.fps);
+  return path;
+}
+
+/// The name of video number `i`: its number and, where there are any, its class.
+inline std::string video_name(const Request& request, const std::vector<std::string>& names, dvd::Index i) {
+  std::string name = fmt::format("{:04}", i);
+  if (!names.empty()) name += "-" + names[static_cast<std::size_t>(request.labels[static_cast<std::size_t>(i)])];
+  for (char& letter : name)
+    if (letter == '/' || letter == '\\' || static_cast<unsigned char>(letter) < 32) letter = '_';
+  if (name.size() > 200) {  // file systems allow 255 bytes
+    std::size_t end = 200;
+    while ((static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;  // within a character
+    name.resize(end);
   }
-  const int scale = dvd::legible_scale(first.height, first.width);
+  return name;
+}
+
+/// Writes videos number `first`, `first + 1`, ... to a file each.
+inline void write_each(const SampleProgramOptions& options, const Request& request,
+                       const std::vector<std::string>& names, dvd::Index first, const std::vector<dvd::Clip>& clips) {
+  for (std::size_t i = 0; i < clips.size(); ++i) {
+    const dvd::Clip& clip = clips[i];
+    const int scale = dvd::legible_scale(clip.height, clip.width);
+    write_clip(options, video_name(request, names, first + static_cast<dvd::Index>(i)),
+               dvd::tile_clips(std::span(&clip, 1), 1, scale, 0));
+  }
+}
+
+/// Writes all videos as one picture, side by side: `clips` are all.
+inline std::filesystem::path write_picture(const SampleProgramOptions& options, const std::vector<dvd::Clip>& clips) {
+  const int scale = dvd::legible_scale(clips.front().height, clips.front().width);
   if (options.format == "png") {
-    dvd::write_png(folder / "videos.png", dvd::film_strips(clips, scale, 2));
-    return {folder / "videos.png"};
+    const std::filesystem::path path = path_of(options, "videos");
+    dvd::write_png(path, dvd::film_strips(clips, scale, 2));
+    return path;
   }
-  std::vector<std::filesystem::path> files;
-  const auto write_clip = [&](const std::string& name, const dvd::Clip& clip) {
-    files.push_back(folder / (name + "." + options.format));
-    if (options.format == "gif")
-      write_gif(files.back(), clip, options.fps);
-    else
-      write_mp4(files.back(), clip, options.fps);
-  };
-  for (dvd::Index i = 0; i < count; ++i) {
-    std::string name = fmt::format("{:04}", i);
-    if (!names.empty()) name += "-" + names[static_cast<std::size_t>(request.labels[static_cast<std::size_t>(i)])];
-    for (char& letter : name)
-      if (letter == '/' || letter == '\\' || static_cast<unsigned char>(letter) < 32) letter = '_';
-    if (name.size() > 200) {  // file systems allow 255 bytes
-      std::size_t end = 200;
-      while ((static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;  // within a character
-      name.resize(end);
-    }
-    write_clip(name, dvd::tile_clips(std::span(&clips[static_cast<std::size_t>(i)], 1), 1, scale, 0));
-  }
-  if (count > 1 && count <= 64) {
-    const auto columns = static_cast<dvd::Index>(std::ceil(std::sqrt(static_cast<double>(count))));
-    write_clip("all", dvd::tile_clips(clips, columns, scale, 2));
-  }
-  return files;
+  const auto columns = static_cast<dvd::Index>(std::ceil(std::sqrt(static_cast<double>(clips.size()))));
+  return write_clip(options, "all", dvd::tile_clips(clips, columns, scale, 2));
+}
+
+/// Writes all videos as one safetensors file: `values` are their numbers, in its order.
+inline std::filesystem::path write_numbers(const SampleProgramOptions& options, const dvd::DvdGanConfig& config,
+                                           const Request& request, const std::vector<float>& values) {
+  const std::filesystem::path path = path_of(options, "videos");
+  const dvd::Index count = request.z.extent(0);
+  dvd::SafetensorsWriter writer;
+  const std::vector<float> z = request.z.to_vector();
+  writer.add<float>("videos",
+                    {count, config.frames, config.image_channels, config.image_height(), config.image_width()}, values);
+  if (!request.labels.empty()) writer.add<std::int64_t>("labels", {count}, request.labels);
+  writer.add<float>("z", {count, request.z.extent(1)}, z);
+  writer.write(path);
+  return path;
 }
 
 /// Writes a generator in half precision, under the names that a checkpoint gives to its only weights.

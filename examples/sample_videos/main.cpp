@@ -6,6 +6,7 @@
 // Read on in options.hpp (what is asked for), request.hpp (which latents and classes), sample.hpp (the work, compiled
 // for each device in a sample_*.cpp) and files.hpp (what is written).
 
+#include "../common/program_on_ranks.hpp"
 #include "options.hpp"
 
 int main(int argc, char** argv) {
@@ -13,8 +14,8 @@ int main(int argc, char** argv) {
   options.common.out = "samples";
   CLI::App app("Samples videos from a checkpoint of a DVD-GAN.", "sample_videos");
   examples::add_options(app, options);
-  return examples::run(app, argc, argv, [&] {
+  return examples::run_on_ranks(app, argc, argv, options.common, [&](examples::Ranks& ranks) {
     return examples::on_device(options.common.device, options.common.precision,
-                               [&]<class T, class D>() { return examples::sample<T, D>(options); });
+                               [&]<class T, class D>() { return examples::sample<T, D>(options, ranks); });
   });
 }

@@ -4,6 +4,7 @@
 #include <dvd/core/shape.hpp>
 
 #include "../common/program.hpp"
+#include "../common/ranks.hpp"
 #include "../common/video_files.hpp"
 
 namespace examples {
@@ -52,7 +53,7 @@ inline void add_options(CLI::App& app, SampleProgramOptions& options) {
   app.add_option("--save-generator", options.save_generator,
                  "write the weights that are sampled, alone and in half precision, to this safetensors file, and make "
                  "no videos: a checkpoint to give away");
-  app.add_option("--batch", options.batch, "videos to make at a time")
+  app.add_option("--batch", options.batch, "videos to make at a time; ranks (mpirun) share whole batches")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   app.add_option("--fps", options.fps, "frames per second of gif and mp4")
@@ -60,8 +61,9 @@ inline void add_options(CLI::App& app, SampleProgramOptions& options) {
       ->capture_default_str();
 }
 
-/// Samples as asked, with elements of type T on the device D. Throws dvd::Error and whatever the system throws.
+/// Samples as asked, with elements of type T on the device D, together with the other ranks. Throws dvd::Error and
+/// whatever the system throws.
 template <class T, class D>
-int sample(const SampleProgramOptions& options);
+int sample(const SampleProgramOptions& options, Ranks& ranks);
 
 }  // namespace examples

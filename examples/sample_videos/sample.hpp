@@ -8,6 +8,7 @@
 
 #include "../common/recurrent.hpp"
 #include "../common/sizes.hpp"
+#include "../common/spread.hpp"
 #include "files.hpp"
 
 namespace examples {
@@ -43,64 +44,123 @@ dvd::Tensor<T, D> generate(Networks& networks, dvd::RecordedGenerator<Networks>&
                                      dvd::Pass::evaluate());
 }
 
-template <class Gan>
-int sample_from(const SampleProgramOptions& options, const std::filesystem::path& path,
-                std::optional<dvd::SafetensorsFile> file) {
-  using T = typename Gan::scalar_type;
-  using D = typename Gan::device_type;
-  const dvd::DvdGanConfig config = dvd::read_config(*file, path);
-  dvd::require(config.condition_frames == 0, path.string(), " is of a model that continues videos; use predict_frames");
-  const std::vector<std::string> names = class_names(*file, config.classes);
-  const Request request =
-      options.latents.empty() ? draw_request(options, config, names) : read_latents(options.latents, config);
+/// Makes what is asked for, together with the other ranks, and writes it. Returns the last file that was written.
+template <class Networks>
+std::filesystem::path make_videos(const SampleProgramOptions& options, Ranks& ranks, Networks& networks,
+                                  const Request& request, const std::vector<std::string>& names) {
+  using T = typename Networks::scalar_type;
+  using D = typename Networks::device_type;
+  const dvd::Index count = request.z.extent(0);
+  const bool numbers = options.format == "safetensors", picture = has_a_picture_of_all(options, count);
+  dvd::RecordedGenerator recorded(networks);
+  std::vector<dvd::Clip> clips;
+  std::vector<float> values;
+  spread_batches(
+      ranks, count, options.batch,
+      [&](dvd::Index first, dvd::Index some) {
+        const dvd::Tensor<T, D> videos = generate<T, D>(networks, recorded, request, first, some);
+        std::tuple<std::vector<dvd::Clip>, std::vector<float>> made;
+        if (numbers) std::get<1>(made) = dvd::to_file_order(dvd::cast<float>(videos));
+        if (numbers) return made;
+        std::vector<dvd::Clip> shown = dvd::to_clips(videos);
+        if (has_a_file_a_video(options)) write_each(options, request, names, first, shown);
+        if (picture) std::get<0>(made) = std::move(shown);
+        return made;
+      },
+      [&](auto made, dvd::Index) {
+        auto& [more_clips, more_values] = made;
+        std::ranges::move(more_clips, std::back_inserter(clips));
+        values.insert(values.end(), more_values.begin(), more_values.end());
+      });
+  std::filesystem::path written;
+  on_first_rank(ranks, [&] {
+    if (numbers)
+      written = write_numbers(options, networks.generator.config(), request, values);
+    else if (picture)
+      written = write_picture(options, clips);
+    else
+      written = path_of(options, video_name(request, names, count - 1));
+  });
+  return written;
+}
 
-  typename Gan::Networks networks(config, dvd::Random(0));
-  dvd::load_generator(*file, path, networks, options.live);
-  auto& generator = networks.generator;
+/// A model, and what is asked of it.
+template <class Gan>
+struct Sampled {
+  dvd::DvdGanConfig config;
+  std::vector<std::string> names;
+  Request request;
+  typename Gan::Networks networks;
+
+  /// Throws ArgumentError and FileError where there is no such model, or not for this.
+  Sampled(const SampleProgramOptions& options, const std::filesystem::path& path, const dvd::SafetensorsFile& file)
+      : config(config_of(path, file)),
+        names(class_names(file, config.classes)),
+        request(options.latents.empty() ? draw_request(options, config, names) : read_latents(options.latents, config)),
+        networks(config, dvd::Random(0)) {
+    dvd::load_generator(file, path, networks, options.live);
+  }
+
+ private:
+  static dvd::DvdGanConfig config_of(const std::filesystem::path& path, const dvd::SafetensorsFile& file) {
+    const dvd::DvdGanConfig config = dvd::read_config(file, path);
+    dvd::require(config.condition_frames == 0, path.string(),
+                 " is of a model that continues videos; use predict_frames");
+    return config;
+  }
+};
+
+template <class Gan>
+int sample_from(const SampleProgramOptions& options, Ranks& ranks, const std::filesystem::path& path,
+                std::optional<dvd::SafetensorsFile> file) {
+  std::optional<Sampled<Gan>> opened;
+  ranks.agree([&] { opened.emplace(options, path, *file); });
+  Sampled<Gan>& model = *opened;
+  const bool speaks = ranks.first() && !options.common.quiet;
   if (!options.save_generator.empty()) {
-    save_generator(options.save_generator, generator, file->metadata());
-    if (!options.common.quiet) fmt::print("{}\n", options.save_generator);
+    on_first_rank(ranks, [&] { save_generator(options.save_generator, model.networks.generator, file->metadata()); });
+    if (speaks) fmt::print("{}\n", options.save_generator);
     return 0;
   }
   file.reset();
 
-  make_folder(options.common.out);
+  ranks.agree([&] { make_folder(options.common.out); });
   running = true;
-  if (options.standing > 0)
-    dvd::collect_standing_statistics(generator, options.standing, std::max<dvd::Index>(options.batch, 8),
-                                     options.common.seed, options.truncation, options.threshold);
+  ranks.agree([&] {
+    if (options.standing > 0)
+      dvd::collect_standing_statistics(model.networks.generator, options.standing,
+                                       std::max<dvd::Index>(options.batch, 8), options.common.seed, options.truncation,
+                                       options.threshold);
+  });
 
-  dvd::RecordedGenerator recorded(networks);
-  std::vector<float> values;
-  std::vector<dvd::Clip> clips;
-  const auto count = request.z.extent(0);
-  for (dvd::Index done = 0; done < count; done += options.batch) {
-    const dvd::Tensor<T, D> videos =
-        generate<T, D>(networks, recorded, request, done, std::min(options.batch, count - done));
-    for (dvd::Clip& clip : dvd::to_clips(videos)) clips.push_back(std::move(clip));
-    if (options.format == "safetensors") {
-      const std::vector<float> some = dvd::to_file_order(dvd::cast<float>(videos));
-      values.insert(values.end(), some.begin(), some.end());
-    }
-  }
-  const auto files = write(options, request, names, values, clips);
-  if (!options.common.quiet) {
-    fmt::print("{} video{} of {} frames of {}\n", count, count == 1 ? "" : "s", config.frames, pixels_text(config));
-    fmt::print("{}{}\n", files.back().string(), files.size() > 1 ? fmt::format(" and {} more", files.size() - 1) : "");
+  const std::filesystem::path last = make_videos(options, ranks, model.networks, model.request, model.names);
+  if (speaks) {
+    const dvd::Index count = model.request.z.extent(0);
+    const dvd::Index more = has_a_file_a_video(options) ? count - (has_a_picture_of_all(options, count) ? 0 : 1) : 0;
+    fmt::print("{} video{} of {} frames of {}\n", count, count == 1 ? "" : "s", model.config.frames,
+               pixels_text(model.config));
+    fmt::print("{}{}\n", last.string(), more > 0 ? fmt::format(" and {} more", more) : "");
   }
   return 0;
 }
 
 template <class T, class D>
-int sample(const SampleProgramOptions& options) {
-  dvd::require(options.fps >= 0.1 && options.fps <= 240, "--fps must be between 0.1 and 240, not ", options.fps);
-  if (options.format == "gif" || options.format == "mp4") require_video_files("--format " + options.format);
+int sample(const SampleProgramOptions& options, Ranks& ranks) {
   const dvd::ThreadLimit threads(options.common.threads);
-  const std::filesystem::path path = find_checkpoint(options.checkpoint);
-  std::optional<dvd::SafetensorsFile> file(path);
-  const std::string recurrent = recurrent_of(*file);
-  return with_recurrent_unit<T, D>(
-      recurrent, [&]<class Parts>() { return sample_from<dvd::DvdGan<T, D, Parts>>(options, path, std::move(file)); });
+  const std::filesystem::path path = from_first_rank(ranks, [&] {
+    dvd::require(options.fps >= 0.1 && options.fps <= 240, "--fps must be between 0.1 and 240, not ", options.fps);
+    if (has_a_file_a_video(options)) require_video_files("--format " + options.format);
+    return find_checkpoint(options.checkpoint).string();
+  });
+  std::optional<dvd::SafetensorsFile> file;
+  std::string recurrent;
+  ranks.agree([&] {
+    file.emplace(path);
+    recurrent = recurrent_of(*file);
+  });
+  return with_recurrent_unit<T, D>(recurrent, [&]<class Parts>() {
+    return sample_from<dvd::DvdGan<T, D, Parts>>(options, ranks, path, std::move(file));
+  });
 }
 
 }  // namespace examples

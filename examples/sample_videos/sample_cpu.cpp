@@ -4,5 +4,5 @@
 #include "sample.hpp"
 
 namespace examples {
-template int sample<float, dvd::Cpu>(const SampleProgramOptions&);
+template int sample<float, dvd::Cpu>(const SampleProgramOptions&, Ranks&);
 }

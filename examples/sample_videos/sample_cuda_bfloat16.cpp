@@ -4,5 +4,5 @@
 #include "sample.hpp"
 
 namespace examples {
-template int sample<dvd::bfloat16, dvd::Cuda>(const SampleProgramOptions&);
+template int sample<dvd::bfloat16, dvd::Cuda>(const SampleProgramOptions&, Ranks&);
 }

@@ -12,10 +12,10 @@
 namespace examples {
 
 /// One tick. Losses, scores and gradient norms are the step's; `data_seconds` is the time spent waiting for clips since
-/// the last tick; the sigmas are the largest singular value of any weight of a network; the learning rates are
-/// those of the next step.
+/// the last tick, by rank 0, whose memory it is, too; the sigmas are the largest singular value of any weight of a
+/// network; the learning rates are those of the next step.
 template <class Gan, class TrainerType>
-dvd::Json log_line(const TrainOptions& options, Gan& gan, const TrainerType& trainer, const dvd::StepReport& report,
+dvd::Json log_line(const TrainOptions& options, Gan& gan, TrainerType& trainer, const dvd::StepReport& report,
                    const Progress& progress, double data_seconds, dvd::Index skipped_files) {
   const double factor = trainer.learning_rate_factor();
   const double speed = progress.steps_per_second();
@@ -42,6 +42,7 @@ dvd::Json log_line(const TrainOptions& options, Gan& gan, const TrainerType& tra
           {"data_seconds", data_seconds},
           {"skipped_steps", trainer.skipped_steps()},
           {"skipped_files", skipped_files},
+          {"ranks", trainer.ranks().size()},
           {"memory_mib", memory_mib()},
           {"peak_memory_mib", peak_memory_mib()}};
 }

@@ -5,6 +5,7 @@
 #include <dvd/training/trainer.hpp>
 
 #include "../common/program.hpp"
+#include "../common/ranks.hpp"
 #include "../common/sizes.hpp"
 
 namespace examples {
@@ -26,6 +27,8 @@ struct TrainOptions {
 
   dvd::DvdGanConfig model = {.frames = 8, .resolution = 32, .channels = 8};
   dvd::TrainerOptions trainer = {.batch = 8, .average = {.decay = 0.999, .start = 200}};
+  std::string reduce;  ///< fast or ordered; empty: see reduce_of in sharing.hpp
+  double rank_timeout = 300;
   dvd::Index steps = 2000;
   std::string lr_schedule;  ///< constant, linear or cosine; empty: linear where lr_decay_from is above 0
   dvd::Index lr_warm_up = 0;
@@ -209,6 +212,26 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
                    "last step at which the average still equals the weights")
       ->capture_default_str();
 
+  auto* ranks = app.add_option_group("ranks", "of a program that mpirun or srun starts several times");
+  ranks
+      ->add_option("--reduce", options.reduce,
+                   "how ranks add up: ordered, in a fixed order, so that the bits do not depend on their number; or "
+                   "fast, which takes less memory and time. What a run began with it goes on with")
+      ->check(CLI::IsMember({"ordered", "fast"}))
+      ->default_str("ordered among several ranks on the CPU, else fast");
+  ranks
+      ->add_option("--shards", options.trainer.shards,
+                   "with --reduce ordered, parts that a batch is cut into, which determine the bits: at least one a "
+                   "rank, and the fewer, the less memory; 0: a part for each video")
+      ->check(CLI::Range(0, 65536))
+      ->capture_default_str();
+  ranks
+      ->add_option("--rank-timeout", options.rank_timeout,
+                   "seconds after which a rank that the others wait for ends the run, and is named; 0: never")
+      ->check(CLI::Range(0.0, 1e9))
+      ->type_name("SECONDS")
+      ->capture_default_str();
+
   auto* run = app.add_option_group("run");
   run->add_option("--checkpoint-every", options.checkpoint_every, "steps between checkpoints")
       ->check(CLI::Range(1, 1'000'000'000))
@@ -261,6 +284,8 @@ inline dvd::Json to_json(const TrainOptions& options, const std::vector<std::str
                {"steps", options.steps},
                {"micro_batch", options.trainer.micro_batch},
                {"d_steps", options.trainer.d_steps},
+               {"reduce", options.reduce},
+               {"shards", options.trainer.shards},
                {"lr_g", g.learning_rate},
                {"lr_d", options.trainer.discriminator_optimizer.learning_rate},
                {"lr_schedule", options.lr_schedule},
@@ -290,8 +315,9 @@ inline dvd::Json to_json(const TrainOptions& options, const std::vector<std::str
   return json;
 }
 
-/// Trains as asked, with elements of type T on the device D. Throws dvd::Error and whatever the system throws.
+/// Trains as asked, with elements of type T on the device D. Every rank calls it. Throws dvd::Error and whatever the
+/// system throws.
 template <class T, class D>
-int train(TrainOptions options);
+int train(TrainOptions options, Ranks& ranks);
 
 }  // namespace examples

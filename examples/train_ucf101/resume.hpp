@@ -99,6 +99,8 @@ inline void take_config(TrainOptions& options, const dvd::Json& json) {
   take("micro_batch", options.trainer.micro_batch);
   take("steps", options.steps);
   take("d_steps", options.trainer.d_steps);
+  take("reduce", options.reduce);
+  take("shards", options.trainer.shards);
   take("lr_g", options.trainer.generator_optimizer.learning_rate);
   take("lr_d", options.trainer.discriminator_optimizer.learning_rate);
   take("lr_schedule", options.lr_schedule);
@@ -126,33 +128,36 @@ inline void take_config(TrainOptions& options, const dvd::Json& json) {
   take("class_names", options.class_names);
 }
 
-/// The configuration of the run to go on with: that of a checkpoint, or the config.json of a run's folder. Throws
-/// FileError if it is there but makes no sense.
-inline void take_config_from(TrainOptions& options, const std::filesystem::path& from) {
-  std::filesystem::path path = from;
+/// The configuration of the run to go on with, as text: that of a checkpoint, or the config.json of a run's folder;
+/// empty where there is none. Throws FileError where a file cannot be read.
+inline std::string config_text_of(const std::filesystem::path& from) {
   std::string text;
   if (std::filesystem::is_regular_file(from)) {
     const dvd::SafetensorsFile file(from);
     const auto config = file.metadata().find("config");
-    if (config == file.metadata().end()) return;
-    text = config->second;
-  } else {
-    path /= "config.json";
-    for (const std::string& line : dvd::read_lines_of(path)) text += line + '\n';
-    if (text.empty() && !std::filesystem::exists(path)) {
-      // Each checkpoint holds it, too.
-      const auto entries = dvd::list_checkpoints(from);
-      for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) try {
-          return take_config_from(options, entry->path);
-        } catch (const dvd::FileError&) {  // a damaged one
-        }
-      return;
-    }
+    return config == file.metadata().end() ? text : config->second;
   }
+  const std::filesystem::path path = from / "config.json";
+  for (const std::string& line : dvd::read_lines_of(path)) text += line + '\n';
+  if (!text.empty() || std::filesystem::exists(path)) return text.empty() ? "\n" : text;
+  // Each checkpoint holds it, too.
+  const auto entries = dvd::list_checkpoints(from);
+  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) try {
+      return config_text_of(entry->path);
+    } catch (const dvd::FileError&) {  // a damaged one
+    }
+  return text;
+}
+
+/// Takes the configuration of the run to go on with, which is `text` and was found in `from`. Throws FileError if it is
+/// there but makes no sense.
+inline void take_config_text(TrainOptions& options, const std::string& text, const std::filesystem::path& from) {
+  if (text.empty()) return;
   try {
     take_config(options, dvd::Json::parse(text));
   } catch (const std::exception& error) {
-    throw dvd::FileError(dvd::concat(path.string(), ": holds no configuration of a run: ", error.what()));
+    throw dvd::FileError(dvd::concat((std::filesystem::is_regular_file(from) ? from : from / "config.json").string(),
+                                     ": holds no configuration of a run: ", error.what()));
   }
 }
 
@@ -169,8 +174,9 @@ inline void check_classes(const TrainOptions& options, const std::vector<std::st
                "; give the same classes, or begin a new run");
 }
 
-/// Parses the command line over the right defaults: those of the preset or, with `--resume`, those of the run.
-inline int run_with_defaults(CLI::App& app, int argc, char** argv, TrainOptions& options,
+/// Parses the command line over the right defaults: those of the preset or, with `--resume`, those of the run, which
+/// rank 0 reads for all.
+inline int run_with_defaults(CLI::App& app, int argc, char** argv, TrainOptions& options, Ranks& ranks,
                              const std::function<int()>& body) {
   const auto value_of = [&](const std::string& flag) -> std::optional<std::string> {
     for (int i = 1; i < argc; ++i) {
@@ -180,33 +186,38 @@ inline int run_with_defaults(CLI::App& app, int argc, char** argv, TrainOptions&
     }
     return std::nullopt;
   };
-  try {
-    const auto preset = value_of("--preset");
+  const auto preset = value_of("--preset"), from = value_of("--resume");
+  std::filesystem::path run;
+  std::string text;
+  ranks.agree([&] {
     options.lr_decay_given = value_of("--lr-decay-from").has_value();
     if (preset) apply_preset(options, *preset);
-    if (const auto from = value_of("--resume")) {
-      // A run goes on where it is unless another folder is named.
-      if (!value_of("--out") && std::filesystem::is_directory(*from)) options.common.out = *from;
-      const std::filesystem::path parent = std::filesystem::path(*from).parent_path();
-      if (!value_of("--out") && std::filesystem::is_regular_file(*from) && parent.filename() == "checkpoints")
-        options.common.out = parent.has_parent_path() ? parent.parent_path().string() : ".";
-      options.resume = true;  // also without an argument, which the parser does not tell
-      take_config_from(options, from->empty() ? value_of("--out").value_or(options.common.out) : *from);
-      dvd::require(!preset || options.preset == *preset, "--preset ", *preset,
-                   " is not that of the run to go on with, ", options.preset,
-                   "; leave it out, or begin a new run in another --out");
-    }
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: {}\n", app.get_name(), error.what());
-    return 2;
-  }
-  add_options(app, options);
-  return run(app, argc, argv, [&] {
-    // A run that moves from a GPU to the CPU leaves the GPU's precision behind.
+    if (!from) return;
+    // A run goes on where it is unless another folder is named.
+    if (!value_of("--out") && std::filesystem::is_directory(*from)) options.common.out = *from;
+    const std::filesystem::path parent = std::filesystem::path(*from).parent_path();
+    if (!value_of("--out") && std::filesystem::is_regular_file(*from) && parent.filename() == "checkpoints")
+      options.common.out = parent.has_parent_path() ? parent.parent_path().string() : ".";
+    options.resume = true;  // also without an argument, which the parser does not tell
+    run = from->empty() ? value_of("--out").value_or(options.common.out) : *from;
+    if (ranks.first()) text = config_text_of(run);
+  });
+  text = ranks.gather(text).front();
+  std::optional<int> status;
+  ranks.agree([&] {
+    take_config_text(options, text, run);
+    dvd::require(!from || !preset || options.preset == *preset, "--preset ", preset.value_or(""),
+                 " is not that of the run to go on with, ", options.preset,
+                 "; leave it out, or begin a new run in another --out");
+    add_options(app, options);
+    status = parse(app, argc, argv, ranks);
+    // A run that moves from a GPU to the CPU leaves the GPU's precision behind, and one that is to be added up in
+    // another way its shards.
     if (options.common.device == "cpu" && app.count("--device") > 0 && app.count("--precision") == 0)
       options.common.precision = CommonOptions().precision;
-    return body();
+    if (options.reduce == "fast" && app.count("--reduce") > 0 && app.count("--shards") == 0) options.trainer.shards = 0;
   });
+  return status ? *status : body();
 }
 
 }  // namespace examples

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "../common/score_networks.hpp"
+#include "../common/spread_features.hpp"
 #include "data.hpp"
 #include "options.hpp"
 
@@ -44,16 +45,17 @@ inline dvd::Protocol score_protocol(const TrainOptions& options) {
 }
 
 /// Scores the networks that samples are made from, by the same latents and labels every time: what changes is the
-/// model.
+/// model. Ranks share the clips.
 template <class Gan>
 class Scores {
  public:
   using T = typename Gan::scalar_type;
   using D = typename Gan::device_type;
 
-  /// `data` must outlive this. Throws what open_score_network throws.
-  Scores(const TrainOptions& options, DataSet& data)
-      : protocol_(score_protocol(options)),
+  /// `data` and `ranks` must outlive this. Throws what open_score_network throws.
+  Scores(const TrainOptions& options, DataSet& data, Ranks& ranks)
+      : ranks_(ranks),
+        protocol_(score_protocol(options)),
         data_(data),
         random_(dvd::Random(options.common.seed).stream("scores")),
         truncation_(options.truncation),
@@ -68,40 +70,52 @@ class Scores {
   const dvd::Protocol& protocol() const { return protocol_; }
   const dvd::Fingerprint& fingerprint() const { return fingerprint_; }
 
+  /// To be called on all ranks, which have the same model. On rank 0 the scores that one process would find, to the
+  /// last bit; on the others there are none. What one rank throws, all throw.
   std::vector<dvd::Score> of(Gan& gan) {
     const dvd::Index given = gan.config().condition_frames;
-    dvd::FeatureSampler made(*network_, protocol_.layer), real(*network_, protocol_.layer);
-    const bool first_time = real_.clips() == 0;
-    for (dvd::Index first = 0; first < protocol_.fake_clips; first += batch) {
-      const dvd::Index count = std::min(batch, protocol_.fake_clips - first);
-      std::vector<dvd::Clip> truth;
-      dvd::Labels labels;
-      if (first_time || given > 0)
-        for (dvd::LabelledClip& each : draw(first, count)) {
-          truth.push_back(std::move(each.clip));
-          labels.push_back(each.label);
-        }
-      if (first_time) real.add(frames_scored(dvd::to_tensor<float>(truth), given));
-      if (given == 0 && gan.config().classes > 0) {
-        labels.clear();
-        for (dvd::Index i = 0; i < count; ++i) labels.push_back((first + i) % gan.config().classes);
-      }
+    if (!has_real_)
+      real_ = sample(protocol_.real_clips, [&](dvd::Index first, dvd::Index count) {
+        return std::pair(frames_scored(dvd::to_tensor<float>(draw(first, count).first), given), dvd::Labels());
+      });
+    has_real_ = true;
+    const dvd::FeatureSample made = sample(protocol_.fake_clips, [&](dvd::Index first, dvd::Index count) {
+      auto [truth, labels] = given > 0 ? draw(first, count) : DrawnClips();
+      if (given == 0)
+        for (dvd::Index i = 0; i < count && gan.config().classes > 0; ++i)
+          labels.push_back((first + i) % gan.config().classes);
       if (gan.config().classes == 0) labels.clear();
-      made.add(frames_scored(generate(gan, first, count, labels, truth), given), with_labels_ ? labels : dvd::Labels());
-    }
-    if (first_time) real_ = real.take();
-    return dvd::scores_of(protocol_, made.take(), &real_);
+      dvd::Tensor<float> scored = frames_scored(generate(gan, first, count, labels, truth), given);
+      return std::pair(std::move(scored), with_labels_ ? labels : dvd::Labels());
+    });
+    std::vector<dvd::Score> scores;
+    on_first_rank(ranks_, [&] { scores = dvd::scores_of(protocol_, made, &real_); });
+    return scores;
   }
 
  private:
   static constexpr dvd::Index batch = 16;
 
-  std::vector<dvd::LabelledClip> draw(dvd::Index first, dvd::Index count) {
-    std::vector<dvd::LabelledClip> clips(static_cast<std::size_t>(count));
+  using DrawnClips = std::pair<std::vector<dvd::Clip>, dvd::Labels>;
+
+  template <class Make>
+  dvd::FeatureSample sample(dvd::Index count, const Make& make) {
+    return spread_sample(ranks_, dvd::FeatureSampler(*network_, protocol_.layer), count, batch, make,
+                         [](dvd::Index) {});
+  }
+
+  /// Real clips by their numbers.
+  DrawnClips draw(dvd::Index first, dvd::Index count) {
+    std::vector<dvd::LabelledClip> drawn(static_cast<std::size_t>(count));
     dvd::cpu::parallel_calls(count, [&](dvd::Index i) {
-      clips[static_cast<std::size_t>(i)] =
+      drawn[static_cast<std::size_t>(i)] =
           data_.draw(random_.stream("real").stream(static_cast<std::uint64_t>(first + i)));
     });
+    DrawnClips clips;
+    for (dvd::LabelledClip& each : drawn) {
+      clips.first.push_back(std::move(each.clip));
+      clips.second.push_back(each.label);
+    }
     return clips;
   }
 
@@ -131,14 +145,15 @@ class Scores {
     return protocol_.bytes ? dvd::to_tensor<float>(dvd::to_clips(videos)) : std::move(videos);
   }
 
+  Ranks& ranks_;
   dvd::Protocol protocol_;
   DataSet& data_;
   dvd::Random random_;
   double truncation_;
   std::unique_ptr<dvd::FeatureNetwork> network_;
   dvd::Fingerprint fingerprint_;
-  bool with_labels_ = false;
-  dvd::FeatureSample real_;
+  bool with_labels_ = false, has_real_ = false;
+  dvd::FeatureSample real_;  // on rank 0
 };
 
 /// The best score of a run so far, which `best.safetensors` holds with the checkpoint that has it.

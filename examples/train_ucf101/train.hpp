@@ -3,8 +3,10 @@
 
 #include "../common/recurrent.hpp"
 #include "out_of_memory.hpp"
+#include "resume.hpp"
 #include "run.hpp"
 #include "scores.hpp"
+#include "sharing.hpp"
 
 namespace examples {
 
@@ -19,8 +21,21 @@ std::string describe_device() {
   }
 }
 
+/// The GPUs of several ranks, for a person; empty where there are none. All ranks call it.
+template <class D>
+std::string describe_gpus(Ranks& ranks) {
+  if constexpr (is_cpu<D>) {
+    return "";
+  } else {
+    std::string text;
+    for (const std::string& name : ranks.gather(D::description()))
+      if (text.find(name) == std::string::npos) text += (text.empty() ? ", each with a GPU: " : " or ") + name;
+    return ranks.size() > 1 ? text : "";
+  }
+}
+
 template <class Gan>
-void describe(Gan& gan, const TrainOptions& options, const DataSet& data) {
+void describe(Gan& gan, const TrainOptions& options, const DataSet& data, dvd::Index ranks, const std::string& gpus) {
   const std::string classes = data.classes() > 0 ? fmt::format("{} classes", data.classes()) : "no class folders";
   fmt::print("data       {}, {}{}\n", options.data.empty() ? "moving shapes (embedded)" : options.data, classes,
              data.description);
@@ -32,7 +47,12 @@ void describe(Gan& gan, const TrainOptions& options, const DataSet& data) {
              static_cast<double>(dvd::contents(gan.spatial).size()) * 1e-6,
              static_cast<double>(dvd::contents(gan.temporal).size()) * 1e-6);
   fmt::print("training   {} steps of batch {}, seed {}\n", options.steps, options.trainer.batch, options.common.seed);
-  fmt::print("device     {}, {}\n", describe_device<typename Gan::device_type>(), options.common.precision);
+  if (ranks > 1 || options.trainer.reduce == dvd::Reduce::ordered)
+    fmt::print("ranks      {}{}, {}\n", ranks, gpus,
+               options.trainer.reduce == dvd::Reduce::fast ? "sums in an order that depends on their number"
+                                                           : "sums in a fixed order");
+  fmt::print("device     {}, {}{}\n", describe_device<typename Gan::device_type>(), options.common.precision,
+             ranks > 1 ? ", on rank 0" : "");
   if (!with_video_files) fmt::print("pictures   as PNG; GIFs are left out, because this build has no FFmpeg\n");
 }
 
@@ -69,58 +89,86 @@ inline void check_scores(const TrainOptions& options) {
                "class_accuracy");
 }
 
-template <class Gan>
-int train_gan(TrainOptions options) {
-  const dvd::ThreadLimit threads(options.common.threads);
-  options.trainer.seed = options.common.seed;
-  options.trainer.discriminator_optimizer.beta1 = options.trainer.generator_optimizer.beta1;
-  options.trainer.discriminator_optimizer.beta2 = options.trainer.generator_optimizer.beta2;
-  options.trainer.schedule = schedule_of(options);
-  dvd::require(options.truncation >= 0 && options.truncation <= 100, "--truncation must be between 0 and 100, not ",
-               options.truncation);
-  options.model.validate();
-  options.trainer.validate();
-  check_scores(options);
-
-  const auto checkpoints = checkpoints_to_try(options);
-  const std::string before = state_of(options.common.out);
-  Warnings warnings;
-  const auto data = open_data(options, [&](const std::string& line) {
-    // While the set is opened, each file is named at once; later on, when the step is done.
-    if (running)
-      warnings.add(line);
-    else
-      fmt::print(stderr, "warning: {}\n", line);
+/// The data of a run, its classes numbered as the run has them. What is wrong with it while it is opened is said at
+/// once, by rank 0; later on, when the step is done.
+inline std::unique_ptr<DataSet> data_of(const TrainOptions& options, Warnings& warnings, Ranks& ranks) {
+  auto data = open_on_all(ranks, [&] {
+    return open_data(options, [&warnings, &ranks](const std::string& line) {
+      if (running)
+        warnings.add(line);
+      else if (ranks.first())
+        fmt::print(stderr, "warning: {}\n", line);
+    });
   });
   number_as(*data, options.class_names);
-  check_classes(options, data->class_names());
-  options.model.classes = data->classes();
+  return data;
+}
 
-  // Whoever only asks what a run would be does not wait for its weights.
-  Gan gan(options.model, options.dry_run ? dvd::Random::none() : dvd::Random(options.common.seed));
-  gan.generator.recompute = options.recompute;
-  dvd::Trainer trainer(gan, options.trainer);
-  const std::string resumed = load_first_whole(options, checkpoints, trainer);
+template <class Gan>
+int train_gan(TrainOptions options, Ranks& ranks) {
+  check_told_alike(flags_of_start(options), ranks);
+  std::string before;
+  std::vector<std::filesystem::path> checkpoints;
+  ranks.agree([&] {
+    share<typename Gan::device_type>(options, ranks);
+    options.trainer.seed = options.common.seed;
+    options.trainer.discriminator_optimizer.beta1 = options.trainer.generator_optimizer.beta1;
+    options.trainer.discriminator_optimizer.beta2 = options.trainer.generator_optimizer.beta2;
+    options.trainer.schedule = schedule_of(options);
+    dvd::require(options.truncation >= 0 && options.truncation <= 100, "--truncation must be between 0 and 100, not ",
+                 options.truncation);
+    options.model.validate();
+    options.trainer.validate();
+    check_scores(options);
+    if (!ranks.first()) return;
+    checkpoints = checkpoints_to_try(options);
+    before = state_of(options.common.out);
+  });
+  const dvd::ThreadLimit threads(options.common.threads);
+
+  Warnings warnings;
+  const auto data = data_of(options, warnings, ranks);
+  ranks.agree([&] { check_classes(options, data->class_names()); });
+  options.model.classes = data->classes();
   dvd::Json config = to_json(options, data->class_names());
   if (!data->prepared.is_null()) config["prepared_set"] = data->prepared;
-  if (!options.common.quiet) describe(gan, options, *data);
-  if (!options.common.quiet && !resumed.empty()) fmt::print("resume     {}\n", resumed);
+  check_told_alike(config, ranks);
+  auto&& communicator = communicator_for<typename Gan::device_type>(ranks, options.rank_timeout);
+  std::optional<Gan> gan;
+  std::optional<TrainerOf<Gan>> trainer;
+  std::string resumed;
+  ranks.agree([&] {
+    // Whoever only asks what a run would be does not wait for its weights.
+    gan.emplace(options.model, options.dry_run ? dvd::Random::none() : dvd::Random(options.common.seed));
+    gan->generator.recompute = options.recompute;
+    trainer.emplace(*gan, options.trainer, communicator);
+    if (ranks.first()) resumed = load_first_whole(options, checkpoints, *trainer);
+  });
+  // Of a new run, too: its first weights are computed, which different machines need not do to the same bits.
+  if (!options.dry_run) dvd::broadcast_training_state(*trainer);
+  const bool speaks = ranks.first() && !options.common.quiet;
+  const std::string gpus = describe_gpus<typename Gan::device_type>(ranks);
+  if (speaks) describe(*gan, options, *data, ranks.size(), gpus);
+  if (speaks && !resumed.empty()) fmt::print("resume     {}\n", resumed);
   if (options.dry_run) {
-    fmt::print("{}\n", to_text(config, 2));
+    if (ranks.first()) fmt::print("{}\n", to_text(config, 2));
     return 0;
   }
-  if (trainer.steps() >= options.steps) {
-    if (!options.common.quiet)
+  if (trainer->steps() >= options.steps) {
+    if (speaks)
       fmt::print("done       {} is complete: {} of {} steps; --steps N asks for more\n", options.common.out,
-                 trainer.steps(), options.steps);
+                 trainer->steps(), options.steps);
     return 0;
   }
-  Run<Gan> run(options, gan, trainer, *data, warnings, config);
-  dvd::require(state_of(options.common.out) == before, options.common.out,
-               ": another process has worked here in the meantime; start again");
+  std::optional<Run<Gan>> run;
+  ranks.agree([&] {
+    run.emplace(options, *gan, *trainer, ranks, *data, warnings, config);
+    dvd::require(!ranks.first() || state_of(options.common.out) == before, options.common.out,
+                 ": another process has worked here in the meantime; start again");
+  });
   running = true;
   try {
-    run.go();
+    run->go();
   } catch (const dvd::cuda::OutOfMemory& error) {
     throw dvd::Error(error.what() + smaller_batch(error, options.trainer.batch, options.trainer.micro_batch));
   }
@@ -128,9 +176,9 @@ int train_gan(TrainOptions options) {
 }
 
 template <class T, class D>
-int train(TrainOptions options) {
+int train(TrainOptions options, Ranks& ranks) {
   return with_recurrent_unit<T, D>(options.recurrent,
-                                   [&]<class Parts>() { return train_gan<dvd::DvdGan<T, D, Parts>>(options); });
+                                   [&]<class Parts>() { return train_gan<dvd::DvdGan<T, D, Parts>>(options, ranks); });
 }
 
 }  // namespace examples

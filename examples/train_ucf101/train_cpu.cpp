@@ -4,5 +4,5 @@
 #include "train.hpp"
 
 namespace examples {
-template int train<float, dvd::Cpu>(TrainOptions);
+template int train<float, dvd::Cpu>(TrainOptions, Ranks&);
 }

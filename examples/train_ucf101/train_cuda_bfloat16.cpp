@@ -4,5 +4,5 @@
 #include "train.hpp"
 
 namespace examples {
-template int train<dvd::bfloat16, dvd::Cuda>(TrainOptions);
+template int train<dvd::bfloat16, dvd::Cuda>(TrainOptions, Ranks&);
 }

@@ -4,5 +4,5 @@
 #include "train.hpp"
 
 namespace examples {
-template int train<float, dvd::Cuda>(TrainOptions);
+template int train<float, dvd::Cuda>(TrainOptions, Ranks&);
 }

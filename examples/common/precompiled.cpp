@@ -1,0 +1,1 @@
+// Has precompiled.hpp made ready for the sources of the programs.

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "roofline.hpp"
+#include "schedule.hpp"
 #include "step_count.hpp"
 #ifdef DVD_GPU_COST_PLANS
 #include "plans.hpp"
@@ -21,6 +22,8 @@ struct Options {
   TrainStepOptions step{.precision = "bfloat16"};
   double peak_tflops = 0, bandwidth = 3.35, launch_us = 2.5;
   bool json = false, plans = true;
+  std::string schedule;
+  std::vector<Index> videos{1, 2, 4, 8};
 };
 
 ordered_json as_json(const Cost& cost) {
@@ -105,6 +108,13 @@ int run(const Options& options) {
   EmulatedCounting::instance().dry = true;
   EmulatedGpu::instance().memory = std::size_t{1} << 42;
   dvd::Cuda::allow_tf32(step.precision == "tf32");
+  if (!options.schedule.empty()) {
+    if (bfloat16)
+      write_schedules<dvd::bfloat16>(options.schedule, step, options.videos, card);
+    else
+      write_schedules<float>(options.schedule, step, options.videos, card);
+    return 0;
+  }
   const StepCount count = bfloat16 ? count_step<dvd::bfloat16>(step) : count_step<float>(step);
   const double memory = static_cast<double>(count.memory) / (std::size_t{1} << 30);
   ordered_json plans;
@@ -182,6 +192,11 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--plans,!--no-plans", options.plans, "list cuDNN's plans, where this build has cuDNN");
   app.add_flag("--json", options.json, "one line of JSON");
+  app.add_option("--schedule", options.schedule,
+                 "file to write instead: what a rank among others does in a step, for 'scaling predict'");
+  app.add_option("--videos", options.videos, "with --schedule: numbers of videos of a rank, separated by commas")
+      ->delimiter(',')
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
     return run(options);

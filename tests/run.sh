@@ -37,7 +37,16 @@ if [ $install = yes ]; then
   [ $long = no ] || install_tensorboard
 fi
 configure_options=(-DDVD_WARNINGS_AS_ERRORS=$warnings_as_errors)
+# Three minutes of compiling that a machine without a GPU has little from; dvd::cuda itself is compiled all the same.
+if [ $long = yes ] || [ -e /dev/nvidiactl ]; then
+  configure_options+=(-DDVD_CUDA_PROGRAMS=ON)
+else
+  configure_options+=(-DDVD_CUDA_PROGRAMS=OFF)
+fi
 configure_and_build $preset
+if [ $long = yes ]; then  # a test runs one of them, and all are to compile
+  cmake --build "build/$preset" --parallel "$(build_jobs)" --target benchmarks || fail "the benchmarks do not compile"
+fi
 
 # TBB's threads outlive main, so what they hold is no leak.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}

@@ -102,12 +102,13 @@ void Mapping::dropout(Index size, const Random& random, std::uint64_t first, dou
   const T factor = static_cast<T>(1 / (1 - probability));
   // A uniform number is 53 bits, k * 2^-53. Below the probability it is if k is below this.
   const auto limit = static_cast<std::uint64_t>(std::ceil(probability * 0x1p53));
-  constexpr Index chunk = 1024, drawn = chunk + 2 * native_lanes<std::uint64_t>;  // from an even number on
+  constexpr Index chunk = 1024;
   parallel_chunks(size, chunk, [=](Index begin, Index end) {
     const std::uint64_t number = first + static_cast<std::uint64_t>(begin);
     const Index odd = static_cast<Index>(number % 2);
-    std::uint64_t bits[std::size_t{drawn}];
-    detail::random_bits<drawn>(random, number & ~std::uint64_t{1}, bits);
+    constexpr auto drawn = static_cast<std::size_t>(chunk + 2 * native_lanes<std::uint64_t>);  // from an even number on
+    std::uint64_t bits[drawn];
+    detail::random_bits<static_cast<Index>(drawn)>(random, number & ~std::uint64_t{1}, bits);
     T keeps[chunk];  // without branches, which nobody could foretell
     for (Index i = 0; i < chunk; ++i) keeps[i] = static_cast<T>(bits[i + odd] >> 11 >= limit);
     for_lanes<T>(end - begin, [&](Index i, auto lanes) {

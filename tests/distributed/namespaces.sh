@@ -46,24 +46,26 @@ for machine in 1 2; do  # a cable takes a moment to be there
   until_true "ip -netns dvd-$$-$machine link show cable | grep -q 'state UP'"
 done
 
-# What launchers take for ssh: the first argument is a machine, the rest, behind ssh's options, a command for its shell.
-cat >"$here/agent" <<AGENT
+# What launchers find in the place of ssh: behind ssh's options comes a machine, then a command for its shell.
+mkdir "$here/bin"
+cat >"$here/bin/ssh" <<SSH
 #!/bin/bash
 while [[ \$1 == -* ]]; do shift; done
 number=\${1##*.}
 shift
 exec ip netns exec dvd-$$-\$number unshare --uts bash -c "hostname machine-\$number; \$*"
-AGENT
-chmod +x "$here/agent"
+SSH
+chmod +x "$here/bin/ssh"
+PATH=$here/bin:$PATH
 
 # Runs the program on both machines: the launcher is on the first.
 launch() {
-  local options=(-launcher ssh -launcher-exec "$here/agent" -hosts 10.87.65.1,10.87.65.2 -ppn 1)
+  local options=(-launcher ssh -hosts 10.87.65.1,10.87.65.2 -ppn 1)
   if "$mpiexec" --version | grep -q "Open MPI\|OpenRTE"; then
-    options=(--mca plm_rsh_agent "$here/agent" --mca oob_tcp_if_include cable --mca btl_tcp_if_include cable
-             --mca btl self,tcp --mca pml ob1 --map-by node --host 10.87.65.1,10.87.65.2)
+    options=(--mca oob_tcp_if_include cable --mca btl_tcp_if_include cable --mca btl self,tcp --mca pml ob1
+             --map-by node --host 10.87.65.1,10.87.65.2)
   fi
-  UCX_TLS=self,tcp UCX_NET_DEVICES=cable timeout 60 "$here/agent" 10.87.65.1 \
+  UCX_TLS=self,tcp UCX_NET_DEVICES=cable timeout 60 ssh 10.87.65.1 \
     "'$mpiexec' ${options[*]} -n 2 '$program' $*" >"$here/output" 2>"$here/errors" </dev/null
 }
 

@@ -43,21 +43,6 @@ int count(const std::string& text, const std::string& part) {
   return found;
 }
 
-std::vector<nlohmann::json> log_of(const std::filesystem::path& run) {
-  std::istringstream text(read_text(run / "log.jsonl"));
-  std::vector<nlohmann::json> lines;
-  for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
-  return lines;
-}
-
-void wait_for_step(const std::filesystem::path& run, int step) {
-  for (int i = 0; i < 3000; ++i) {
-    if (holds(read_text(run / "log.jsonl"), "{\"step\":" + std::to_string(step) + ",")) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  FAIL("the run has not come to step " << step);
-}
-
 /// The process that is a rank of a run in `folder`; -1 if there is none.
 pid_t process_of(const TemporaryFolder& folder, int rank) {
   std::error_code error;

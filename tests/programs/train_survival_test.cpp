@@ -19,21 +19,6 @@ ProgramResult train_poisoned(const TemporaryFolder& folder, const std::string& p
   return result;
 }
 
-std::vector<nlohmann::json> log_of(const std::filesystem::path& run) {
-  std::istringstream text(read_text(run / "log.jsonl"));
-  std::vector<nlohmann::json> lines;
-  for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
-  return lines;
-}
-
-void wait_for_step(const std::filesystem::path& run, int step) {
-  for (int i = 0; i < 600; ++i) {
-    if (read_text(run / "log.jsonl").find("{\"step\":" + std::to_string(step) + ",") != std::string::npos) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  FAIL("the run has not come to step " << step);
-}
-
 }  // namespace
 
 TEST_CASE("killed again and again, a run ends with the bits of one that was not") {

@@ -2,11 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <vector>
 
 #include "dvd/io/safetensors.hpp"
-#include "support/run_program.hpp"
+#include "support/train_program.hpp"
 
 namespace {
 
@@ -16,17 +15,6 @@ constexpr const char* small =
     "--resolution 16 --frames 4 --channels 1 --batch 2 --latent-dim 6 --embed-dim 5 --ema-start 0 --ema-decay 0.5 "
     "--log-every 4 --sample-every 6 --checkpoint-every 6 ";
 constexpr const char* scored = "--evaluate-every 3 --evaluate-clips 24 --keep-best --tensorboard ";
-
-std::vector<json> log_of(const std::filesystem::path& run) {
-  std::istringstream text(read_text(run / "log.jsonl"));
-  std::vector<json> lines;
-  for (std::string line; std::getline(text, line);) lines.push_back(json::parse(line));
-  return lines;
-}
-
-ProgramResult train(const std::filesystem::path& folder, const std::string& arguments) {
-  return run_program(folder, "train_ucf101", arguments);
-}
 
 std::vector<std::filesystem::path> event_files(const std::filesystem::path& run) {
   std::vector<std::filesystem::path> files;
@@ -38,7 +26,7 @@ std::vector<std::filesystem::path> event_files(const std::filesystem::path& run)
 
 TEST_CASE("a run is scored as it goes, and keeps its best checkpoint") {
   const TemporaryFolder folder;
-  const auto result = train(folder.path(), std::string(small) + scored + "--steps 12 --out a");
+  const auto result = train(folder, std::string(small) + scored + "--steps 12 --out a");
   CAPTURE(result.errors);
   REQUIRE(result.status == 0);
   double best = 1e300;
@@ -64,7 +52,7 @@ TEST_CASE("a run is scored as it goes, and keeps its best checkpoint") {
               .status == 0);
   }
   SUBCASE("scores change no bit of what is trained") {
-    REQUIRE(train(folder.path(), std::string(small) + "--steps 12 --out plain").status == 0);
+    REQUIRE(train(folder, std::string(small) + "--steps 12 --out plain").status == 0);
     const auto weights = [&](const std::string& run) {
       return dvd::SafetensorsFile(folder.path() / run / "checkpoints/step-00000012.safetensors")
           .read<float>("generator.input.weight");
@@ -73,8 +61,8 @@ TEST_CASE("a run is scored as it goes, and keeps its best checkpoint") {
     CHECK(!std::filesystem::exists(folder.path() / "plain/tensorboard"));
   }
   SUBCASE("a run that stops and goes on has the same scores, and does not forget its best") {
-    REQUIRE(train(folder.path(), std::string(small) + scored + "--steps 6 --out b").status == 0);
-    const auto resumed = train(folder.path(), "--resume --out b --steps 12");
+    REQUIRE(train(folder, std::string(small) + scored + "--steps 6 --out b").status == 0);
+    const auto resumed = train(folder, "--resume --out b --steps 12");
     CAPTURE(resumed.errors);
     REQUIRE(resumed.status == 0);
     const auto whole = log_of(folder.path() / "a"), parts = log_of(folder.path() / "b");
@@ -98,7 +86,7 @@ TEST_CASE("a run is scored as it goes, and keeps its best checkpoint") {
 TEST_CASE("what cannot be scored is refused before anything is trained") {
   const TemporaryFolder folder;
   const auto refused = [&](const std::string& arguments, const std::string& text) {
-    const auto result = train(folder.path(), std::string(small) + "--steps 2 --out a " + arguments);
+    const auto result = train(folder, std::string(small) + "--steps 2 --out a " + arguments);
     CAPTURE(arguments);
     CAPTURE(result.errors);
     CHECK(failed_with(result, 2, text));

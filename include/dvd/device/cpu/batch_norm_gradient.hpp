@@ -4,6 +4,7 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cpu/pointwise.hpp"
@@ -50,6 +51,30 @@ void image_sums(Index frames, Index batch, Index rows, Index channels, const T* 
       store(sum + channels + c, moment);
     });
   });
+}
+
+/// From these sums `[frames, batch, 2, channels]`, the gradients of gain and bias `[batch, channels]`, and for every
+/// frame and channel the sums over the batch of dy and of dy * (x - mean), each image weighted by `slope(frame, video,
+/// channel)`: `use(frame, channel, inverse deviation, both sums)`.
+template <class T, class Slope, class Use>
+void frame_sums(Index frames, Index batch, Index channels, const T* of_images, const T* variance, T epsilon, T* dgain,
+                T* dbias, const Slope& slope, const Use& use) {
+  std::fill(dgain, dgain + batch * channels, T{0});
+  std::fill(dbias, dbias + batch * channels, T{0});
+  for (Index t = 0; t < frames; ++t)
+    for (Index c = 0; c < channels; ++c) {
+      const T inverse = T{1} / std::sqrt(variance[t * channels + c] + epsilon);
+      double total = 0, moment = 0;
+      for (Index n = 0; n < batch; ++n) {
+        const T* sum = of_images + (t * batch + n) * 2 * channels;
+        const double weight = slope(t, n, c);
+        total += weight * static_cast<double>(sum[c]);
+        moment += weight * static_cast<double>(sum[channels + c]);
+        dbias[n * channels + c] += sum[c];
+        dgain[n * channels + c] += sum[channels + c] * inverse;
+      }
+      use(t, c, inverse, total, moment);
+    }
 }
 
 /// dx = scale * dy - k * (x - mean) - l, with k and l of every frame in `terms` `[frames, 2, channels]`.

@@ -145,24 +145,14 @@ void Normalization::batch_norm_backward(Index frames, Index batch, Index rows, I
   // dx = a * dy - k * (x - mean) - l, with k and l per frame.
   const Scratch<T> terms(frames * 2 * channels);
   const double count = static_cast<double>(batch * rows);
-  std::fill(dgain, dgain + batch * channels, T{0});
-  std::fill(dbias, dbias + batch * channels, T{0});
-  for (Index t = 0; t < frames; ++t)
-    for (Index c = 0; c < channels; ++c) {
-      const T inverse = T{1} / std::sqrt(variance[t * channels + c] + epsilon);
-      double total = 0, moment = 0;
-      for (Index n = 0; n < batch; ++n) {
-        const T* sum = sums.data() + (t * batch + n) * 2 * channels;
-        const double slope = 1 + static_cast<double>(gain[n * channels + c]);
-        total += slope * static_cast<double>(sum[c]);
-        moment += slope * static_cast<double>(sum[channels + c]);
-        dbias[n * channels + c] += sum[c];
-        dgain[n * channels + c] += sum[channels + c] * inverse;
-      }
-      T* term = terms.data() + t * 2 * channels;
-      term[c] = batch_statistics ? static_cast<T>(moment / count) * inverse * inverse * inverse : T{0};
-      term[channels + c] = batch_statistics ? static_cast<T>(total / count) * inverse : T{0};
-    }
+  frame_sums(
+      frames, batch, channels, sums.data(), variance, epsilon, dgain, dbias,
+      [&](Index, Index n, Index c) { return 1 + static_cast<double>(gain[n * channels + c]); },
+      [&](Index t, Index c, T inverse, double total, double moment) {
+        T* term = terms.data() + t * 2 * channels;
+        term[c] = batch_statistics ? static_cast<T>(moment / count) * inverse * inverse * inverse : T{0};
+        term[channels + c] = batch_statistics ? static_cast<T>(total / count) * inverse : T{0};
+      });
   if (!dx) return;
 
   input_gradient(frames, batch, rows, channels, x, dy, mean, scale, shift, terms.data(), rectify, dx);

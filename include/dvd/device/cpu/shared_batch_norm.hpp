@@ -4,9 +4,6 @@
 
 #include "dvd/core/macros_begin.hpp"
 
-#include <algorithm>
-#include <cmath>
-
 #include "dvd/device/cpu/batch_norm_gradient.hpp"
 #include "dvd/device/cpu/memory.hpp"
 
@@ -57,23 +54,13 @@ void SharedBatchNorm::batch_norm_gradient_sums(Index frames, Index batch, Index 
                                                double* sums) {
   const Scratch<T> of_images(frames * batch * 2 * channels);
   image_sums(frames, batch, rows, channels, x, dy, mean, scale, shift, rectify, of_images.data());
-  std::fill(dgain, dgain + batch * channels, T{0});
-  std::fill(dbias, dbias + batch * channels, T{0});
-  for (Index t = 0; t < frames; ++t)
-    for (Index c = 0; c < channels; ++c) {
-      const T inverse = T{1} / std::sqrt(variance[t * channels + c] + epsilon);
-      double total = 0, moment = 0;
-      for (Index n = 0; n < batch; ++n) {
-        const T* sum = of_images.data() + (t * batch + n) * 2 * channels;
-        const double slope = static_cast<double>(scale[(t * batch + n) * channels + c]);
-        total += slope * static_cast<double>(sum[c]);
-        moment += slope * static_cast<double>(sum[channels + c]);
-        dbias[n * channels + c] += sum[c];
-        dgain[n * channels + c] += sum[channels + c] * inverse;
-      }
-      sums[t * channels + c] = total;
-      sums[(frames + t) * channels + c] = moment;
-    }
+  frame_sums(
+      frames, batch, channels, of_images.data(), variance, epsilon, dgain, dbias,
+      [&](Index t, Index n, Index c) { return static_cast<double>(scale[(t * batch + n) * channels + c]); },
+      [&](Index t, Index c, T, double total, double moment) {
+        sums[t * channels + c] = total;
+        sums[(frames + t) * channels + c] = moment;
+      });
 }
 
 template <class T>

@@ -48,6 +48,7 @@ if [ $long = yes ]; then  # a test runs one of them, and all are to compile
   cmake --build "build/$preset" --parallel "$(build_jobs)" --target benchmarks || fail "the benchmarks do not compile"
 fi
 
+sync  # gigabytes, or the tests would wait for them and time out
 # TBB's threads outlive main, so what they hold is no leak.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}

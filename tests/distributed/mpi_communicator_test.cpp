@@ -14,10 +14,10 @@ using dvd::testing::holds;
 
 namespace {
 
-// Runs mpi_ranks on so many ranks. Whatever happens, all have ended within the minute that `timeout` gives them.
+// Runs mpi_ranks on so many ranks. Whatever happens, all have ended within the minutes that `timeout` gives them.
 ProgramResult launch(int size, const std::string& arguments) {
   const TemporaryFolder folder;
-  return run_command(folder.path(), "timeout 60 '" DVD_TEST_MPIEXEC "' -n " + std::to_string(size) +
+  return run_command(folder.path(), "timeout 240 '" DVD_TEST_MPIEXEC "' -n " + std::to_string(size) +
                                         " '" DVD_TEST_MPI_RANKS "' " + arguments);
 }
 

@@ -26,7 +26,7 @@ const std::string uneven =
     "--log-every 1 --sample-every 1000 --threads 1 ";
 
 std::string launched(int ranks, const std::string& arguments) {
-  return "timeout 100 '" DVD_TEST_MPIEXEC "' -n " + std::to_string(ranks) + " " + program + arguments;
+  return "timeout 240 '" DVD_TEST_MPIEXEC "' -n " + std::to_string(ranks) + " " + program + arguments;
 }
 
 ProgramResult train_on(int ranks, const TemporaryFolder& folder, const std::string& arguments) {
@@ -164,7 +164,7 @@ TEST_CASE("where one rank has a number that is not finite, all go back") {
   // A weight of the average, once that is no copy: no loss depends on it, so its rank alone sees what has become of it.
   const std::string arguments = program + uneven + "--ema-start 1 --steps 4 --checkpoint-every 2 --out run ";
   const auto result = run_command(
-      folder.path(), "timeout 100 '" DVD_TEST_MPIEXEC "' -n 1 " + arguments +
+      folder.path(), "timeout 240 '" DVD_TEST_MPIEXEC "' -n 1 " + arguments +
                          ": -n 1 env DVD_TEST_POISON=ema.generator.stages.0.gru.reset.weight@3 " + arguments);
   CAPTURE(result.errors);
   REQUIRE(result.status == 0);
@@ -248,7 +248,7 @@ TEST_CASE("what another rank has to warn of is kept by rank 0" * doctest::skip(!
 
 TEST_CASE("what is wrong on one rank ends all, and is said once") {
   const TemporaryFolder folder;
-  const std::string mpiexec = "timeout 100 '" DVD_TEST_MPIEXEC "' ";
+  const std::string mpiexec = "timeout 240 '" DVD_TEST_MPIEXEC "' ";
   const auto one = run_command(folder.path(), mpiexec + "-n 1 " + program + uneven + "--out run : -n 1 " + program +
                                                   uneven + "--out run --data nowhere");
   CHECK(one.status != 0);

@@ -25,7 +25,7 @@ TEST_CASE("a browser draws the report") {
   }
   std::filesystem::copy_file(run_folder() / "<b>&run/report.html", run_folder() / "report.html",
                              std::filesystem::copy_options::overwrite_existing);
-  const std::string start = "cd '" + run_folder().string() + "' && timeout 120 " + name +
+  const std::string start = "cd '" + run_folder().string() + "' && timeout 240 " + name +
                             " --headless --no-sandbox --disable-gpu --user-data-dir=profile "
                             "--enable-logging=stderr --virtual-time-budget=3000 ";
   const std::string page = " 'file://" + (run_folder() / "report.html").string() + "' ";

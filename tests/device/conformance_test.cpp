@@ -55,6 +55,21 @@ TEST_CASE_TEMPLATE("copy_rows", O, DVD_DEVICES) {
           at(expected, b * s.y_block + r * s.y_row + i) = at(x.before(), b * s.x_block + r * s.x_row + i);
     D::copy_rows(s.blocks, s.rows, s.width, x.data(), s.x_block, s.x_row, y.data(), s.y_block, s.y_row);
     check_close("copy_rows", y, expected, exact);
+
+    // The same rows from the last to the first, alone and as one of a list.
+    const Index x_end = (s.blocks - 1) * s.x_block + (s.rows - 1) * s.x_row,
+                y_end = (s.blocks - 1) * s.y_block + (s.rows - 1) * s.y_row;
+    for (const bool listed : {false, true}) {
+      Array<O> backwards(y.before());
+      if (listed)
+        D::copy_rows(
+            std::vector<RowsToCopy<typename O::T>>{{s.blocks, s.rows, s.width, x.data() + x_end, -s.x_block, -s.x_row,
+                                                    backwards.data() + y_end, -s.y_block, -s.y_row}});
+      else
+        D::copy_rows(s.blocks, s.rows, s.width, x.data() + x_end, -s.x_block, -s.x_row, backwards.data() + y_end,
+                     -s.y_block, -s.y_row);
+      check_close("copy_rows backwards", backwards, expected, exact);
+    }
   }
 }
 

@@ -32,7 +32,7 @@ struct ArrayPair {
   T* y;
 };
 
-/// Blocks of rows to copy: what `copy_rows` is given.
+/// Blocks of rows to copy: what `copy_rows` is given. Rows and blocks may lie backwards, at negative distances.
 template <class T>
 struct RowsToCopy {
   Index blocks, rows, width;

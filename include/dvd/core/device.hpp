@@ -18,7 +18,8 @@
 //                                        `work`, if `Recording::replays`; reset() forgets the record, as is due when
 //                                        anything changes that `work` reads on the host (see RecordingKey)
 //   copy_rows(blocks, rows, width, x, x_block, x_row, y, y_block, y_row)
-//                                        y[b * y_block + r * y_row + i] = x[b * x_block + r * x_row + i], i < width
+//                                        y[b * y_block + r * y_row + i] = x[b * x_block + r * x_row + i], i < width;
+//                                        distances may be negative
 //   copy_rows(list)                      that, for all; see RowsToCopy in core/arrays.hpp
 //
 // pointwise, over `size` elements; outputs may be inputs

@@ -11,6 +11,7 @@
 
 #include "dvd/layers/activation.hpp"
 #include "dvd/layers/attention.hpp"
+#include "dvd/layers/augmentation.hpp"
 #include "dvd/layers/avg_pool.hpp"
 #include "dvd/layers/conv_gru.hpp"
 #include "dvd/layers/sequential.hpp"
@@ -187,6 +188,12 @@ TEST_CASE_TEMPLATE("resampling", O, DVD_DEVICES) {
   check_layer<O, QuarterDownsampler>("4x4", {2, 2, 8, 4, 3});
   check_layer<O, NoDownsampler>("whole", {2, 2, 3, 2, 3});
   check_layer<O, RandomHalfCrop>("crop", {2, 3, 6, 5, 2});
+}
+
+TEST_CASE_TEMPLATE("augmentation", O, DVD_DEVICES) {
+  check_layer<O, Augmentation>("all of it", {3, 5, 6, 5, 3}, AugmentationOptions::all());
+  check_layer<O, Augmentation>("colour of one channel", {2, 4, 3, 5, 1}, AugmentationOptions{.color = true});
+  check_layer<O, Augmentation>("moved far", {2, 6, 4, 8, 4}, AugmentationOptions{.flip = true, .translation = 0.5});
 }
 
 TEST_CASE_TEMPLATE("attention", O, DVD_DEVICES) {

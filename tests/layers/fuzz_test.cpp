@@ -4,6 +4,7 @@
 #include "dvd/device/cpu.hpp"
 #include "dvd/layers/activation.hpp"
 #include "dvd/layers/attention.hpp"
+#include "dvd/layers/augmentation.hpp"
 #include "dvd/layers/avg_pool.hpp"
 #include "dvd/layers/conv_gru.hpp"
 #include "dvd/layers/conv_lstm.hpp"
@@ -298,6 +299,7 @@ TEST_CASE("layers for other networks") {
   fuzz_layer("gelu", GELU<float>(), {3, 4, 7}, same);
   fuzz_layer("softplus", Softplus<float>(), {3, 4, 7}, same);
   fuzz_layer("dropout", Dropout<float>(0.5, 1), {3, 4, 7}, same);
+  fuzz_layer("augmentation", Augmentation<float>(AugmentationOptions::all()), {2, 2, 4, 5, 3}, any_videos);
   const auto flat = [](const Shape& x) {
     if (x.rank() < 2 || x.rank() > 5 || x.size() == 0) return Fit();
     const Index batch = x[x.rank() == 5 ? 1 : 0];

@@ -97,6 +97,7 @@ TEST_CASE_TEMPLATE("a recorded step computes the bits of one that is not", T, fl
   same(small, {.batch = 3, .seed = 2, .schedule = LinearFall{2, 9}, .average = {.decay = 0.5, .start = 2}});
   same(small, {.batch = 3, .seed = 2, .micro_batch = 2});
   same(small, {.batch = 2, .seed = 2}, true);
+  same(small, {.batch = 2, .seed = 2, .augment = AugmentationOptions::all()});  // which is not recorded
   DvdGanConfig predicting = small;
   predicting.condition_frames = 2;
   same(predicting, {.batch = 2, .seed = 2});

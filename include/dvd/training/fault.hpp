@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dvd/core/finite.hpp"
+#include "dvd/training/augmented_videos.hpp"
 #include "dvd/training/batch_parts.hpp"
 #include "dvd/training/gan_networks.hpp"
 
@@ -24,16 +25,18 @@ std::string find_weight_fault(const std::vector<const Contents<P, D>*>& networks
 /// Names where the first value arose that is not finite, in an update of sound weights: a layer's result, for which the
 /// forward passes of shard `shard` run again (and move buffers); else statistics. Empty if none is found, as where
 /// gradients alone are not finite. `networks` are the contents of the generator and of the discriminators of `gan`, in
-/// their order.
+/// their order; `augmentation` is what the latter see videos through.
 template <VideoGan Gan, class T = typename Gan::scalar_type, class D = typename Gan::device_type>
 std::string find_fault(GanNetworks<Gan>& gan, const std::vector<const Contents<FullPrecision<T>, D>*>& networks,
-                       const BatchParts<T, D>& batch, Index shard, const BatchExchange* exchange) {
+                       const Augmentation<T, D>& augmentation, const BatchParts<T, D>& batch, Index shard,
+                       const BatchExchange* exchange) {
   LayerWatch watch;
   for (Index number = 0; number < batch.parts(); ++number) {
     const UpdateBatch<T, D>& part = batch.at(number, shard);
     Pass pass = batch.pass(number, shard, exchange);
     pass.watch = &watch;
-    VideoBatch<T, D> videos = part.videos(gan.networks().generate(part.z, part.conditions, pass));
+    VideoBatch<T, D> videos =
+        augmented(augmentation, part.videos(gan.networks().generate(part.z, part.conditions, pass)), pass);
     std::size_t sampler = 0;
     gan.for_each_discriminator([&](const std::string&, auto& discriminator) {
       using Discriminator = std::remove_reference_t<decltype(discriminator)>;

@@ -3,6 +3,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include "dvd/layers/augmentation_options.hpp"
 #include "dvd/training/adam.hpp"
 #include "dvd/training/moving_average.hpp"
 #include "dvd/training/schedule.hpp"
@@ -42,6 +43,9 @@ struct TrainerOptionsFor {
       detail::with_learning_rate<DiscriminatorOptimizerOptions>(5e-4);
   Schedule schedule = {};  ///< of both learning rates: ConstantRate, LinearFall, CosineFall, WarmUp or any function
   MovingAverageOptions average = {};
+  /// What real and generated videos go through before all discriminators, which see the same: see Augmentation.
+  /// Off by default; AugmentationOptions::all() is all of it. With it, a device records nothing (see `record`).
+  AugmentationOptions augment = {};
   /// How the ranks of a run add up what they have in common: see Reduce. To a process that trains alone it matters only
   /// if its bits are to be those of several: `fast` is quicker.
   Reduce reduce = Reduce::fast;
@@ -49,7 +53,7 @@ struct TrainerOptionsFor {
   /// 0: a shard for each video of a batch, or of the smallest of its micro-batches.
   Index shards = 0;
   /// Let the device record its work and replay it, where it can: what a GPU needs to be kept busy. Not for layers whose
-  /// work differs from pass to pass, of which this library has one, RandomHalfCrop, for which it is off by itself.
+  /// work differs from pass to pass, such as RandomHalfCrop, Dropout and Augmentation, for which it is off by itself.
   bool record = true;
 
   /// Throws ArgumentError, naming the field, unless all settings make sense.
@@ -63,6 +67,7 @@ struct TrainerOptionsFor {
     require(average.decay >= 0 && average.decay < 1, "the average's decay must be at least 0 and below 1, not ",
             average.decay);
     require(average.start >= 0, "the average's start must not be negative, as ", average.start, " is");
+    augment.validate();
   }
 };
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "dvd/layers/weight_gradients.hpp"
+#include "dvd/training/augmented_videos.hpp"
 #include "dvd/training/batch_parts.hpp"
 #include "dvd/training/gan_networks.hpp"
 #include "dvd/training/gradient_buckets.hpp"
@@ -32,13 +33,14 @@ class UpdateGradients {
   using D = typename Gan::device_type;
   using P = FullPrecision<T>;
 
-  /// `buckets` are told which gradients are complete, if there are any and this is the last part.
-  UpdateGradients(GanNetworks<Gan>& gan, const ExpectedInputs& expected, Tensor<P, D>& numbers,
-                  GradientBuckets<P, D>* buckets = nullptr)
-      : gan_(gan), expected_(expected), numbers_(numbers), buckets_(buckets) {}
+  /// `augmentation` is what all discriminators see videos through. `buckets` are told which gradients are complete, if
+  /// there are any and this is the last part.
+  UpdateGradients(GanNetworks<Gan>& gan, const ExpectedInputs& expected, const Augmentation<T, D>& augmentation,
+                  Tensor<P, D>& numbers, GradientBuckets<P, D>* buckets = nullptr)
+      : gan_(gan), expected_(expected), augmentation_(augmentation), numbers_(numbers), buckets_(buckets) {}
 
   void of_discriminators(const UpdateBatch<T, D>& batch, double weight, const Pass& pass) {
-    VideoBatch<T, D> videos = batch.videos(generated(batch, pass));
+    VideoBatch<T, D> videos = augmented(augmentation_, batch.videos(generated(batch, pass)), pass);
     WeightGradients together;
     for_each_discriminator(batch, videos, [&]<class X>(const std::string& name, X& discriminator, std::size_t number) {
       typename X::Cache cache;
@@ -53,7 +55,9 @@ class UpdateGradients {
 
   void of_generator(const UpdateBatch<T, D>& batch, double weight, const Pass& pass) {
     typename Generating::Cache generator_cache;
-    VideoBatch<T, D> videos = batch.videos(generated(batch, pass, &generator_cache));
+    typename Augmentation<T, D>::Cache augmentation_cache;
+    VideoBatch<T, D> videos =
+        augmented(augmentation_, batch.videos(generated(batch, pass, &generator_cache)), pass, &augmentation_cache);
     Tensor<T, D> dvideos;
     for_each_discriminator(batch, videos, [&]<class X>(const std::string& name, X& discriminator, std::size_t) {
       typename X::Cache cache;
@@ -70,6 +74,7 @@ class UpdateGradients {
         dvideos = std::move(from_this);
     });
     videos = {};
+    if (augmentation_.options().any()) dvideos = augmentation_.backward(dvideos, augmentation_cache, Gradients::inputs);
     // Of the conditioning frames no gradient is wanted.
     WeightGradients together;
     gan_.networks().backward(batch.generated(dvideos, expected_.sizes.frames), std::move(generator_cache),
@@ -119,6 +124,7 @@ class UpdateGradients {
 
   GanNetworks<Gan>& gan_;
   const ExpectedInputs& expected_;
+  const Augmentation<T, D>& augmentation_;
   Tensor<P, D>& numbers_;
   GradientBuckets<P, D>* buckets_;
   std::optional<typename GradientBuckets<P, D>::Listener> listener_;

@@ -209,13 +209,13 @@ class Updates {
     if (!fault.empty()) return fault;
     const Replay<T, D> before(gan_);
     if (!reduction_) {
-      fault = find_fault(shard_networks_.own(), networks(), batch, 0, nullptr);
+      fault = find_fault(shard_networks_.own(), networks(), augmentation_, batch, 0, nullptr);
     } else {
       std::vector<std::string> of_shards(static_cast<std::size_t>(shards()));
       shard_networks_.run([&](Index shard, GanNetworks<Gan>& side, Tensor<P, D>&) {
         const std::vector<Contents<P, D>> own = side.contents_of_each();
         of_shards[static_cast<std::size_t>(shard)] =
-            find_fault(side, pointers_to(own), batch, shard, &reduction_->exchange(shard));
+            find_fault(side, pointers_to(own), augmentation_, batch, shard, &reduction_->exchange(shard));
       });
       shard_networks_.forget_copies();
       for (const std::string& each : of_shards)
@@ -264,7 +264,7 @@ class Updates {
   template <class Add>
   void add_gradients(const BatchParts<T, D>& batch, const std::vector<const Contents<P, D>*>& updated, const Add& add) {
     if (!reduction_) {
-      UpdateGradients<Gan, Loss> gradients(shard_networks_.own(), expected_, numbers_);
+      UpdateGradients<Gan, Loss> gradients(shard_networks_.own(), expected_, augmentation_, numbers_);
       for (Index part = 0; part < batch.parts(); ++part)
         add(gradients, batch.at(part, 0), batch.weight(part, 0), batch.pass(part, 0, nullptr));
       return;
@@ -274,7 +274,8 @@ class Updates {
     shard_networks_.run([&](Index shard, GanNetworks<Gan>& side, Tensor<P, D>& numbers) {
       for (Index part = 0; part < batch.parts(); ++part) {
         const bool last = part + 1 == batch.parts();
-        UpdateGradients<Gan, Loss> gradients(side, expected_, numbers, overlaps && last ? &buckets : nullptr);
+        UpdateGradients<Gan, Loss> gradients(side, expected_, augmentation_, numbers,
+                                             overlaps && last ? &buckets : nullptr);
         add(gradients, batch.at(part, shard), batch.weight(part, shard),
             batch.pass(part, shard, &reduction_->exchange(shard)));
       }
@@ -311,6 +312,7 @@ class Updates {
   Gan& gan_;
   Reduction<P, D>* reduction_;  ///< null for a process that trains alone
   ExpectedInputs expected_;
+  Augmentation<T, D> augmentation_;
   bool record_;
   Contents<P, D> generator_;
   std::vector<Discriminator> discriminators_;
@@ -341,7 +343,8 @@ Updates<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::Updates(Gan& gan
     : gan_(gan),
       reduction_(reduction),
       expected_(expected_of(gan)),
-      record_(options.record && !reduction && !draws_at_random(gan)),
+      augmentation_(options.augment),
+      record_(options.record && !reduction && !draws_at_random(gan) && !options.augment.any()),
       generator_(contents(gan.networks())),
       discriminators_(discriminators_of(gan)),
       generator_optimizer_(generator_, options.generator_optimizer),

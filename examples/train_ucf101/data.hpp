@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <dvd/core/utf8.hpp>
+#include <dvd/data/flipped_clips.hpp>
+#include <dvd/data/function_source.hpp>
 #include <dvd/data/moving_shapes.hpp>
 #include <dvd/data/video_set.hpp>
 #include <functional>
@@ -97,6 +99,15 @@ inline std::unique_ptr<DataSet> open_data(const TrainOptions& options, std::func
       "; expected a set of prepare_videos, UCF-101, a folder of class folders of videos, or a folder of videos");
   if constexpr (with_video_files) return open_video_folder(options, std::move(warn));
   return nullptr;
+}
+
+/// What a run trains on: the clips of a set, which must outlive this, mirrored at random if that is asked for. What is
+/// shown and scored are the clips as they are.
+inline dvd::FunctionSource clips_to_train_on(const TrainOptions& options, const DataSet& data) {
+  if (!options.flip)
+    return dvd::FunctionSource([&data](const dvd::Random& random) { return data.draw(random); }, data.names);
+  return dvd::FunctionSource(
+      [flipped = dvd::FlippedClips(data)](const dvd::Random& random) { return flipped.draw(random); }, data.names);
 }
 
 }  // namespace examples

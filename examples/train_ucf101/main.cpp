@@ -6,10 +6,10 @@
 //     mpirun -np 4 train_ucf101 --preset demo --out runs/demo    # four processes that share each batch
 //     mpirun -np 4 train_ucf101 --device cuda --out runs/demo    # and have a GPU each
 //
-// Read in this order: options.hpp (what a run is asked for), data.hpp (where clips come from), sharing.hpp (what
-// several ranks have in common), resume.hpp (going on), train.hpp (a run from its beginning to its end, compiled for
-// each device in a train_*.cpp), run.hpp (the loop), recovery.hpp (numbers that are not finite), record.hpp (what a run
-// leaves in its folder and says), pictures.hpp and report.hpp (what one sees).
+// Read in this order: options.hpp (what a run is asked for; augment.hpp is a part of it), data.hpp (where clips come
+// from), sharing.hpp (what several ranks have in common), resume.hpp (going on), train.hpp (a run from its beginning to
+// its end, compiled for each device in a train_*.cpp), run.hpp (the loop), recovery.hpp (numbers that are not finite),
+// record.hpp (what a run leaves in its folder and says), pictures.hpp and report.hpp (what one sees).
 
 #include "../common/gpu_ranks.hpp"
 #include "memory.hpp"

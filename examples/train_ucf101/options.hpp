@@ -7,6 +7,7 @@
 #include "../common/program.hpp"
 #include "../common/ranks.hpp"
 #include "../common/sizes.hpp"
+#include "augment.hpp"
 
 namespace examples {
 
@@ -21,6 +22,7 @@ struct TrainOptions {
   dvd::Index stride = 1;
   std::string recurrent = "convgru";
   bool center_crop = false;
+  bool flip = false;  ///< each clip is mirrored with probability 1/2
   dvd::Index loader_threads = 0;
   std::vector<std::string> class_names;  ///< of the run that goes on; empty: not known
   bool without_classes = false;          ///< so was the run that goes on
@@ -143,6 +145,8 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
       ->check(CLI::Range(0, 256))
       ->capture_default_str();
   data->add_flag("--center-crop", options.center_crop, "crop the middle of a video instead of a random part");
+  data->add_flag("--flip", options.flip,
+                 "mirror each clip with probability 1/2, where left and right mean nothing: not for moving shapes");
 
   auto* model = app.add_option_group("model");
   model->add_option("--channels", options.model.channels, "width multiplier ch")->capture_default_str();
@@ -186,6 +190,13 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
       ->capture_default_str();
   training->add_option("--d-steps", options.trainer.d_steps, "updates of the discriminators in a step")
       ->capture_default_str();
+  training
+      ->add_option_function<std::string>(
+          "--augment", taking([&](const std::string& text) { options.trainer.augment = read_augmentation(text); }),
+          "what real and generated videos alike go through before the discriminators, for small sets: flip, color, "
+          "translation, cutout, some of them with commas between them, all or none")
+      ->type_name("LIST")
+      ->default_str(augmentation_text(options.trainer.augment));
   training->add_flag("--recompute", options.recompute,
                      "compute activations of the generator again instead of keeping them: less memory, more time");
   auto& g = options.trainer.generator_optimizer;
@@ -279,11 +290,13 @@ inline dvd::Json to_json(const TrainOptions& options, const std::vector<std::str
                {"split", options.split},
                {"stride", options.stride},
                {"center_crop", options.center_crop},
+               {"flip", options.flip},
                {"recurrent", options.recurrent},
                {"batch", options.trainer.batch},
                {"steps", options.steps},
                {"micro_batch", options.trainer.micro_batch},
                {"d_steps", options.trainer.d_steps},
+               {"augment", augmentation_text(options.trainer.augment)},
                {"reduce", options.reduce},
                {"shards", options.trainer.shards},
                {"lr_g", g.learning_rate},

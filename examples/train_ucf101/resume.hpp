@@ -95,10 +95,14 @@ inline void take_config(TrainOptions& options, const dvd::Json& json) {
   take("stride", options.stride);
   take("recurrent", options.recurrent);
   take("center_crop", options.center_crop);
+  take("flip", options.flip);
   take("batch", options.trainer.batch);
   take("micro_batch", options.trainer.micro_batch);
   take("steps", options.steps);
   take("d_steps", options.trainer.d_steps);
+  std::string augmentation = "none";
+  take("augment", augmentation);
+  options.trainer.augment = read_augmentation(augmentation);
   take("reduce", options.reduce);
   take("shards", options.trainer.shards);
   take("lr_g", options.trainer.generator_optimizer.learning_rate);

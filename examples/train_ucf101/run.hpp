@@ -38,6 +38,7 @@ class Run {
         trainer_(trainer),
         ranks_(ranks),
         data_(data),
+        clips_(clips_to_train_on(options, data)),
         warnings_(warnings),
         poison_(gan),
         recovery_(options.common.out, trainer, ranks, options.common.seed),
@@ -165,7 +166,7 @@ class Run {
     const dvd::Index threads =
         options_.loader_threads > 0 ? options_.loader_threads : std::clamp<dvd::Index>(cores / 4, 1, 8);
     loader_.emplace(
-        data_, trainer_.batch_schedule(),
+        clips_, trainer_.batch_schedule(),
         dvd::ClipLoaderOptions{.batch = options_.trainer.batch, .threads = threads, .clips = trainer_.clip_numbers()},
         trainer_.steps() * trainer_.batches_per_step());
   }
@@ -175,12 +176,13 @@ class Run {
   TrainerOf<Gan>& trainer_;
   Ranks& ranks_;
   DataSet& data_;
+  dvd::FunctionSource clips_;
   Warnings& warnings_;
   Poison poison_;
   Recovery<Gan> recovery_;
   std::optional<Scores<Gan>> scores_;
   std::optional<Record<Gan>> record_;  // by rank 0
-  std::optional<dvd::ClipLoader<DataSet>> loader_;
+  std::optional<dvd::ClipLoader<dvd::FunctionSource>> loader_;
   WinWatch spatial_watch_{"D_S"}, temporal_watch_{"D_T"};
   dvd::Index last_saved_ = 0, skipped_before_, skipped_files_ = 0;
   bool save_pending_ = false;  // a checkpoint that was due at a step that failed is saved after the next good one

@@ -37,8 +37,8 @@ std::string describe_gpus(Ranks& ranks) {
 template <class Gan>
 void describe(Gan& gan, const TrainOptions& options, const DataSet& data, dvd::Index ranks, const std::string& gpus) {
   const std::string classes = data.classes() > 0 ? fmt::format("{} classes", data.classes()) : "no class folders";
-  fmt::print("data       {}, {}{}\n", options.data.empty() ? "moving shapes (embedded)" : options.data, classes,
-             data.description);
+  fmt::print("data       {}, {}{}{}\n", options.data.empty() ? "moving shapes (embedded)" : options.data, classes,
+             data.description, options.flip ? ", half of the clips mirrored" : "");
   if (data.classes() == 0) fmt::print("           so the model knows no classes: it is unconditional\n");
   fmt::print("model      {}{} frames of {}, ch {}: {:.2f} M parameters in G, {:.2f} M in D_S, {:.2f} M in D_T\n",
              options.model.condition_frames > 0 ? fmt::format("{} given, ", options.model.condition_frames) : "",
@@ -47,6 +47,8 @@ void describe(Gan& gan, const TrainOptions& options, const DataSet& data, dvd::I
              static_cast<double>(dvd::contents(gan.spatial).size()) * 1e-6,
              static_cast<double>(dvd::contents(gan.temporal).size()) * 1e-6);
   fmt::print("training   {} steps of batch {}, seed {}\n", options.steps, options.trainer.batch, options.common.seed);
+  if (options.trainer.augment.any())
+    fmt::print("           discriminators see videos augmented: {}\n", augmentation_text(options.trainer.augment));
   if (ranks > 1 || options.trainer.reduce == dvd::Reduce::ordered)
     fmt::print("ranks      {}{}, {}\n", ranks, gpus,
                options.trainer.reduce == dvd::Reduce::fast ? "sums in an order that depends on their number"
@@ -89,6 +91,19 @@ inline void check_scores(const TrainOptions& options) {
                "class_accuracy");
 }
 
+/// Throws ArgumentError where mirroring would make clips of one class those of another.
+inline void check_flips(const TrainOptions& options) {
+  if (!options.data.empty()) return;
+  const std::string why =
+      " mirrors clips, and the classes of moving shapes are directions, which mirroring changes: what moves left would "
+      "move right; ";
+  dvd::require(!options.flip, "--flip", why, "leave it out, or give --data");
+  dvd::AugmentationOptions rest = options.trainer.augment;
+  rest.flip = false;
+  dvd::require(!options.trainer.augment.flip, "--augment ", augmentation_text(options.trainer.augment), why,
+               "give --augment ", augmentation_text(rest), ", or --data");
+}
+
 /// The data of a run, its classes numbered as the run has them. What is wrong with it while it is opened is said at
 /// once, by rank 0; later on, when the step is done.
 inline std::unique_ptr<DataSet> data_of(const TrainOptions& options, Warnings& warnings, Ranks& ranks) {
@@ -120,6 +135,7 @@ int train_gan(TrainOptions options, Ranks& ranks) {
     options.model.validate();
     options.trainer.validate();
     check_scores(options);
+    check_flips(options);
     if (!ranks.first()) return;
     checkpoints = checkpoints_to_try(options);
     before = state_of(options.common.out);

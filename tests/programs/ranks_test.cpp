@@ -93,7 +93,7 @@ class DisturbedRun {
 }  // namespace
 
 TEST_CASE("the same bits on any number of ranks, of which one speaks") {
-  for (const std::string model : {"--steps 3 ", "--condition-frames 1 --steps 2 "}) {
+  for (const std::string model : {"--steps 3 ", "--condition-frames 1 --augment color,translation,cutout --steps 2 "}) {
     const int steps = model == "--steps 3 " ? 3 : 2;
     const TemporaryFolder folder;
     const auto alone = train(folder, uneven + model + "--reduce ordered --out one");

@@ -193,6 +193,10 @@ TEST_CASE("wrong requests end with one line and status 2, and touch nothing") {
       {"--upsample cubic", "upsample"},
       {"--recurrent lstm", "--recurrent"},
       {"--condition-frames -1", "condition_frames"},
+      {"--augment shear", "not \"shear\""},
+      {"--augment flip,,color", "not \"\""},
+      {"--augment all", "give --augment color,translation,cutout"},
+      {"--flip", "moving shapes are directions"},
   };
   for (const auto& [arguments, text] : wrong) {
     CAPTURE(arguments);

@@ -22,7 +22,7 @@ class Generator final : public ClipMaker {
   using D = typename Gan::device_type;
 
   Generator(const ClipMakerOptions& options, const std::filesystem::path& path, const dvd::SafetensorsFile& file)
-      : options_(options), networks_(dvd::read_config(file, path), dvd::Random(0)), recorded_(networks_) {
+      : options_(options), networks_(dvd::read_config(file, path), dvd::Random::none()), recorded_(networks_) {
     config = networks_.generator.config();
     dvd::load_generator(file, path, networks_, options.live);
     for (const std::string& name : examples::class_names(file, config.classes)) class_names.push_back(name);

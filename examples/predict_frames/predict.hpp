@@ -28,7 +28,7 @@ struct Predicted {
         steps(options.steps > 0 ? options.steps : config.frames),
         labels(labels_of(options, config, file)),
         input(read(options)),
-        networks(config, dvd::Random(0)) {
+        networks(config, dvd::Random::none()) {
     dvd::load_generator(file, path, networks, options.live);
   }
 

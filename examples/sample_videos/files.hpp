@@ -2,10 +2,8 @@
 #pragma once
 
 #include <cmath>
-#include <deque>
 #include <dvd/io/images.hpp>
 #include <dvd/io/safetensors.hpp>
-#include <map>
 
 #include "../common/video_files.hpp"
 #include "request.hpp"
@@ -91,28 +89,6 @@ inline std::filesystem::path write_numbers(const SampleProgramOptions& options, 
   writer.add<float>("z", {count, request.z.extent(1)}, z);
   writer.write(path);
   return path;
-}
-
-/// Writes a generator in half precision, under the names that a checkpoint gives to its only weights.
-template <class Generator>
-void save_generator(const std::filesystem::path& path, Generator& generator,
-                    const std::map<std::string, std::string>& metadata) {
-  dvd::SafetensorsWriter writer;
-  std::deque<std::vector<float>> values;  // the writer refers to what is not converted
-  const auto add = [&](const std::string& name, const auto& tensor) {
-    values.push_back(tensor.to_vector());
-    const bool fits = std::all_of(values.back().begin(), values.back().end(),
-                                  [](float value) { return std::abs(value) <= 65504; });  // the largest half
-    writer.add(name, {tensor.shape().begin(), tensor.shape().end()}, values.back(),
-               fits ? dvd::DataType::F16 : dvd::DataType::F32);
-  };
-  const auto all = dvd::contents(generator, "generator.");
-  for (const auto& [name, parameter] : all.parameters) add(name, parameter->value);
-  for (const auto& [name, buffer] : all.buffers) add(name, buffer->value);
-  for (const char* key : {"config", "dvd.version"})
-    if (metadata.contains(key)) writer.set_metadata(key, metadata.at(key));
-  writer.add_checksum();
-  writer.write(path);
 }
 
 }  // namespace examples

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dvd/device/cpu.hpp>
+#include <dvd/io/generator_file.hpp>
 #include <dvd/io/videos.hpp>
 #include <dvd/models/recorded_generator.hpp>
 #include <optional>
@@ -97,7 +98,7 @@ struct Sampled {
       : config(config_of(path, file)),
         names(class_names(file, config.classes)),
         request(options.latents.empty() ? draw_request(options, config, names) : read_latents(options.latents, config)),
-        networks(config, dvd::Random(0)) {
+        networks(config, dvd::Random::none()) {
     dvd::load_generator(file, path, networks, options.live);
   }
 
@@ -118,7 +119,12 @@ int sample_from(const SampleProgramOptions& options, Ranks& ranks, const std::fi
   Sampled<Gan>& model = *opened;
   const bool speaks = ranks.first() && !options.common.quiet;
   if (!options.save_generator.empty()) {
-    on_first_rank(ranks, [&] { save_generator(options.save_generator, model.networks.generator, file->metadata()); });
+    on_first_rank(ranks, [&] {
+      dvd::GeneratorFileOptions alone{.half = true};
+      for (const char* key : {"config", "dvd.version"})
+        if (file->metadata().contains(key)) alone.metadata[key] = file->metadata().at(key);
+      dvd::save_generator(options.save_generator, model.networks, alone);
+    });
     if (speaks) fmt::print("{}\n", options.save_generator);
     return 0;
   }

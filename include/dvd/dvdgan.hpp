@@ -24,6 +24,7 @@
 #include "dvd/models/dvd_gan.hpp"
 #include "dvd/models/prediction.hpp"
 #include "dvd/models/recorded_generator.hpp"
+#include "dvd/models/served_generator.hpp"
 #include "dvd/training/trainer.hpp"
 #include "dvd/version.hpp"
 

@@ -11,13 +11,18 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dvd/data/moving_shapes.hpp"
 #include "dvd/device/cpu.hpp"
 #include "dvd/layers/tsru.hpp"
+#include "dvd/models/gan.hpp"
 #include "dvd/models/recorded_generator.hpp"
+#include "dvd/models/served_generator.hpp"
 #include "dvd/training/checkpoint.hpp"
+#include "dvd/training/grid_cell_regularizer.hpp"
+#include "dvd/training/r1.hpp"
 #include "dvd/training/trainer.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -101,6 +106,32 @@ TEST_CASE_TEMPLATE("a recorded step computes the bits of one that is not", T, fl
   DvdGanConfig predicting = small;
   predicting.condition_frames = 2;
   same(predicting, {.batch = 2, .seed = 2});
+}
+
+// A model that continues videos, with terms beside its losses.
+template <class D>
+std::pair<State, StepReport> regularized(int steps, bool record) {
+  DvdGanConfig config = small;
+  config.condition_frames = 2;
+  Gan gan(
+      Regularized(DvdGenerator<float, D>(config, Random(1)),
+                  GridCellRegularizer<>{.weight = 2, .samples_per_video = 3, .cell_weight = {.slope = 0.5}}),
+      NamedDiscriminator("spatial", Regularized(SpatialDiscriminator<float, D>(config, Random(2)), R1{.weight = 1})));
+  Trainer trainer(gan, {.batch = 2, .seed = 2, .record = record});
+  MovingShapes data = shapes(config.video_frames());
+  StepReport report;
+  for (int step = 0; step < steps; ++step) report = trainer.step(data);
+  return {state_of(gan), report};
+}
+
+TEST_CASE("regularizers are the CPU's, and are recorded") {
+  const StepReport expected = regularized<Cpu>(1, false).second, actual = regularized<Cuda>(1, false).second;
+  CHECK(actual.generator_regularization == doctest::Approx(expected.generator_regularization).epsilon(1e-3));
+  CHECK(actual.discriminator("spatial").regularization ==
+        doctest::Approx(expected.discriminator("spatial").regularization).epsilon(1e-2));
+  CHECK(actual.discriminator("spatial").gradient_norm ==
+        doctest::Approx(expected.discriminator("spatial").gradient_norm).epsilon(1e-2));
+  CHECK(regularized<Cuda>(5, true).first == regularized<Cuda>(5, false).first);
 }
 
 template <class T>
@@ -273,6 +304,8 @@ TEST_CASE("samples are the CPU's") {
   const std::vector<float> expected = on_cpu.sample(options).to_vector();
   const std::vector<float> precise = in_float.sample(options).to_vector();
   const std::vector<float> coarse = cast<float>(in_bfloat16.sample(options)).to_vector();
+  CHECK(ServedGenerator(in_float.average).sample(options).to_vector() == precise);
+  CHECK(cast<float>(ServedGenerator(in_bfloat16.average).sample(options)).to_vector() == coarse);
   double squares = 0, error = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     CHECK(std::abs(precise[i] - expected[i]) < 1e-4f);

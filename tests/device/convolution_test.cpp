@@ -153,6 +153,42 @@ TEST_CASE_TEMPLATE("filters made together", O, DVD_DEVICES) {
   }
 }
 
+// One made for a size is, to the bit, the one for every size that it says it fits; its own is one of them.
+TEST_CASE_TEMPLATE("filters for other sizes", O, DVD_DEVICES) {
+  using D = typename O::D;
+  using T = typename O::T;
+  if constexpr (!D::filters_fit_all_sizes) {
+    const auto weight = Array<O>::random(27 * 16 * 8, 2);
+    std::vector<ConvolutionSize> sizes;
+    for (const Index kernel : {1, 3})
+      for (const Index images : {1, 20})
+        for (const Index side : {4, 7, 16}) sizes.push_back({1, images, side, side, 16, 8, 1, kernel});
+    for (const Index frames : {1, 4}) {
+      sizes.push_back({frames, 2, 8, 8, 16, 8, 3, 3});
+      sizes.push_back({frames, 2, 8, 8, 16, 8, 3, 3, std::nullopt, true, frames > 1 ? Index{2} : Index{1}});
+    }
+    int fit = 0;
+    for (const ConvolutionSize& size : sizes) {
+      const auto x = Array<O>::random(size.input_size(), 1);
+      const auto convolved = [&](const auto& filter) {
+        Array<O> y(size.output_size(), 7);
+        D::convolve(size, ConvolutionInput<T>{x.data()}, filter, nullptr, y.data(), size.outputs, false);
+        return y.now();
+      };
+      const auto own = D::filter(size, weight.data());
+      CHECK(own.fits(size));
+      for (const ConvolutionSize& other : sizes) {
+        if (other.taps() != size.taps()) continue;  // of another weight
+        const auto filter = D::filter(other, weight.data());
+        if (!filter.fits(size)) continue;
+        ++fit;
+        CHECK(convolved(filter) == convolved(own));
+      }
+    }
+    CHECK(fit > static_cast<int>(sizes.size()));
+  }
+}
+
 // More than one launch takes, some spectrally normalised, some as filters lie: as each alone.
 TEST_CASE_TEMPLATE("gradients of weights unpacked together", O, DVD_DEVICES) {
   using D = typename O::D;

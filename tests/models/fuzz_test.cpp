@@ -5,6 +5,7 @@
 
 #include "dvd/models/dvd_gan.hpp"
 #include "dvd/models/prediction.hpp"
+#include "dvd/models/served_generator.hpp"
 #include "support/fuzz.hpp"
 
 namespace {
@@ -254,11 +255,20 @@ Index frames_of(const SampleOptions& options) { return options.frames == 0 ? 2 :
 TEST_CASE("sampling") {
   Fuzz fuzz("sampling");
   DvdGan<float> gan(small());
+  const ServedGenerator served(gan.average);
   for (int i = 0; i < tries(40); ++i) {
-    const SampleOptions options = sample_options(fuzz);
-    const auto y = attempt("sample", gan, make_sense(options) && options.count >= 1 && options.count <= 2,
-                           [&] { return gan.sample(options); });
-    if (y) check_result("sample", *y, {frames_of(options), options.count, 16, 16, 3});
+    SampleOptions options = sample_options(fuzz);
+    if (fuzz.chance(40)) options.labels = fuzz.labels(batch, classes);
+    if (!options.labels.empty() && fuzz.chance(80)) options.label = 0, options.count = 1;
+    const Index count = options.labels.empty() ? options.count : size(options.labels);
+    const bool fits = options.labels.empty() ? options.count >= 1 && options.count <= 2
+                                             : options.label == 0 && are_classes(options.labels) &&
+                                                   (options.count == 1 || options.count == count);
+    const auto y = attempt("sample", gan, make_sense(options) && fits, [&] { return gan.sample(options); });
+    if (y) check_result("sample", *y, {frames_of(options), count, 16, 16, 3});
+    const auto same =
+        attempt("served sample", gan, make_sense(options) && fits, [&] { return served.sample(options); });
+    if (same) check_result("served sample", *same, {frames_of(options), count, 16, 16, 3});
   }
   attempt("predicting from nothing", gan, false, [&] { return gan.predict({}); });
   attempt("predicting", gan, false, [&] { return gan.predict(fuzz.exact_view<float>({3, batch, 16, 16, 3})); });

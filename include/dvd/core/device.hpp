@@ -91,7 +91,9 @@
 //                                        is done
 //   filter(size, weight), backward_filter(size, weight)
 //                                        the weight in the device's own form, for as many calls as wanted
-//   filters_fit_all_sizes                whether a filter depends on the weight alone and serves both directions; then
+//   filters_fit_all_sizes                whether a filter depends on the weight alone and serves both directions; where
+//                                        it does not, `filter(...).fits(size)` tells whether it is that for another
+//                                        size, too; where it does,
 //   filters(list)                        -> vector of the filters of all weights, in their order; see PackedWeight in
 //                                        core/arrays.hpp. A bias that is listed is the one that is convolved with
 //   convolve(size, input, filter, bias' or null, y, y_pixel, accumulate)

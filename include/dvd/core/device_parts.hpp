@@ -102,6 +102,10 @@ concept DeviceLists = requires(F value, const F* x, F* y, const std::vector<Adam
   D::power_iterations(weights, true);
 };
 
+/// A weight made ready for convolutions.
+template <class D, class T>
+using FilterOf = decltype(D::filter(std::declval<const ConvolutionSize&>(), std::declval<const T*>()));
+
 /// Convolution kernels of the contract.
 template <class D, class T, class F>
 concept DeviceConvolution = requires(const ConvolutionSize& size, const ConvolutionInput<T>& input, const T* x, T* y,
@@ -118,7 +122,10 @@ concept DeviceConvolution = requires(const ConvolutionSize& size, const Convolut
    requires(const ConvolutionSize& size, const ConvolutionInput<T>& input) {
      { D::prepare(size, input) } -> std::same_as<std::shared_ptr<void>>;
    }) &&
-    (!D::filters_fit_all_sizes || requires(const std::vector<PackedWeight<T>>& weights) { D::filters(weights); });
+    (!D::filters_fit_all_sizes || requires(const std::vector<PackedWeight<T>>& weights) { D::filters(weights); }) &&
+    (D::filters_fit_all_sizes || requires(const FilterOf<D, T>& filter, const ConvolutionSize& size) {
+      { filter.fits(size) } -> std::same_as<bool>;
+    });
 
 /// Linear maps in pairs, of the contract.
 template <class D, class T>
@@ -127,10 +134,6 @@ concept DevicePairs =
   D::linear_pair(n, n, n, x, weights, y);
   D::linear_pair_backward_weight(n, n, n, x, x, y);
 };
-
-/// A weight made ready for convolutions.
-template <class D, class T>
-using FilterOf = decltype(D::filter(std::declval<const ConvolutionSize&>(), std::declval<const T*>()));
 
 /// Normalisation kernels of the contract.
 template <class D, class T, class F>

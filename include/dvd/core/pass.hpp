@@ -14,6 +14,9 @@ class LayerWatch;
 /// Knows sigma of a network's spectrally normalised weights.
 class SpectralEstimates;
 
+/// Keeps what is made of weights that no longer change.
+class PreparedWeights;
+
 /// What a pass over a network does beside computing its result.
 struct Pass {
   // How a training pass's statistics enter the running ones.
@@ -28,6 +31,8 @@ struct Pass {
   const Random* random = nullptr;
   /// What spectral norms divide their weights by; those that are not in it, all where it is null, find out themselves.
   const SpectralEstimates* estimates = nullptr;
+  /// Where layers keep what they make of their weights alone, for the next pass; null where weights may change.
+  const PreparedWeights* prepared = nullptr;
   /// Adds up statistics where others work on parts of the same batch; null where the pass sees all of it.
   const BatchExchange* exchange = nullptr;
   /// Which part of its batch the pass sees.

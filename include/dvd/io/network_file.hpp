@@ -53,23 +53,48 @@ void read_tensor(const SafetensorsFile& file, const std::string& name, Tensor<T,
   tensor.assign(file.read<T>(name));
 }
 
-/// As load_network, of a file whose checksum is known to fit.
+/// Throws FileError if a network that was read from the file holds something that is not finite.
+template <class Network>
+void check_finite(const std::filesystem::path& path, Network& network) {
+  if (const std::string name = first_non_finite(contents(network)); !name.empty())
+    throw FileError(concat(path.string(), ": ", name, " holds values that are not finite"));
+}
+
+/// As load_network, of a file whose checksum is known to fit. With `others`, names that are not the network's are left
+/// alone.
 template <class Network>
 void read_network(const SafetensorsFile& file, const std::filesystem::path& path, Network& network,
-                  const std::string& prefix) {
+                  const std::string& prefix, bool others = false) {
   auto all = contents(network, prefix);
   std::set<std::string> known;
-  const auto check = [&](const std::string& name, const Shape& shape) {
-    detail::check_tensor(file, path, name, shape);
-    known.insert(name);
-  };
-  for (const auto& [name, parameter] : all.parameters) check(name, parameter->value.shape());
-  for (const auto& [name, buffer] : all.buffers) check(name, buffer->value.shape());
+  for (const auto& [name, parameter] : all.parameters) known.insert(name);
+  for (const auto& [name, buffer] : all.buffers) known.insert(name);
+  std::string unknown;
   for (const std::string& name : file.names())
-    if (name.starts_with(prefix) && !known.contains(name))
-      throw FileError(concat(path.string(), ": ", name, " is not part of a network of this configuration"));
+    if (unknown.empty() && !others && name.starts_with(prefix) && !known.contains(name)) unknown = name;
+  for (const std::string& name : known)
+    if (!unknown.empty() && !file.contains(name))
+      throw FileError(concat(path.string(), ": is of another kind of model: ", name, " is missing, and ", unknown,
+                             " has no place"));
+  for (const auto& [name, parameter] : all.parameters) check_tensor(file, path, name, parameter->value.shape());
+  for (const auto& [name, buffer] : all.buffers) check_tensor(file, path, name, buffer->value.shape());
+  if (!unknown.empty())
+    throw FileError(concat(path.string(), ": ", unknown, " is not part of a network of this configuration"));
   for (auto& [name, parameter] : all.parameters) detail::read_tensor(file, name, parameter->value);
   for (auto& [name, buffer] : all.buffers) detail::read_tensor(file, name, buffer->value);
+}
+
+/// As load_generator, of a file whose checksum is known to fit, into networks that are of no use where it throws.
+template <class Networks>
+void read_generator(const SafetensorsFile& file, const std::filesystem::path& path, Networks& networks, bool live) {
+  const std::string prefix = !live && file.contains("ema.generator.input.weight") ? "ema." : "";
+  if (!networks.conditioning && file.contains(prefix + "conditioning.projections.0.weight"))
+    throw FileError(concat(path.string(),
+                           ": has weights of a model that continues videos, but its configuration tells ",
+                           "no condition_frames"));
+  read_network(file, path, networks.generator, prefix + "generator.");
+  if (networks.conditioning) read_network(file, path, *networks.conditioning, prefix + "conditioning.");
+  check_finite(path, networks);
 }
 
 }  // namespace detail
@@ -116,6 +141,7 @@ void load_network(const SafetensorsFile& file, const std::filesystem::path& path
   check_checksum(file, path);
   detail::read_network(file, path, network, prefix);
 }
+
 /// Loads what samples are made from, the averaged weights of a checkpoint, or the current ones if it has no average or
 /// they are wanted `live`. `networks` are GeneratorNetworks. Throws FileError if the file is damaged or of another
 /// model and if a weight is not finite; the networks are then as they were.
@@ -123,16 +149,8 @@ template <class Networks>
 void load_generator(const SafetensorsFile& file, const std::filesystem::path& path, Networks& networks,
                     bool live = false) {
   check_checksum(file, path);
-  const std::string prefix = !live && file.contains("ema.generator.input.weight") ? "ema." : "";
-  if (!networks.conditioning && file.contains(prefix + "conditioning.projections.0.weight"))
-    throw FileError(concat(path.string(),
-                           ": has weights of a model that continues videos, but its configuration tells ",
-                           "no condition_frames"));
   Networks loaded = networks;
-  detail::read_network(file, path, loaded.generator, prefix + "generator.");
-  if (loaded.conditioning) detail::read_network(file, path, *loaded.conditioning, prefix + "conditioning.");
-  if (const std::string name = first_non_finite(contents(loaded)); !name.empty())
-    throw FileError(concat(path.string(), ": ", name, " holds values that are not finite"));
+  detail::read_generator(file, path, loaded, live);
   const auto from = contents(loaded), to = contents(networks);  // in place: a recording may have noted where they are
   for (std::size_t i = 0; i < from.parameters.size(); ++i)
     to.parameters[i].parameter->value.copy_from(from.parameters[i].parameter->value);

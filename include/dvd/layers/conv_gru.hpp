@@ -4,6 +4,7 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <array>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -90,16 +91,16 @@ class ConvolutionalGRU {
     const Shape frame = x.shape().tail();
     const Index batch = frame[0], pixels = frame.size() / width_;
     const Shape gates_shape{frames, batch, frame[1], frame[2], 3 * width_};  // not too large, before any u advances
-    Weights weights = normalized_weights(pass);
+    const std::shared_ptr<const Weights> weights = made_once<Weights>(pass, this, [&] { return weights_for(pass); });
 
     Tensors gates = gate_arrays(gates_shape);
-    give_inputs(x, weights, gates);
+    give_inputs(x, *weights, gates, pass);
 
     Tensor<T, D> outputs(x.shape().with_first(frames));
     Tensor<T, D> reset_state(frame);  // r . h_{t-1}
     const ConvolutionSize gates_size = size_for(1, frame, 2 * width_), candidate_size = size_for(1, frame, width_);
-    const auto gates_filter = filter(gates_size, weights.gates, weights.filters, array_count);
-    const auto candidate_filter = filter(candidate_size, weights.candidate, weights.filters, array_count + 1);
+    const auto gates_filter = filter(pass, gates_size, weights->gates, weights->filters, array_count);
+    const auto candidate_filter = filter(pass, candidate_size, weights->candidate, weights->filters, array_count + 1);
     const bool keep = cache != nullptr;
     for (Index t = 0; t < frames; ++t) {
       const GruGates<T> gate = gates_at<T>(gates, t);
@@ -120,13 +121,13 @@ class ConvolutionalGRU {
                 state,
                 views(gates),
                 outputs,
-                views(weights.inputs),
-                weights.gates,
-                weights.candidate,
-                std::move(weights.filters),
-                std::move(weights.reset_norm),
-                std::move(weights.update_norm),
-                std::move(weights.candidate_norm)};
+                views(weights->inputs),
+                weights->gates,
+                weights->candidate,
+                weights->filters,
+                weights->reset_norm,
+                weights->update_norm,
+                weights->candidate_norm};
     return outputs;
   }
 
@@ -269,11 +270,12 @@ class ConvolutionalGRU {
   }
 
   // The filter of weight number `number`: the one made before, or one for this size.
-  static auto filter(const ConvolutionSize& size, const View& weight, const Filters& made, std::size_t number) {
+  static auto filter(Pass pass, const ConvolutionSize& size, const View& weight, const Filters& made,
+                     std::size_t number) {
     if constexpr (D::filters_fit_all_sizes)
       return made[number];
     else
-      return D::filter(size, weight.data());
+      return filter_for(pass, size, weight);
   }
   static auto backward_filter(const ConvolutionSize& size, const View& weight, const Filters& made,
                               std::size_t number) {
@@ -283,7 +285,7 @@ class ConvolutionalGRU {
       return D::backward_filter(size, weight.data());
   }
 
-  Weights normalized_weights(Pass pass) {
+  Weights weights_for(Pass pass) {
     Weights weights{gate_arrays(Shape{9, width_, 3 * width_}),
                     Tensor<T, D>(Shape{9, width_, 2 * width_}),
                     Tensor<T, D>(Shape{9, width_, width_}),
@@ -319,12 +321,12 @@ class ConvolutionalGRU {
   }
 
   /// gates = what x and the biases contribute, for all frames.
-  void give_inputs(const View& x, const Weights& weights, Tensors& gates) {
+  void give_inputs(const View& x, const Weights& weights, Tensors& gates, Pass pass) {
     for (std::size_t i = 0; i < gates.size(); ++i) {
       Tensor<T, D>& here = gates[i];
       const Index outputs = here.extent(-1), frame = here[0].size(), copies = here.extent(0) - x.extent(0);
       const ConvolutionSize size = size_for(x.extent(0), x.shape().tail(), outputs);
-      D::convolve(size, ConvolutionInput<T>{x.data()}, filter(size, weights.inputs[i], weights.filters, i),
+      D::convolve(size, ConvolutionInput<T>{x.data()}, filter(pass, size, weights.inputs[i], weights.filters, i),
                   weights.bias.data() + places()[i].first * width_, here.data(), outputs, false);
       // The one frame that stands for all.
       if (copies > 0) D::copy_rows(1, copies, frame, here.data(), 0, 0, here.data() + frame, 0, frame);

@@ -3,6 +3,10 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <array>
+#include <memory>
+#include <utility>
+
 #include "dvd/core/is_finite.hpp"
 #include "dvd/layers/convolution.hpp"
 #include "dvd/layers/recurrent_unit.hpp"
@@ -46,7 +50,7 @@ class ConvolutionalLSTM {
     PreciseView cells;   ///< [T, N, H, W, C]: c_t
     View outputs;        ///< [T, N, H, W, C]: h_t
     View input_weight, state_weight;
-    typename Gate::NormalizedWeight weights[gate_count];
+    std::array<typename Gate::NormalizedWeight, gate_count> weights;
   };
 
   /// Gradients of both inputs; `state` is empty where none was given.
@@ -83,29 +87,23 @@ class ConvolutionalLSTM {
     Tensor<T, D> gates(Shape{frames, frame[0], frame[1], frame[2], all});  // not too large, before any u advances
     Tensor<T, D> outputs(x.shape().with_first(frames));
     Tensor<P, D> cells(outputs.shape());
+    const PreciseView first_cell = cast<P>(state);
 
-    Cache now{x, state, cast<P>(state), gates, cells, outputs, {}, {}, {}};
-    Tensor<T, D> input_weight(Shape{9, width_, all}), state_weight(Shape{9, width_, all});
-    for (Index gate = 0; gate < gate_count; ++gate) {
-      now.weights[gate] = this->gate(gate).normalized_weight(pass);
-      copy_half(now.weights[gate].packed, 1, input_weight, gate);
-      copy_half(now.weights[gate].packed, 0, state_weight, gate);
-    }
-    now.input_weight = input_weight;
-    now.state_weight = state_weight;
-    give_inputs(x, input_weight, gates);
+    const std::shared_ptr<const Weights> weights = made_once<Weights>(pass, this, [&] { return weights_for(pass); });
+    give_inputs(x, *weights, gates, pass);
 
     const ConvolutionSize size = size_for(1, frame);
-    const auto filter = D::filter(size, state_weight.data());
+    const auto filter = filter_for<T, D>(pass, size, weights->state);
     for (Index t = 0; t < frames; ++t) {
       const TensorView<T, D> gate = gates[t];
       const View before = t == 0 ? state : View(outputs[t - 1]);
-      const PreciseView cell_before = t == 0 ? now.before : PreciseView(cells[t - 1]);
+      const PreciseView cell_before = t == 0 ? first_cell : PreciseView(cells[t - 1]);
       if (before) D::convolve(size, ConvolutionInput<T>{before.data()}, filter, nullptr, gate.data(), all, true);
       D::lstm_output(pixels, width_, gate.data(), cell_before.data(), cells[t].data(), outputs[t].data());
     }
     if (pass.watch) pass.watch->see(&candidate.layer.weight, outputs);
-    if (cache) *cache = std::move(now);
+    if (cache)
+      *cache = {x, state, first_cell, gates, cells, outputs, weights->input, weights->state, weights->normalized};
     return outputs;
   }
 
@@ -163,6 +161,26 @@ class ConvolutionalLSTM {
   }
 
  private:
+  struct Weights {
+    Tensor<T, D> input, state;  ///< [9, C, 4C]
+    PreciseTensor<T, D> bias;   ///< [4C]
+    std::array<typename Gate::NormalizedWeight, gate_count> normalized;
+  };
+
+  Weights weights_for(Pass pass) {
+    const Shape shape{9, width_, gate_count * width_};
+    Weights weights{Tensor<T, D>(shape), Tensor<T, D>(shape), PreciseTensor<T, D>(Shape{gate_count * width_}), {}};
+    for (Index number = 0; number < gate_count; ++number) {
+      auto& normalized = weights.normalized[static_cast<std::size_t>(number)];
+      normalized = gate(number).normalized_weight(pass);
+      copy_half(normalized.packed, 1, weights.input, number);
+      copy_half(normalized.packed, 0, weights.state, number);
+      D::copy_rows(1, 1, width_, gate(number).layer.bias.value.data(), 0, 0, weights.bias.data() + number * width_, 0,
+                   0);
+    }
+    return weights;
+  }
+
   /// In the order in which they lie in `gates`.
   Gate& gate(Index number) {
     Gate* const all[] = {&input, &forget, &output, &candidate};
@@ -185,14 +203,11 @@ class ConvolutionalLSTM {
   }
 
   /// gates = what x and the biases contribute, for all frames.
-  void give_inputs(const View& x, const View& weight, Tensor<T, D>& gates) {
+  void give_inputs(const View& x, const Weights& weights, Tensor<T, D>& gates, Pass pass) {
     const Index all = gate_count * width_;
-    PreciseTensor<T, D> bias(Shape{all});
-    for (Index number = 0; number < gate_count; ++number)
-      D::copy_rows(1, 1, width_, gate(number).layer.bias.value.data(), 0, 0, bias.data() + number * width_, 0, 0);
     const ConvolutionSize size = size_for(x.extent(0), x.shape().tail());
-    D::convolve(size, ConvolutionInput<T>{x.data()}, D::filter(size, weight.data()), bias.data(), gates.data(), all,
-                false);
+    D::convolve(size, ConvolutionInput<T>{x.data()}, filter_for<T, D>(pass, size, weights.input), weights.bias.data(),
+                gates.data(), all, false);
     // The one frame that stands for all.
     const Index frame = gates[0].size(), copies = gates.extent(0) - x.extent(0);
     if (copies > 0) D::copy_rows(1, copies, frame, gates.data(), 0, 0, gates.data() + frame, 0, frame);
@@ -220,10 +235,11 @@ class ConvolutionalLSTM {
     PreciseTensor<T, D> dbias(Shape{all});
     D::sum_rows(1, dinputs.size() / all, all, dinputs.data(), all, dbias.data(), false);
     for (Index number = 0; number < gate_count; ++number) {
-      Tensor<T, D> dpacked(cache.weights[number].packed.shape());
+      const auto& weight = cache.weights[static_cast<std::size_t>(number)];
+      Tensor<T, D> dpacked(weight.packed.shape());
       copy_half_back(dinput, number, dpacked, 1);
       copy_half_back(dstate, number, dpacked, 0);
-      gate(number).add_weight_gradient(dpacked, cache.weights[number], gradients);
+      gate(number).add_weight_gradient(dpacked, weight, gradients);
       D::add(width_, dbias.data() + number * width_, gate(number).layer.bias.accumulator().data());
     }
   }

@@ -150,6 +150,11 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
   bool wants_filter() const { return D::filters_fit_all_sizes && !method_; }
   bool has_filter_gradient() const { return wants_filter() && kernel_ == 3; }
 
+  /// See kept_filter.
+  std::optional<ConvolutionSize> filter_size(const Input& input) const {
+    return method_ ? std::nullopt : std::optional(size_for(input));
+  }
+
   /// If `kept` is given, a device that prepares inputs leaves there what it has made of this one, for the backward
   /// pass.
   Tensor<T, D> apply(const View& packed, const Input& input, Tensor<T, D> onto, const FilterOf<D, T>* made = nullptr,

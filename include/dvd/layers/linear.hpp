@@ -3,6 +3,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <optional>
 #include <utility>
 
 #include "dvd/layers/initialize.hpp"
@@ -62,13 +63,18 @@ class Linear : public Weighted<Linear<T, D>, ConstTensorView<T, D>, T, D> {
             onto.shape());
   }
 
-  Tensor<T, D> apply(const View& packed, const View& x, Tensor<T, D> onto) const {
+  /// See kept_filter.
+  std::optional<ConvolutionSize> filter_size(const View& x) const { return size_for(x.shape()); }
+
+  Tensor<T, D> apply(const View& packed, const View& x, Tensor<T, D> onto, const FilterOf<D, T>* made = nullptr) const {
     check(x, onto);
     const ConvolutionSize size = size_for(x.shape());
     const bool accumulate{onto};
     Tensor<T, D> y = accumulate ? std::move(onto) : Tensor<T, D>(Shape{x.extent(0), outputs_});
-    D::convolve(size, ConvolutionInput<T>{x.data()}, D::filter(size, packed.data()), bias.value.data(), y.data(),
-                outputs_, accumulate);
+    const auto multiply = [&](const FilterOf<D, T>& filter) {
+      D::convolve(size, ConvolutionInput<T>{x.data()}, filter, bias.value.data(), y.data(), outputs_, accumulate);
+    };
+    made ? multiply(*made) : multiply(D::filter(size, packed.data()));
     return y;
   }
 

@@ -7,8 +7,8 @@
 #include <memory>
 #include <utility>
 
+#include "dvd/layers/prepared_weights.hpp"
 #include "dvd/layers/layer.hpp"
-#include "dvd/layers/spectral_estimates.hpp"
 #include "dvd/layers/weight_gradients.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -78,8 +78,13 @@ class SpectralNorm {
     NormalizedWeight weight = normalized_weight(pass);
     Tensor<T, D> y;
     std::shared_ptr<void> prepared;
+    const FilterOf<D, T>* filter = made_filter(weight);
+    const auto kept = filter ? std::nullopt : kept_filter(layer, pass, weight.packed, x);
+    if (kept) filter = &*kept;
     if constexpr (takes_filter)
-      y = layer.apply(weight.packed, x, std::move(onto), made_filter(weight), cache ? &prepared : nullptr);
+      y = layer.apply(weight.packed, x, std::move(onto), filter, cache ? &prepared : nullptr);
+    else if constexpr (requires { layer.filter_size(x); })
+      y = layer.apply(weight.packed, x, std::move(onto), filter);
     else
       y = layer.apply(weight.packed, x, std::move(onto));
     if (pass.watch) pass.watch->see(&layer.weight, y);
@@ -111,7 +116,10 @@ class SpectralNorm {
   /// is then used.
   NormalizedWeight normalized_weight(Pass pass) {
     auto estimate = pass.estimates ? pass.estimates->template find<T>(layer.weight) : nullptr;
-    if (!estimate) estimate = SpectralEstimates::estimate(layer, u, pass);
+    const auto make = [&] { return SpectralEstimates::estimate(layer, u, pass); };
+    if (!estimate && pass.prepared)
+      estimate = pass.prepared->template once<SpectralEstimate<T, D>>(&layer.weight, [&] { return *make(); });
+    if (!estimate) estimate = make();
     return {estimate->packed, estimate};
   }
 

@@ -90,12 +90,18 @@ class TransformationUnit {
             state.shape());
     const Shape frame = x.shape().tail(), all_frames = x.shape().with_first(frames);
     Weights weights{offset.normalized_weight(pass), candidate.normalized_weight(pass), update.normalized_weight(pass)};
+    const ConvolutionSize size{1, frame[0], frame[1], frame[2], 2 * width_, width_, 1, 3};
+    ConvolutionSize of_offsets = size;
+    of_offsets.outputs = 2;
+    const Filters filters{filter_for(pass, of_offsets, weights.offset.packed),
+                          filter_for(pass, size, weights.candidate.packed),
+                          filter_for(pass, size, weights.update.packed)};
     Tensor<T, D> outputs(all_frames);
     if (cache) *cache = {x.shape(), outputs.shape(), {}, weights, bool{state}};
     View before = state ? state : View(Tensor<T, D>::zeros(frame));
     for (Index t = 0; t < frames; ++t) {
       const TensorView<T, D> output = outputs[t];
-      Step step = advance(before, x[x.extent(0) == 1 ? 0 : t], weights, output);
+      Step step = advance(before, x[x.extent(0) == 1 ? 0 : t], weights, filters, output);
       if (cache) cache->steps.push_back(std::move(step));
       before = output;
     }
@@ -135,6 +141,11 @@ class TransformationUnit {
   }
 
  private:
+  /// Of the weights, for all frames.
+  struct Filters {
+    FilterOf<D, T> offset, candidate, update;
+  };
+
   /// Gradients of the packed weights over all frames; empty if not wanted.
   struct Sums {
     Tensor<T, D> offset, candidate, update;
@@ -158,19 +169,20 @@ class TransformationUnit {
   }
 
   /// One frame: fills `output` with h_t.
-  Step advance(const View& state, const View& x, const Weights& weights, const TensorView<T, D>& output) {
+  Step advance(const View& state, const View& x, const Weights& weights, const Filters& filters,
+               const TensorView<T, D>& output) {
     const Shape& frame = state.shape();
     Step step;
     step.before = pair(state, x);
-    step.offsets = offset.layer.apply(weights.offset.packed, step.before, {});
+    step.offsets = offset.layer.apply(weights.offset.packed, step.before, {}, &filters.offset);
     Tensor<T, D> moved(frame);
     D::warp(frame[0], frame[1], frame[2], width_, state.data(), step.offsets.data(), moved.data());
     step.warped = pair(moved, x);
-    Tensor<T, D> c = candidate.layer.apply(weights.candidate.packed, step.warped, {});
+    Tensor<T, D> c = candidate.layer.apply(weights.candidate.packed, step.warped, {}, &filters.candidate);
     D::relu(c.size(), c.data(), c.data());
     step.candidate = c;
     if constexpr (Gate == TsruGate::result) step.result = pair(moved, step.candidate);
-    Tensor<T, D> u = update.layer.apply(weights.update.packed, seen_by_gate(step), {});
+    Tensor<T, D> u = update.layer.apply(weights.update.packed, seen_by_gate(step), {}, &filters.update);
     D::sigmoid(u.size(), u.data(), u.data());
     step.update = u;
     D::blend(output.size(), step.update.data(), state.data(), step.candidate.data(), output.data());

@@ -3,6 +3,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include "dvd/layers/prepared_weights.hpp"
 #include "dvd/layers/weight_gradients.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
@@ -22,11 +23,16 @@ class Weighted {
     View packed;
   };
 
-  Tensor<T, D> forward(const Input& x, Pass, Cache* cache = nullptr) const {
+  Tensor<T, D> forward(const Input& x, Pass pass, Cache* cache = nullptr) const {
     own().check(x);
-    const View packed = own().packed_weight();
+    const auto made = made_once<Tensor<T, D>>(pass, &own().weight, [&] { return own().packed_weight(); });
+    const View packed = *made;
     if (cache) *cache = {x, packed};
-    return own().apply(packed, x, {});
+    const auto filter = kept_filter(own(), pass, packed, x);
+    if constexpr (requires { own().filter_size(x); })
+      return own().apply(packed, x, {}, filter ? &*filter : nullptr);
+    else
+      return own().apply(packed, x, {});
   }
 
   /// The gradient of x, empty unless wanted.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dvd/models/config.hpp"
+#include "dvd/models/video_gan.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -40,6 +41,18 @@ inline Json to_json(const DvdGanConfig& config) {
   list("discriminator_multipliers", config.discriminator_multipliers,
        DvdGanConfig::default_discriminator_multipliers(stages));
   return json;
+}
+
+/// The sizes of a generator's videos: what stands for a configuration in files of a GAN that has none of its own.
+inline Json to_json(const VideoSizes& sizes) {
+  return {{"frames", sizes.frames},
+          {"height", sizes.height},
+          {"width", sizes.width},
+          {"image_channels", sizes.channels},
+          {"latent_dim", sizes.latent_dim},
+          {"classes", sizes.classes},
+          {"condition_frames", sizes.condition_frames},
+          {"condition_dim", sizes.condition_dim}};
 }
 
 /// Reads a configuration; fields that it does not know are left alone. Throws ArgumentError, naming the field, if one

@@ -85,7 +85,8 @@ class DvdGan
   const Networks& networks() const { return *this; }
 
   /// Videos `[frames, N, H, W, C]` in [-1, 1] from the averaged weights. Throws ArgumentError for a label out of range,
-  /// and for a model with conditioning frames, which `predict` is for.
+  /// and for a model with conditioning frames, which `predict` is for. Who samples again and again, or from several
+  /// threads, makes a ServedGenerator.
   Tensor<T, D> sample(const SampleOptions& options = {});
 
   /// How videos that begin with `condition` `[condition_frames, N, H, W, C]` may go on: the next frames,

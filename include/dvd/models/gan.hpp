@@ -85,24 +85,16 @@ requires(sizeof...(Discriminators) > 0 &&
   /// a label: give the conditions then.
   Tensor<scalar_type, device_type> sample(const SampleOptions& options = {}) {
     options.validate();
-    require(!sizes().given_something(),
-            "this GAN makes videos from frames or vectors that it is given: ", "call sample(options, conditions)");
-    return sample(options, {.labels = labels_for(sizes().classes, options)});
+    return sample(options, {.labels = labels_for(sizes(), options)});
   }
 
-  /// The same under given conditions, of as many videos as `options.count`: labels, frames to be continued or vectors.
-  /// Of the options, the label does not matter.
+  /// The same under given conditions, of as many videos as `options.samples()`: labels, frames to be continued or
+  /// vectors. Of the options, the label does not matter.
   Tensor<scalar_type, device_type> sample(const SampleOptions& options,
                                           const Conditions<scalar_type, device_type>& conditions) {
     options.validate();
     const auto z = draw_latents<scalar_type, device_type>(sizes().latent_dim, options);
-    if constexpr (requires { average.generate(z, conditions, Pass::evaluate(), nullptr, options.frames); }) {
-      return average.generate(z, conditions, Pass::evaluate(), nullptr, options.frames);
-    } else {
-      require(options.frames == 0 || options.frames == sizes().frames, "this GAN's generator makes ", sizes().frames,
-              " frames, not ", options.frames);
-      return average.generate(z, conditions, Pass::evaluate());
-    }
+    return generate_frames(average, z, conditions, Pass::evaluate(), options.frames);
   }
 
   /// Calls `f(name, parameter-or-buffer)` for all networks, under the names of a checkpoint.

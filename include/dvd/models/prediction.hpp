@@ -15,28 +15,25 @@ struct Continuation {
   std::vector<Tensor<T, D>> latents;  ///< `[N, latent_dim]`, of every round
 };
 
-/// The next `steps` frames of videos that begin with `condition` `[condition_frames, N, H, W, C]`, by running
-/// statistics, under a label a video, or none if there are no classes. A model makes `options.frames` frames a round,
-/// config().frames where that is 0; for more, the last `condition_frames` frames that there are, its own among them,
-/// are continued, with new latents. `options.count` and `.label` do not matter; latents of a round are a function of
-/// the seed and of the round.
-///
-/// Throws ArgumentError for less than one step and for frames and labels that do not fit the model.
-template <class GeneratorType>
-auto continue_videos(GeneratorNetworks<GeneratorType>& networks, const ViewOf<GeneratorType>& condition,
-                     const Labels& labels, Index steps, SampleOptions options = {}) {
-  using T = typename GeneratorType::scalar_type;
-  using D = typename GeneratorType::device_type;
+namespace detail {
+
+/// The rounds of `continue_videos`, of a generator of these sizes: `generate(z, condition, frames)` makes that many
+/// frames behind the condition.
+template <Scalar T, Device D, class Generate>
+Continuation<T, D> continue_in_rounds(const VideoSizes& sizes, const ConstTensorView<T, D>& condition,
+                                      const Labels& labels, Index steps, SampleOptions options,
+                                      const Generate& generate) {
+  options.label = 0, options.labels.clear(), options.count = 1;
+  options.validate();
   require(steps >= 1 && steps <= Shape::max_size, "the number of frames to predict must be between 1 and ",
           Shape::max_size, ", not ", steps);
-  const DvdGanConfig& config = networks.generator.config();
-  const Index made = networks.generator.frames_made(options.frames, Pass::evaluate());
-  const Index given = config.condition_frames, rounds = (steps + made - 1) / made;
+  const Index made = options.frames > 0 ? options.frames : sizes.frames;
+  const Index given = sizes.condition_frames, rounds = (steps + made - 1) / made;
   const Shape& shape = condition.shape();
   require(given > 0, "this model makes videos from nothing; it continues none");
   require(shape.rank() == 5 && shape[0] == given && shape[1] > 0, "expected ", given,
           " frames of each of at least one video, not ", shape);
-  require(config.classes == 0 || shape[1] == static_cast<Index>(labels.size()), "expected ", given,
+  require(sizes.classes == 0 || shape[1] == static_cast<Index>(labels.size()), "expected ", given,
           " frames of each of ", labels.size(), " videos, not ", shape);
   options.count = shape[1];
 
@@ -46,14 +43,31 @@ auto continue_videos(GeneratorNetworks<GeneratorType>& networks, const ViewOf<Ge
   const Random random = Random(options.seed).stream("rounds");
   for (Index round = 0; round < rounds; ++round) {
     if (round > 0) options.seed = random.bits(static_cast<std::uint64_t>(round));
-    result.latents.push_back(draw_latents<T, D>(config.latent_dim, options));
+    result.latents.push_back(draw_latents<T, D>(sizes.latent_dim, options));
     const Index begin = round * made;
-    video.slice(begin + given, made)
-        .copy_from(networks.generate(result.latents.back(), labels, video.slice(begin, given), Pass::evaluate(),
-                                     nullptr, made));
+    video.slice(begin + given, made).copy_from(generate(result.latents.back(), video.slice(begin, given), made));
   }
   result.frames = video.slice(given, steps).clone();
   return result;
+}
+
+}  // namespace detail
+
+/// The next `steps` frames of videos that begin with `condition` `[condition_frames, N, H, W, C]`, by running
+/// statistics, under a label a video, or none if there are no classes. A model makes `options.frames` frames a round,
+/// config().frames where that is 0; for more, the last `condition_frames` frames that there are, its own among them,
+/// are continued, with new latents. `options.count`, `.label` and `.labels` do not matter; latents of a round are a
+/// function of the seed and of the round.
+///
+/// Throws ArgumentError for less than one step and for frames and labels that do not fit the model.
+template <class GeneratorType>
+auto continue_videos(GeneratorNetworks<GeneratorType>& networks, const ViewOf<GeneratorType>& condition,
+                     const Labels& labels, Index steps, const SampleOptions& options = {}) {
+  using View = ViewOf<GeneratorType>;
+  return detail::continue_in_rounds(networks.sizes(), condition, labels, steps, options,
+                                    [&](const View& z, const View& given, Index frames) {
+                                      return networks.generate(z, labels, given, Pass::evaluate(), nullptr, frames);
+                                    });
 }
 
 }  // namespace dvd

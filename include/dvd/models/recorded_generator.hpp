@@ -10,7 +10,8 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What generates videos by running statistics, batch after batch of one size. A recurrent generator is thousands of
 /// small kernels; a device that records work replays them all at once, from the third batch on. The bits are those of
-/// `GeneratorNetworks::generate`.
+/// `GeneratorNetworks::generate`. For one thread; on the CPU, where nothing is recorded, and for several, there is
+/// ServedGenerator.
 ///
 ///     dvd::RecordedGenerator recorded(gan.average);
 ///     for (...) save(recorded.generate(z, labels));

@@ -8,13 +8,15 @@
 #include "dvd/core/random.hpp"
 #include "dvd/layers/embedding.hpp"
 #include "dvd/models/config.hpp"
+#include "dvd/models/video_gan.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// What to sample.
 struct SampleOptions {
-  Index label = 0;  ///< of a model without classes it must stay 0
-  Index count = 1;
+  Index label = 0;     ///< of every sample; of a model without classes it must stay 0
+  Labels labels = {};  ///< in its place, one for each sample, which are then as many
+  Index count = 1;     ///< of samples; with `labels` it may stay 1
   std::uint64_t seed = 0;
   double truncation = 1;  ///< z ~ N(0, truncation^2)
   double threshold = 0;   ///< every |z_i| above it is drawn again (BigGAN); 0 means never
@@ -25,10 +27,17 @@ struct SampleOptions {
   /// are the same with those before them and without.
   Index first = 0;
 
-  /// Throws ArgumentError for a count below 1, a negative first number or number of frames, truncation or threshold, or
-  /// a threshold so small that drawing would take forever.
+  /// How many samples there are to be.
+  Index samples() const { return labels.empty() ? count : static_cast<Index>(labels.size()); }
+
+  /// Throws ArgumentError for a count below 1, a negative first number or number of frames, truncation or threshold, a
+  /// threshold so small that drawing would take forever, and for labels beside another label or another count.
   void validate() const {
-    require(count >= 1 && count <= 1'000'000, "the number of samples must be between 1 and 1000000, not ", count);
+    require(labels.empty() || label == 0, "samples have one label, ", label, ", or labels, not both");
+    require(labels.empty() || count == 1 || count == samples(), "there are ", samples(), " labels for ", count,
+            " samples; give as many, or leave the count out");
+    require(samples() >= 1 && samples() <= 1'000'000, "the number of samples must be between 1 and 1000000, not ",
+            samples());
     require(first >= 0 && first <= 1'000'000, "the number of the first sample must be between 0 and 1000000, not ",
             first);
     require(frames >= 0 && frames <= 1'000'000, "the number of frames must be between 1 and 1000000, or 0 for the ",
@@ -38,12 +47,12 @@ struct SampleOptions {
   }
 };
 
-/// Latents `[count, latent_dim]`. Throws ArgumentError for options that make no sense.
+/// Latents `[samples(), latent_dim]`. Throws ArgumentError for options that make no sense.
 template <Scalar T, Device D = Cpu>
 Tensor<T, D> draw_latents(Index latent_dim, const SampleOptions& options) {
   options.validate();
   const Random random = Random(options.seed).stream("latents");
-  std::vector<T> values(static_cast<std::size_t>(options.count * latent_dim));
+  std::vector<T> values(static_cast<std::size_t>(options.samples() * latent_dim));
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::uint64_t number = static_cast<std::uint64_t>(options.first * latent_dim) + i;
     double z = random.normal(number);
@@ -51,14 +60,24 @@ Tensor<T, D> draw_latents(Index latent_dim, const SampleOptions& options) {
       z = random.stream(attempt).normal(number);
     values[i] = static_cast<T>(options.truncation * z);
   }
-  return Tensor<T, D>(Shape{options.count, latent_dim}, values);
+  return Tensor<T, D>(Shape{options.samples(), latent_dim}, values);
 }
 
 /// The labels of the samples: none, if the model has no classes. Throws ArgumentError for a label of such a model.
 inline Labels labels_for(Index classes, const SampleOptions& options) {
+  if (classes > 0 && !options.labels.empty()) return options.labels;
   if (classes > 0) return Labels(static_cast<std::size_t>(options.count), options.label);
-  require(options.label == 0, "this model has no classes, so there is no label ", options.label);
+  require(options.label == 0 && options.labels.empty(), "this model has no classes, so there is no label ",
+          options.labels.empty() ? options.label : options.labels.front());
   return {};
+}
+
+/// The same of a generator that is given nothing but latents and labels. Throws ArgumentError for one that is given
+/// more.
+inline Labels labels_for(const VideoSizes& sizes, const SampleOptions& options) {
+  require(!sizes.given_something(),
+          "this generator makes videos from frames or vectors that it is given: ", "call sample(options, conditions)");
+  return labels_for(sizes.classes, options);
 }
 
 /// Replaces the running statistics of a generator's batch norms by standing ones: plain averages of mean and unbiased

@@ -59,7 +59,9 @@ struct VideoBatch {
 /// is at first, has parameters of its own.
 ///
 /// Laws, which training relies on: `generate` is a function of its arguments, parameters and buffers alone; in a
-/// training pass it moves buffers once; it throws before it changes anything, or its buffers can be put back.
+/// training pass it moves buffers once; it throws before it changes anything, or its buffers can be put back; by
+/// running statistics (`Pass::evaluate`), without a cache, it changes nothing at all, so that threads may call it at
+/// once.
 template <class G>
 concept VideoGenerator = Visitable<G> && std::copy_constructible<G> && std::default_initializable<typename G::Cache> &&
     requires(G& generator, const G& same, const ViewOf<G>& x,
@@ -70,6 +72,22 @@ concept VideoGenerator = Visitable<G> && std::copy_constructible<G> && std::defa
   { generator.generate(x, conditions, pass, &cache) } -> std::same_as<TensorOf<G>>;
   generator.backward(x, std::move(cache), gradients);
 };
+
+/// The videos that a generator makes of latents z by running statistics, of `frames` frames: 0 are as many as it was
+/// made for, another number is for generators whose `generate` takes one. Throws ArgumentError where it does not.
+template <VideoGenerator G>
+TensorOf<G> generate_frames(G& generator, const ViewOf<G>& z,
+                            const Conditions<typename G::scalar_type, typename G::device_type>& conditions, Pass pass,
+                            Index frames) {
+  if constexpr (requires { generator.generate(z, conditions, pass, nullptr, frames); }) {
+    return generator.generate(z, conditions, pass, nullptr, frames);
+  } else {
+    const VideoSizes sizes = generator.sizes();
+    require(frames == 0 || frames == sizes.frames, "this generator makes ", sizes.frames, " frames, not ",
+            frames);
+    return generator.generate(z, conditions, pass);
+  }
+}
 
 namespace detail {
 
@@ -98,6 +116,8 @@ concept SamplesFramesOrNot = samples_frames_or_not<X>;
 ///     double share() const;         what its loss counts in the generator's, 0 or more; 1 by default
 ///     using Sampler = ...;          a FrameSampling: it is given `sampled_frames()` frames of every video, drawn anew
 ///     Index sampled_frames() const;     for real and for generated ones, as `VideoBatch::frames`
+///     R regularizer() const;        a term of its loss beside that of scores, such as R1: see training/regularizer.hpp.
+///                                   A VideoGenerator may have one, too
 ///     static constexpr bool draws_at_random = true;     its work differs from pass to pass (see Pass::random), so a
 ///                                                       device must not record it
 ///     std::vector<double> settings() const;     values that its work depends on and that may change between updates,

@@ -50,19 +50,10 @@ inline Index read_count(const SafetensorsFile& file, const std::filesystem::path
 /// The configuration of a GAN: what it calls so, if that can be turned to JSON, or else the sizes of its videos.
 template <class Gan>
 Json config_of(const Gan& gan) {
-  if constexpr (requires { to_json(gan.config()); }) {
+  if constexpr (requires { to_json(gan.config()); })
     return to_json(gan.config());
-  } else {
-    const VideoSizes sizes = gan.networks().sizes();
-    return {{"frames", sizes.frames},
-            {"height", sizes.height},
-            {"width", sizes.width},
-            {"image_channels", sizes.channels},
-            {"latent_dim", sizes.latent_dim},
-            {"classes", sizes.classes},
-            {"condition_frames", sizes.condition_frames},
-            {"condition_dim", sizes.condition_dim}};
-  }
+  else
+    return to_json(VideoSizes(gan.networks().sizes()));
 }
 
 /// Throws FileError unless the file is a checkpoint of such a GAN.

@@ -65,6 +65,11 @@ class Filter {
 
   Method method() const { return method_; }
 
+  /// Whether it is the filter, of the same weight, for a convolution of this size as well.
+  bool fits(const ConvolutionSize& size) const {
+    return method_ == method_for(size) && frames_ == size.kernel_frames + size.pool_frames - 1;
+  }
+
   /// Distance between panels and between the matrices of points.
   Index panel() const { return depth_ * panel_width_; }
   Index matrix() const { return (outputs_ + panel_width_ - 1) / panel_width_ * panel(); }

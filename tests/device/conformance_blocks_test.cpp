@@ -4,9 +4,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <concepts>
 
 #include "dvd/layers/functions.hpp"
+#include "dvd/training/cell_weights.hpp"
 #include "support/kernel_tests.hpp"
 
 namespace {
@@ -67,6 +70,21 @@ TEST_CASE_TEMPLATE("functions of two arrays", O, DVD_DEVICES) {
                 rounded);
     D::map(size, SignFunction{}, x.data(), sign.data());
     check_close("sign", sign, map(x.before(), [](double a) { return a > 0 ? 1 : a < 0 ? -1 : 0; }), exact);
+    Array<O> weighted(size, 7);
+    const LinearCellWeight weight{.offset = 1, .slope = 0.5, .most = 1.25};
+    D::map(size, WeightedSign<LinearCellWeight>{weight}, x.data(), y.data(), weighted.data());
+    check_close("weighted sign", weighted,
+                map(x.before(), y.before(),
+                    [](double truth, double error) {
+                      return std::min(1 + truth / 2, 1.25) * (error > 0 ? 1 : error < 0 ? -1 : 0);
+                    }),
+                rounded);
+    if constexpr (std::floating_point<typename O::T>) {
+      Array<O> factor(size, 7);
+      D::map(size, LengthFactor{3}, x.data(), factor.data());
+      check_close("length factor", factor, map(x.before(), [](double a) { return a > 0 ? 3 / std::sqrt(a) : a; }),
+                  transcendental);
+    }
   }
 }
 

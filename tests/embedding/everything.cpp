@@ -2,6 +2,7 @@
 #include <dvd/convert/convert_weights.hpp>
 #include <dvd/data/check_videos.hpp>
 #include <dvd/data/clip_loader.hpp>
+#include <dvd/data/flipped_clips.hpp>
 #include <dvd/data/function_source.hpp>
 #include <dvd/data/memory_clips.hpp>
 #include <dvd/data/merge_sets.hpp>
@@ -33,6 +34,7 @@
 #include <dvd/metrics/c3d_features.hpp>
 #include <dvd/metrics/class_accuracy.hpp>
 #include <dvd/metrics/clip_choice.hpp>
+#include <dvd/metrics/forecast_scores.hpp>
 #include <dvd/metrics/frechet_distance.hpp>
 #include <dvd/metrics/i3d_features.hpp>
 #include <dvd/metrics/inception_score.hpp>
@@ -48,6 +50,8 @@
 #include <dvd/models/gan.hpp>
 #include <dvd/models/layer_discriminator.hpp>
 #include <dvd/training/checkpoint.hpp>
+#include <dvd/training/grid_cell_regularizer.hpp>
+#include <dvd/training/r1.hpp>
 #include <dvd/training/relativistic_loss.hpp>
 #include <dvd/training/sgd.hpp>
 
@@ -56,19 +60,24 @@ void own_gan() {
   const dvd::Random random(1);
   const dvd::DvdGanConfig config{
       .frames = 4, .height = 16, .width = 24, .image_channels = 1, .channels = 1, .classes = 0};
-  dvd::Gan gan(
-      dvd::DvdGenerator<float>(config, random),
-      dvd::NamedDiscriminator{
-          "all", dvd::LayerDiscriminator(dvd::Sequential(
-                     dvd::FrameDifferences<float>(),
-                     dvd::Conv3D<float>(1, 4, dvd::ConvolutionOptions{.kernel = 4, .padding = 2}, random),
-                     dvd::GroupNorm<float>(2, 4), dvd::GELU<float>(), dvd::Dropout<float>(0.1, 1),
-                     dvd::MaxPool3D<float>({.kernel = 2}), dvd::TransposedConv3D<float>(4, 4, {.kernel = 3}, random),
-                     dvd::LeakyReLU<float>(0.2), dvd::GlobalAveragePool<float>()))});
+  dvd::Gan gan(dvd::DvdGenerator<float>(config, random),
+               dvd::NamedDiscriminator{
+                   "all", dvd::Regularized(
+                              dvd::LayerDiscriminator(dvd::Sequential(
+                                  dvd::FrameDifferences<float>(),
+                                  dvd::Conv3D<float>(1, 4, dvd::ConvolutionOptions{.kernel = 4, .padding = 2}, random),
+                                  dvd::GroupNorm<float>(2, 4), dvd::GELU<float>(), dvd::Dropout<float>(0.1, 1),
+                                  dvd::MaxPool3D<float>({.kernel = 2}),
+                                  dvd::TransposedConv3D<float>(4, 4, {.kernel = 3}, random), dvd::LeakyReLU<float>(0.2),
+                                  dvd::GlobalAveragePool<float>())),
+                              dvd::R1{})});
   dvd::Trainer<decltype(gan), dvd::RelativisticHingeLoss, dvd::AdamW<float>, dvd::Sgd<float>> trainer(
       gan, {.batch = 2, .schedule = dvd::WarmUp{3, dvd::CosineFall{0, 9}}});
   dvd::FunctionSource data([](const dvd::Random&) { return dvd::FloatClip(4, 16, 24, 1); });
-  trainer.step(data);
+  dvd::FlippedClips flipped(data);
+  trainer.step(flipped);
+  const dvd::Tensor<float> truth = dvd::Tensor<float>::zeros({4, 1, 16, 24, 1});
+  dvd::GridCellRegularizer<>{.samples_per_video = 1}(truth, truth);
   dvd::write_png_grid("samples.png", gan.sample({.count = 2}), dvd::ColorMap::viridis);
 }
 
@@ -83,6 +92,7 @@ void scores() {
   dvd::inception_score(dvd::softmax(rows), 1, dvd::LogGuard::tgan);
   dvd::kernel_distance(rows, rows);
   dvd::precision_recall(rows, rows);
+  dvd::continuous_ranked_probability_score({1, 2}, 1.5f);
   dvd::nearest_neighbours(rows, rows, 1);
   dvd::resize(dvd::Tensor<float>::zeros(dvd::Shape{1, 1, 4, 4, 3}), 8, 8, dvd::ResizeRule::corner_origin);
 }

@@ -129,6 +129,16 @@ struct SignFunction {
   }
 };
 
+/// length / sqrt(x), and 0 for 0: what makes a vector as long whose elements' squares add up to x.
+struct LengthFactor {
+  double length;
+
+  template <std::floating_point V>
+  constexpr V operator()(V x) const {
+    return x > 0 ? static_cast<V>(length) / std::sqrt(x) : x;
+  }
+};
+
 static_assert(PointwiseFunction<LeakyReLUFunction<float>, float> && PointwiseFunction<ELUFunction<float>, float> &&
               PointwiseFunction<GELUFunction<float>, float> && PointwiseFunction<SoftplusFunction<float>, float>);
 

@@ -14,7 +14,11 @@ struct ExpectedInputs {
   VideoSizes sizes;
   std::size_t samplers = 0;                ///< discriminators that sample frames
   bool real_videos_for_generator = false;  ///< whether an update of the generator takes real videos
-  Index shards = 0;                        ///< of this rank, where ranks share a batch; 0 where nobody does
+  bool real_videos_apart = false;          ///< whether a discriminator has a regularizer, which sees them alone
+  /// For a generator with a regularizer the videos that an update makes of each real one, which it is compared with; 0
+  /// without one.
+  Index samples = 0;
+  Index shards = 0;  ///< of this rank, where ranks share a batch; 0 where nobody does
 };
 
 namespace detail {
@@ -114,6 +118,13 @@ void check_inputs(const ExpectedInputs& expected, const GeneratorInputs<T, D>& i
     const Index given = detail::check_videos(sizes, inputs.condition, sizes.condition_frames, "conditioning");
     require(given == fake, "an update got conditioning frames of ", given, " videos and ", fake, " latents");
   }
+  if (expected.samples == 0) {
+    require(!inputs.truth, "an update takes the true videos only for a generator with a regularizer");
+  } else {
+    const Index truth = detail::check_videos(sizes, inputs.truth, sizes.frames, "true");
+    require(fake == truth * expected.samples, "the generator's regularizer expects ", expected.samples,
+            " generated videos for each true one, not ", fake, " for ", truth);
+  }
   if (!expected.real_videos_for_generator) {
     require(!inputs.real && inputs.real_labels.empty() && inputs.real_frames.empty() && !inputs.real_vectors,
             "an update of the generator takes real videos only for a loss that sees their scores, too");
@@ -136,7 +147,8 @@ void check_place(const ExpectedInputs& expected, const Inputs& inputs) {
     require(place.count == 0 || place.count == place.total, "a part of an update has ", place.count, " of ",
             place.total, " videos, but this trainer has no other ranks to share them with");
   else
-    require(place.count == fake && real % fake == 0 && place.first >= 0 && place.first + place.count <= place.total,
+    require(place.count >= 1 && fake % place.count == 0 && real % place.count == 0 && place.first >= 0 &&
+                place.first + place.count <= place.total,
             "on ranks that share a batch, `place` tells which of its videos a part of an update has: ", fake,
             " generated and ", real, " real ones are not videos ", place.first, " to ", place.first + place.count - 1,
             " of ", place.total);

@@ -50,6 +50,9 @@ struct GeneratorInputs {
   SampledFrames real_frames{};
   ConstTensorView<T, D> real_vectors{};
   BatchPlace place{};  ///< where others have the rest of the batch
+  /// `[frames, N / samples, H, W, C]`: what really follows, for a generator with a regularizer that makes `samples`
+  /// videos of each; empty otherwise. Generated video number k N / samples + n is one of those under condition n.
+  ConstTensorView<T, D> truth{};
 };
 
 /// The conditioning frames of real videos, empty if there are none.

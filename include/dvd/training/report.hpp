@@ -15,13 +15,14 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// One discriminator's part in an update.
 struct DiscriminatorReport {
   std::string name{};
-  double loss = 0;
+  double loss = 0;        ///< of its scores, without what a regularizer adds
   double real_score = 0;  ///< mean score of the real videos
   double fake_score = 0;  ///< mean score of the generated videos
   double gradient_norm = 0;
+  double regularization = 0;  ///< what its regularizer adds to its loss; 0 without one
 
   bool is_finite() const {
-    const double sum = loss + real_score + fake_score + gradient_norm;
+    const double sum = loss + real_score + fake_score + gradient_norm + regularization;
     return dvd::is_finite(sum);
   }
 };
@@ -30,9 +31,10 @@ struct DiscriminatorReport {
 struct StepReport {
   Index step = 0;                                     ///< steps so far, this one included
   std::vector<DiscriminatorReport> discriminators{};  ///< in the order of the GAN
-  double generator_loss = 0;
+  double generator_loss = 0;  ///< of the discriminators' scores, without what a regularizer adds
   double generator_gradient_norm = 0;
-  double data_seconds = 0;  ///< spent waiting for clips
+  double generator_regularization = 0;  ///< what the generator's regularizer adds to its loss; 0 without one
+  double data_seconds = 0;              ///< spent waiting for clips
 
   /// Whether a loss, score or gradient was not finite. That update, and what would have come after it in the step, was
   /// then left out: no weight, moment or statistic has changed by it.

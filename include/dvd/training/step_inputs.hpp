@@ -3,6 +3,8 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <utility>
 #include <vector>
 
@@ -71,26 +73,30 @@ class StepInputs {
 
   /// For the generator's update, which needs clips only where `generator_takes_clips`.
   std::vector<GeneratorInputs<T, D>> of_generator(const std::vector<TrainingClip>& clips, const Random& random) const {
-    const Tensor<T, D> z = latents(random);
+    const Index samples = std::max<Index>(1, expected_.samples);  // of every video, sample after sample of all
+    const Tensor<T, D> z = latents(random, samples);
     const Labels drawn_labels = random_labels(random);
-    const SampledFrames all_frames = frames(random),
+    const SampledFrames all_frames = frames(random, samples),
                         of_real = expected_.real_videos_for_generator ? frames(random.stream("real")) : SampledFrames();
     std::vector<GeneratorInputs<T, D>> parts;
     for_each_slice([&](const BatchSlice& slice, Index first) {
       const Index begin = slice.begin(), count = slice.place.count;
-      GeneratorInputs<T, D> part{
-          z.slice(begin, count),
-          sizes().given_something() ? part_of(labels_of(clips), first, count) : part_of(drawn_labels, begin, count),
-          part_of(all_frames, begin, count)};
+      const Labels labels =
+          sizes().given_something() ? part_of(labels_of(clips), first, count) : part_of(drawn_labels, begin, count);
+      GeneratorInputs<T, D> part{z.slice(begin, count), labels, part_of(all_frames, begin, count)};
       part.random = layers_random(random, slice.first);
       part.place = place_of(slice);
       if (generator_takes_clips()) {
         const Batch<T, D> real = to_batch<T, D>(clips, first, count);
         part.condition = condition_of<T, D>(real.videos, sizes().condition_frames);
         part.vectors = vectors_of(real);
+        if (expected_.samples > 0) {
+          part.truth = real.videos.slice(sizes().condition_frames, sizes().frames);
+          repeat(part, samples, z, all_frames, begin);
+        }
         if (expected_.real_videos_for_generator) {
           part.real = real.videos;
-          part.real_vectors = part.vectors;
+          part.real_vectors = vectors_of(real);
           part.real_labels = part_of(labels_of(clips), first, count);
           part.real_frames = part_of(of_real, begin, count);
         }
@@ -114,8 +120,42 @@ class StepInputs {
             " numbers with every clip, but the data set gives ", clip.condition.size());
   }
 
-  Tensor<T, D> latents(const Random& random) const {
-    Tensor<T, D> z(Shape{batch_, sizes().latent_dim});
+  /// Makes the inputs for one sample of every video those for several, which have latents and frames of their own. Of
+  /// this part's videos the first has number `begin` in the batch.
+  void repeat(GeneratorInputs<T, D>& part, Index samples, const Tensor<T, D>& z, const SampledFrames& all_frames,
+              Index begin) const {
+    const Index count = part.z.extent(0), size = sizes().latent_dim;
+    Tensor<T, D> latents(Shape{samples * count, size});
+    D::copy_rows(1, samples, count * size, z[begin].data(), 0, batch_ * size, latents.data(), 0, count * size);
+    part.z = latents;
+    const Labels labels = part.labels;
+    for (Index sample = 1; sample < samples; ++sample) {
+      part.labels.insert(part.labels.end(), labels.begin(), labels.end());
+      const SampledFrames more = part_of(all_frames, sample * batch_ + begin, count);
+      for (std::size_t i = 0; i < more.size(); ++i) part.frames[i] = joined(std::move(part.frames[i]), more[i]);
+    }
+    if (const Shape& shape = part.condition.shape(); part.condition)
+      part.condition = repeated(part.condition, shape[0], samples,
+                                Shape{shape[0], samples * shape[1], shape[2], shape[3], shape[4]});
+    if (part.vectors)
+      part.vectors = repeated(part.vectors, 1, samples, part.vectors.shape().with_first(samples * count));
+  }
+
+  static FrameIndices joined(FrameIndices first, const FrameIndices& more) {
+    first.videos += more.videos;
+    first.values.insert(first.values.end(), more.values.begin(), more.values.end());
+    return first;
+  }
+
+  /// x, `times` times one behind the other, for each of `outer` parts of it on its own; of the shape `result`.
+  static Tensor<T, D> repeated(const ConstTensorView<T, D>& x, Index outer, Index times, const Shape& result) {
+    Tensor<T, D> y(result);
+    D::broadcast_rows(outer, times, x.size() / outer, x.data(), y.data());
+    return y;
+  }
+
+  Tensor<T, D> latents(const Random& random, Index samples = 1) const {
+    Tensor<T, D> z(Shape{samples * batch_, sizes().latent_dim});
     D::random_normal(z.size(), random.stream("latents"), T{1}, z.data());
     return z;
   }
@@ -141,23 +181,25 @@ class StepInputs {
   }
 
   /// Frames for each discriminator that samples some, of a whole batch.
-  SampledFrames frames(const Random& random) const {
+  SampledFrames frames(const Random& random, Index samples = 1) const {
+    const Index videos = samples * batch_;
     SampledFrames all;
     gan_.for_each_discriminator([&]<class X>(const std::string&, const X& discriminator) {
       if constexpr (FrameSamplingDiscriminator<X>) {
         const Random own = random.stream("frames");
-        all.push_back(checked_frames(X::Sampler::draw(all.empty() ? own : own.stream(all.size()), batch_,
-                                                      sizes().frames, discriminator.sampled_frames()),
-                                     discriminator.sampled_frames()));
+        const Index count = discriminator.sampled_frames();
+        all.push_back(
+            checked_frames(X::Sampler::draw(all.empty() ? own : own.stream(all.size()), videos, sizes().frames, count),
+                           videos, count));
       }
     });
     return all;
   }
 
-  FrameIndices checked_frames(FrameIndices drawn, Index count) const {
+  FrameIndices checked_frames(FrameIndices drawn, Index videos, Index count) const {
     const Index total = sizes().frames;
-    require(drawn.videos == batch_ && drawn.count == count && static_cast<Index>(drawn.values.size()) == batch_ * count,
-            "the frame sampler must draw ", count, " frames of each of ", batch_, " videos, but gives ",
+    require(drawn.videos == videos && drawn.count == count && static_cast<Index>(drawn.values.size()) == videos * count,
+            "the frame sampler must draw ", count, " frames of each of ", videos, " videos, but gives ",
             drawn.values.size(), " indices, ", drawn.count, " of each of ", drawn.videos);
     for (const Index frame : drawn.values)
       require(frame >= 0 && frame < total, "the frame sampler draws frame ", frame, ", outside 0 .. ", total - 1);

@@ -3,6 +3,8 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <cstddef>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -80,14 +82,19 @@ class UpdateBatch {
   Random random{};
   BatchPlace place{};  ///< where others have the rest of the batch
 
-  /// `condition_frames` is that of the GAN. Whatever was assigned before must have been as large.
-  void assign(const DiscriminatorInputs<T, D>& inputs, Index condition_frames) {
+  /// `condition_frames` is that of the GAN. Whatever was assigned before must have been as large. `real_apart`: there
+  /// will be a call of `real`.
+  void assign(const DiscriminatorInputs<T, D>& inputs, Index condition_frames, bool real_apart = false) {
     real_.put(inputs.real);
     put(inputs, condition_of<T, D>(*real_, condition_frames), condition_frames);
+    if (!real_apart) return;
+    detail::put<D>(inputs.real_labels, real_labels_);
+    put_frames(inputs.real_frames, condition_frames, real_frames_);
   }
   void assign(const GeneratorInputs<T, D>& inputs, Index condition_frames) {
     real_.put(inputs.real);
     condition_.put(inputs.condition);
+    truth_.put(inputs.truth);
     put(inputs, *condition_, condition_frames);
   }
 
@@ -122,6 +129,20 @@ class UpdateBatch {
     D::copy_rows(1, shape[0], fake_row, fake.data(), 0, fake_row, all[given].data() + real_row, 0, row);
     return {all, labels_, {}, *vectors_};
   }
+
+  /// Of what `videos` gave and discriminators are given, the real videos alone; for a discriminator that samples frames
+  /// those of number `sampler`.
+  VideoBatch<T, D> real(const VideoBatch<T, D>& all, std::optional<std::size_t> sampler) const {
+    const Shape& shape = all.videos.shape();
+    const Index frame = shape[2] * shape[3] * shape[4], row = real_count() * frame;
+    Tensor<T, D> videos(Shape{shape[0], real_count(), shape[2], shape[3], shape[4]});
+    D::copy_rows(1, shape[0], row, all.videos.data(), 0, shape[1] * frame, videos.data(), 0, row);
+    return {videos, real_labels_, sampler ? real_frames_[*sampler] : ChosenFrames<D>(),
+            all.vectors ? all.vectors.slice(0, real_count()) : all.vectors};
+  }
+
+  /// What really follows where the generator's videos are compared with it: `[frames, N / samples, H, W, C]`.
+  const ConstTensorView<T, D>& truth() const { return *truth_; }
 
   /// The part of a gradient of `videos` that is of what was generated: `frames` frames, no conditioning ones.
   ConstTensorView<T, D> generated(const ConstTensorView<T, D>& dvideos, Index frames) const {
@@ -162,9 +183,17 @@ class UpdateBatch {
     place = inputs.place;
   }
 
-  detail::Place<T, D> z_, real_, condition_, fake_vectors_, vectors_;
+  static void put_frames(const SampledFrames& drawn, Index condition_frames, std::vector<ChosenFrames<D>>& places) {
+    places.resize(drawn.size());
+    for (std::size_t i = 0; i < drawn.size(); ++i)
+      detail::put<D>(detail::joined(FrameIndices(), drawn[i], condition_frames), places[i]);
+  }
+
+  detail::Place<T, D> z_, real_, condition_, truth_, fake_vectors_, vectors_;
   Rows<D> labels_;                       ///< of the real and of the generated videos
   std::vector<ChosenFrames<D>> frames_;  ///< the same, of each discriminator that samples frames
+  Rows<D> real_labels_;                  ///< of the real videos alone
+  std::vector<ChosenFrames<D>> real_frames_;
 };
 
 }  // namespace dvd

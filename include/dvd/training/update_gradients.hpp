@@ -13,14 +13,16 @@
 #include "dvd/training/gan_networks.hpp"
 #include "dvd/training/gradient_buckets.hpp"
 #include "dvd/training/input_checks.hpp"
+#include "dvd/training/regularizer.hpp"
 #include "dvd/training/score_gradients.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
-/// The numbers that an update leaves on the device: of each discriminator a ScoreNumber each and the square of its
-/// gradient's norm. The generator's update has a loss and a norm in the places of the first.
+/// The numbers that an update leaves on the device: of each discriminator a ScoreNumber each, the square of its
+/// gradient's norm and what its regularizer adds. The generator's update has a loss, a norm and what its regularizer
+/// adds in the places of the first.
 struct UpdateNumbers {
-  static constexpr Index squared_norm = score_numbers, each = score_numbers + 1;
+  static constexpr Index squared_norm = score_numbers, regularization = score_numbers + 1, each = score_numbers + 2;
   static Index first(std::size_t discriminator) { return static_cast<Index>(discriminator) * each; }
 };
 
@@ -42,22 +44,34 @@ class UpdateGradients {
   void of_discriminators(const UpdateBatch<T, D>& batch, double weight, const Pass& pass) {
     VideoBatch<T, D> videos = augmented(augmentation_, batch.videos(generated(batch, pass)), pass);
     WeightGradients together;
-    for_each_discriminator(batch, videos, [&]<class X>(const std::string& name, X& discriminator, std::size_t number) {
+    std::size_t number = 0;
+    for_each_discriminator(batch, videos, [&]<class X>(const std::string& name, X& discriminator, std::size_t sampler) {
+      P* const numbers = numbers_.data() + UpdateNumbers::first(number++);
       typename X::Cache cache;
       const Tensor<P, D> scores = scores_of(name, discriminator, videos, pass, cache);
+      // Before the scores' own gradients, whose listener is told that all of a weight's are there.
+      if constexpr (detail::NamesRegularizer<X>)
+        add_number(discriminator.regularizer()(discriminator, batch.real(videos, sampler_of<X>(sampler)), weight,
+                                               without_traces(pass)),
+                   weight, numbers);
       discriminator.backward(
-          discriminator_gradient<LossOf<X, Loss>, P, D>(scores, batch.real_count(), weight,
-                                                        numbers_.data() + UpdateNumbers::first(number), pass),
-          cache, together.in(listened_to(Gradients::parameters, together)));
+          discriminator_gradient<LossOf<X, Loss>, P, D>(scores, batch.real_count(), weight, numbers, pass), cache,
+          together.in(listened_to(Gradients::parameters, together)));
     });
     together.finish();
   }
 
   void of_generator(const UpdateBatch<T, D>& batch, double weight, const Pass& pass) {
     typename Generating::Cache generator_cache;
+    Tensor<T, D> made = generated(batch, pass, &generator_cache), dmade;
+    if constexpr (detail::NamesRegularizer<Generating>) {
+      auto [loss, slope] = gan_.networks().regularizer()(ConstTensorView<T, D>(made), batch.truth());
+      add_number(loss, weight, numbers_.data());
+      D::scale(slope.size(), static_cast<T>(weight), slope.data(), slope.data());
+      dmade = std::move(slope);
+    }
     typename Augmentation<T, D>::Cache augmentation_cache;
-    VideoBatch<T, D> videos =
-        augmented(augmentation_, batch.videos(generated(batch, pass, &generator_cache)), pass, &augmentation_cache);
+    VideoBatch<T, D> videos = augmented(augmentation_, batch.videos(std::move(made)), pass, &augmentation_cache);
     Tensor<T, D> dvideos;
     for_each_discriminator(batch, videos, [&]<class X>(const std::string& name, X& discriminator, std::size_t) {
       typename X::Cache cache;
@@ -76,8 +90,15 @@ class UpdateGradients {
     videos = {};
     if (augmentation_.options().any()) dvideos = augmentation_.backward(dvideos, augmentation_cache, Gradients::inputs);
     // Of the conditioning frames no gradient is wanted.
+    ConstTensorView<T, D> from_all = batch.generated(dvideos, expected_.sizes.frames);
+    if (dmade) {
+      require(dmade.shape() == from_all.shape(), "the generator's regularizer gave a gradient of shape ", dmade.shape(),
+              " for videos of shape ", from_all.shape());
+      D::add(dmade.size(), from_all.data(), dmade.data());
+      from_all = dmade;
+    }
     WeightGradients together;
-    gan_.networks().backward(batch.generated(dvideos, expected_.sizes.frames), std::move(generator_cache),
+    gan_.networks().backward(from_all, std::move(generator_cache),
                              together.in(listened_to(Gradients::parameters, together)));
     together.finish();
   }
@@ -85,15 +106,37 @@ class UpdateGradients {
  private:
   using Generating = typename GanNetworks<Gan>::Generating;
 
-  /// Calls `f(name, discriminator, number)` for every discriminator, with what it sees in `videos`; `number` counts
-  /// them from 0.
+  /// Calls `f(name, discriminator, sampler)` for every discriminator, with what it sees in `videos`; `sampler` counts
+  /// those before it that sample frames.
   template <class F>
   void for_each_discriminator(const UpdateBatch<T, D>& batch, VideoBatch<T, D>& videos, const F& f) {
-    std::size_t number = 0, sampler = 0;
+    std::size_t sampler = 0;
     gan_.for_each_discriminator([&]<class X>(const std::string& name, X& discriminator) {
-      if constexpr (FrameSamplingDiscriminator<X>) videos.frames = batch.frames(sampler++);
-      f(name, discriminator, number++);
+      if constexpr (FrameSamplingDiscriminator<X>) videos.frames = batch.frames(sampler);
+      f(name, discriminator, sampler);
+      if constexpr (FrameSamplingDiscriminator<X>) ++sampler;
     });
+  }
+
+  template <class X>
+  static std::optional<std::size_t> sampler_of(std::size_t number) {
+    if constexpr (FrameSamplingDiscriminator<X>) return number;
+    return std::nullopt;
+  }
+
+  /// A pass that sees what `pass` saw, and moves nothing any more.
+  static Pass without_traces(Pass pass) {
+    pass.power_iteration = false;
+    pass.momentum = 0;
+    return pass;
+  }
+
+  /// Adds what a regularizer gives for a part of a batch that counts `weight` to the numbers of its network.
+  static void add_number(const Tensor<P, D>& loss, double weight, P* numbers) {
+    require(loss.size() == 1, "a regularizer gave a loss of shape ", loss.shape(), ", not one number");
+    Tensor<P, D> scaled(loss.shape());
+    D::scale(1, static_cast<P>(weight), loss.data(), scaled.data());
+    D::add(1, scaled.data(), numbers + UpdateNumbers::regularization);
   }
 
   /// What the generator makes, which is asked for its shape: all that follows trusts it.

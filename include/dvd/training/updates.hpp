@@ -87,7 +87,21 @@ class Updates {
     gan.for_each_discriminator([&]<class X>(const std::string&, X&) {
       expected.samplers += FrameSamplingDiscriminator<X>;
       expected.real_videos_for_generator |= PairedGanLoss<LossOf<X, Loss>>;
+      if constexpr (detail::NamesRegularizer<X>) {
+        static_assert(DiscriminatorRegularizer<detail::RegularizerOf<X>, X>,
+                      "what a discriminator calls its regularizer is no DiscriminatorRegularizer for it");
+        expected.real_videos_apart = true;
+      }
     });
+    if constexpr (detail::NamesRegularizer<Networks>) {
+      static_assert(GeneratorRegularizer<detail::RegularizerOf<Networks>, Networks>,
+                    "what a generator calls its regularizer is no GeneratorRegularizer for it");
+      expected.samples = gan.networks().regularizer().samples();
+      require(expected.samples >= 1, "a regularizer of a generator compares at least one video with a true one, not ",
+              expected.samples);
+      require(expected.sizes.given_something(), "the generator's regularizer compares what is made with what really ",
+              "follows, but this generator is given nothing of a real video: no frames and no vectors");
+    }
     return expected;
   }
 
@@ -138,11 +152,22 @@ class Updates {
 
   template <class Inputs>
   void assign(const std::vector<Inputs>& parts, BatchParts<T, D>& batch) const {
-    for (std::size_t i = 0; i < parts.size(); ++i) batch.all[i].assign(parts[i], expected_.sizes.condition_frames);
+    const Index given = expected_.sizes.condition_frames;
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      if constexpr (std::same_as<Inputs, DiscriminatorInputs<T, D>>)
+        batch.all[i].assign(parts[i], given, expected_.real_videos_apart);
+      else
+        batch.all[i].assign(parts[i], given);
   }
 
   /// Parts of a batch that are worked on at the same time.
   Index shards() const { return reduction_ ? reduction_->own_shards().count : 1; }
+
+  template <class Network>
+  static void add_settings(RecordingKey& key, const Network& network) {
+    key.add(settings_of(network));
+    if constexpr (detail::NamesRegularizer<Network>) key.add(settings_of(network.regularizer()));
+  }
 
   /// What an update depends on besides its inputs: that of the generator, or of the discriminators.
   template <class Optimizer>
@@ -152,9 +177,9 @@ class Updates {
     average_.add_to(key);
     const auto add = [&](const std::string&, const Tensor<P, D>& remembered) { key.add(remembered); };
     optimizer.visit(add);
-    key.add(settings_of(gan_.networks()));
+    add_settings(key, gan_.networks());
     gan_.for_each_discriminator([&]<class X>(const std::string&, X& discriminator) {
-      key.add(settings_of(discriminator));
+      add_settings(key, discriminator);
       key.add({share_of(discriminator)});
     });
     return key;
@@ -395,13 +420,17 @@ bool Updates<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::finish(Step
       report.discriminators.resize(discriminators_.size());
       for (std::size_t i = 0; i < discriminators_.size(); ++i) {
         const Index first = first_number(i);
-        report.discriminators[i] = {discriminators_[i].name, number(first + loss_number),
-                                    number(first + real_score_number), number(first + fake_score_number),
-                                    std::sqrt(number(first + squared_norm))};
+        report.discriminators[i] = {discriminators_[i].name,
+                                    number(first + loss_number),
+                                    number(first + real_score_number),
+                                    number(first + fake_score_number),
+                                    std::sqrt(number(first + squared_norm)),
+                                    number(first + UpdateNumbers::regularization)};
       }
     } else {
       report.generator_loss = number(loss_number);
       report.generator_gradient_norm = std::sqrt(number(squared_norm));
+      report.generator_regularization = number(UpdateNumbers::regularization);
     }
     sound = number(numbers_count()) != 0;
     if (sound) continue;

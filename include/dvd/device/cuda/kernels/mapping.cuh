@@ -5,6 +5,7 @@
 
 #include "dvd/device/cuda/map.cuh"
 #include "dvd/layers/functions.hpp"
+#include "dvd/training/cell_weights.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
@@ -32,21 +33,23 @@ void Mapping::dropout(Index size, const Random& random, std::uint64_t first, dou
   for_each(size, detail::DropoutKernel<T>{random, first, probability, static_cast<float>(1 / (1 - probability)), x, y});
 }
 
-#define DVD_INSTANTIATE(T)                                                                    \
-  template void Mapping::map(Index, const LeakyReLUFunction<float>&, const T*, T*);           \
-  template void Mapping::map(Index, const LeakyReLUFunction<float>&, const T*, const T*, T*); \
-  template void Mapping::map(Index, const ELUFunction<float>&, const T*, T*);                 \
-  template void Mapping::map(Index, const ELUFunction<float>&, const T*, const T*, T*);       \
-  template void Mapping::map(Index, const GELUFunction<float>&, const T*, T*);                \
-  template void Mapping::map(Index, const GELUFunction<float>&, const T*, const T*, T*);      \
-  template void Mapping::map(Index, const SoftplusFunction<float>&, const T*, T*);            \
-  template void Mapping::map(Index, const SoftplusFunction<float>&, const T*, const T*, T*);  \
-  template void Mapping::map(Index, const DifferenceFunction&, const T*, const T*, T*);       \
-  template void Mapping::map(Index, const SignFunction&, const T*, T*);                       \
+#define DVD_INSTANTIATE(T)                                                                          \
+  template void Mapping::map(Index, const LeakyReLUFunction<float>&, const T*, T*);                 \
+  template void Mapping::map(Index, const LeakyReLUFunction<float>&, const T*, const T*, T*);       \
+  template void Mapping::map(Index, const ELUFunction<float>&, const T*, T*);                       \
+  template void Mapping::map(Index, const ELUFunction<float>&, const T*, const T*, T*);             \
+  template void Mapping::map(Index, const GELUFunction<float>&, const T*, T*);                      \
+  template void Mapping::map(Index, const GELUFunction<float>&, const T*, const T*, T*);            \
+  template void Mapping::map(Index, const SoftplusFunction<float>&, const T*, T*);                  \
+  template void Mapping::map(Index, const SoftplusFunction<float>&, const T*, const T*, T*);        \
+  template void Mapping::map(Index, const DifferenceFunction&, const T*, const T*, T*);             \
+  template void Mapping::map(Index, const WeightedSign<LinearCellWeight>&, const T*, const T*, T*); \
+  template void Mapping::map(Index, const SignFunction&, const T*, T*);                             \
   template void Mapping::dropout(Index, const Random&, std::uint64_t, double, const T*, T*);
 DVD_INSTANTIATE(float)
 DVD_INSTANTIATE(bfloat16)
 #undef DVD_INSTANTIATE
+template void Mapping::map(Index, const LengthFactor&, const float*, float*);
 
 }  // namespace dvd::cuda
 

@@ -188,16 +188,3 @@ TEST_CASE("custom_gan trains, is the same with the same seed, and refuses nonsen
   }
   CHECK(failed_with(custom("--steps 0"), 2, "--steps"));
 }
-
-TEST_CASE("radar_gan trains three discriminators on one channel, and is the same with the same seed") {
-  const TemporaryFolder folder;
-  const auto radar = [&](const std::string& arguments) { return run_program(folder.path(), "radar_gan", arguments); };
-  const auto first = radar("--steps 1 --threads 1 --out a");
-  REQUIRE(first.status == 0);
-  CHECK(first.output.find("movement") != std::string::npos);
-  REQUIRE(radar("--steps 1 --threads 2 --out b --quiet").output.empty());
-  for (const char* name : {"samples.png", "data.png", "checkpoint.safetensors"}) {
-    CHECK(read_text(folder.path() / "a" / name).size() > 100);
-    CHECK(read_text(folder.path() / "a" / name) == read_text(folder.path() / "b" / name));
-  }
-}

@@ -35,6 +35,12 @@ foreach(source IN LISTS sources)
   endif()
 endforeach()
 
+# Values of layers and whole networks take minutes to compile, and show little that those of kernels and of training in
+# this folder do not: for a GPU, and for the long form.
+if(NOT DVD_CUDA_PROGRAMS)
+  list(FILTER for_cuda EXCLUDE REGEX "^((layers|models|training)/parity_|device/eigen_forms_|metrics/i3d_)")
+endif()
+
 # The kernels of an example, as its author's nvcc compiles them and for the emulation.
 set(own_kernels "${PROJECT_SOURCE_DIR}/examples/own_kernels/kernels.cu")
 file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/emulated_units/own_kernels.cpp"

@@ -20,7 +20,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 /// discriminators, for real and for generated videos, and with its gradient handed on to the generator, it keeps
 /// discriminators from learning few videos by heart: see TrainerOptions::augment. What is switched on, in this order:
 ///
-///     flip         with probability 1/2, y[h, w] = x[h, W - 1 - w]
+///     flip         with probability 1/2, y[h, w] = x[h, W - 1 - w]; this one is not DiffAugment's
 ///     color        y = x + b, b in [-0.5, 0.5); then y = m + s (x - m), s in [0, 2), m the mean of a pixel's channels;
 ///                  then y = m + k (x - m), k in [0.5, 1.5), m the mean of the whole video
 ///     translation  y[h, w] = x[h - down, w - right], or 0 where that lies outside; down and right are whole numbers of

@@ -21,7 +21,10 @@ struct AugmentationOptions {
   double translation = 0;  ///< videos move by up to this part of each side; what comes in is 0. DiffAugment's is 0.125
   double cutout = 0;       ///< a rectangle whose sides are this part of theirs becomes 0. DiffAugment's is 0.5
 
-  /// All of it, by as much as DiffAugment does.
+  /// What DiffAugment does, by as much: colour, translation and cutout.
+  static constexpr AugmentationOptions diff_augment() { return {false, true, 0.125, 0.5}; }
+
+  /// The same, and flip, which DiffAugment leaves to the data: for those that may as well be mirrored.
   static constexpr AugmentationOptions all() { return {true, true, 0.125, 0.5}; }
 
   /// Whether there is anything to do.

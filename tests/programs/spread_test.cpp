@@ -67,7 +67,8 @@ const std::filesystem::path& work() {
   return folder.path();
 }
 
-/// Runs what a launcher is told, such as "-n 2 PROGRAM". Whatever happens, all have ended within the minutes of `timeout`.
+/// Runs what a launcher is told, such as "-n 2 PROGRAM". Whatever happens, all have ended within the minutes of
+/// `timeout`.
 ProgramResult launch(const std::string& told) {
   return run_command(work(), "timeout 240 '" DVD_TEST_MPIEXEC "' " + told);
 }

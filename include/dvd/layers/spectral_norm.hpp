@@ -7,8 +7,8 @@
 #include <memory>
 #include <utility>
 
-#include "dvd/layers/prepared_weights.hpp"
 #include "dvd/layers/layer.hpp"
+#include "dvd/layers/prepared_weights.hpp"
 #include "dvd/layers/weight_gradients.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {

@@ -83,8 +83,7 @@ TensorOf<G> generate_frames(G& generator, const ViewOf<G>& z,
     return generator.generate(z, conditions, pass, nullptr, frames);
   } else {
     const VideoSizes sizes = generator.sizes();
-    require(frames == 0 || frames == sizes.frames, "this generator makes ", sizes.frames, " frames, not ",
-            frames);
+    require(frames == 0 || frames == sizes.frames, "this generator makes ", sizes.frames, " frames, not ", frames);
     return generator.generate(z, conditions, pass);
   }
 }
@@ -116,8 +115,8 @@ concept SamplesFramesOrNot = samples_frames_or_not<X>;
 ///     double share() const;         what its loss counts in the generator's, 0 or more; 1 by default
 ///     using Sampler = ...;          a FrameSampling: it is given `sampled_frames()` frames of every video, drawn anew
 ///     Index sampled_frames() const;     for real and for generated ones, as `VideoBatch::frames`
-///     R regularizer() const;        a term of its loss beside that of scores, such as R1: see training/regularizer.hpp.
-///                                   A VideoGenerator may have one, too
+///     R regularizer() const;        a term of its loss beside that of scores: see training/regularizer.hpp. A
+///                                   VideoGenerator may have one, too
 ///     static constexpr bool draws_at_random = true;     its work differs from pass to pass (see Pass::random), so a
 ///                                                       device must not record it
 ///     std::vector<double> settings() const;     values that its work depends on and that may change between updates,

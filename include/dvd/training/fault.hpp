@@ -24,8 +24,8 @@ std::string find_weight_fault(const std::vector<const Contents<P, D>*>& networks
 
 /// Names where the first value arose that is not finite, in an update of sound weights: a layer's result, for which the
 /// forward passes of shard `shard` run again (and move buffers); else statistics. Empty if none is found, as where
-/// gradients alone are not finite. `networks` are the contents of the generator and of the discriminators of `gan`, in
-/// their order; `augmentation` is what the latter see videos through.
+/// gradients alone are not finite, or what regularizers compute, which are not run. `networks` are the contents of the
+/// generator and of the discriminators of `gan`, in their order; `augmentation` is what the latter see videos through.
 template <VideoGan Gan, class T = typename Gan::scalar_type, class D = typename Gan::device_type>
 std::string find_fault(GanNetworks<Gan>& gan, const std::vector<const Contents<FullPrecision<T>, D>*>& networks,
                        const Augmentation<T, D>& augmentation, const BatchParts<T, D>& batch, Index shard,

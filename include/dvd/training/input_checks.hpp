@@ -5,21 +5,10 @@
 
 #include <vector>
 
+#include "dvd/training/expected_inputs.hpp"
 #include "dvd/training/inputs.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
-
-/// What an update of a GAN must fit.
-struct ExpectedInputs {
-  VideoSizes sizes;
-  std::size_t samplers = 0;                ///< discriminators that sample frames
-  bool real_videos_for_generator = false;  ///< whether an update of the generator takes real videos
-  bool real_videos_apart = false;          ///< whether a discriminator has a regularizer, which sees them alone
-  /// For a generator with a regularizer the videos that an update makes of each real one, which it is compared with; 0
-  /// without one.
-  Index samples = 0;
-  Index shards = 0;  ///< of this rank, where ranks share a batch; 0 where nobody does
-};
 
 namespace detail {
 

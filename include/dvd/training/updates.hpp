@@ -82,29 +82,6 @@ class Updates {
   static Index first_number(std::size_t discriminator) { return UpdateNumbers::first(discriminator); }
   Index numbers_count() const { return first_number(discriminators_.size()); }
 
-  static ExpectedInputs expected_of(Gan& gan) {
-    ExpectedInputs expected{gan.networks().sizes()};
-    gan.for_each_discriminator([&]<class X>(const std::string&, X&) {
-      expected.samplers += FrameSamplingDiscriminator<X>;
-      expected.real_videos_for_generator |= PairedGanLoss<LossOf<X, Loss>>;
-      if constexpr (detail::NamesRegularizer<X>) {
-        static_assert(DiscriminatorRegularizer<detail::RegularizerOf<X>, X>,
-                      "what a discriminator calls its regularizer is no DiscriminatorRegularizer for it");
-        expected.real_videos_apart = true;
-      }
-    });
-    if constexpr (detail::NamesRegularizer<Networks>) {
-      static_assert(GeneratorRegularizer<detail::RegularizerOf<Networks>, Networks>,
-                    "what a generator calls its regularizer is no GeneratorRegularizer for it");
-      expected.samples = gan.networks().regularizer().samples();
-      require(expected.samples >= 1, "a regularizer of a generator compares at least one video with a true one, not ",
-              expected.samples);
-      require(expected.sizes.given_something(), "the generator's regularizer compares what is made with what really ",
-              "follows, but this generator is given nothing of a real video: no frames and no vectors");
-    }
-    return expected;
-  }
-
   static bool draws_at_random(Gan& gan) {
     bool any = detail::draws_at_random<Networks>;
     gan.for_each_discriminator([&]<class X>(const std::string&, X&) { any |= detail::draws_at_random<X>; });
@@ -367,7 +344,7 @@ Updates<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer>::Updates(Gan& gan
                                                                         Reduction<P, D>* reduction)
     : gan_(gan),
       reduction_(reduction),
-      expected_(expected_of(gan)),
+      expected_(expected_inputs<Gan, Loss>(gan)),
       augmentation_(options.augment),
       record_(options.record && !reduction && !draws_at_random(gan) && !options.augment.any()),
       generator_(contents(gan.networks())),

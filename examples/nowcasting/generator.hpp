@@ -96,8 +96,9 @@ class Generator {
   Doubling doubling;
   Output output;
 
+  /// Throws ArgumentError unless height and width are multiples of 8.
   Generator(const GeneratorOptions& options, const dvd::Random& random)
-      : context(context_stack<T, D>(options, random.stream("context"))),
+      : context(context_stack<T, D>(checked(options), random.stream("context"))),
         halving(halving_stack<T, D>(options, random.stream("halving"))),
         fine_state(state_stack<T, D>(options.fine, random.stream("fine state"))),
         coarse_state(state_stack<T, D>(options.coarse, random.stream("coarse state"))),
@@ -165,6 +166,14 @@ class Generator {
   }
 
  private:
+  static const GeneratorOptions& checked(const GeneratorOptions& options) {
+    const dvd::VideoSizes& video = options.sizes;
+    dvd::require(video.height > 0 && video.height % 8 == 0 && video.width > 0 && video.width % 8 == 0,
+                 "the nowcasting generator makes fields whose height and width are multiples of 8, not ", video.height,
+                 " x ", video.width);
+    return options;
+  }
+
   GeneratorOptions options_;
 };
 

@@ -67,6 +67,11 @@ TEST_CASE("the gradient of the nowcasting generator") {
   }
   CHECK_THROWS_WITH_AS(generator.generate(z, {}, Pass::evaluate()),
                        "the generator continues frames [2, 2, 16, 24, 2], not []", ArgumentError);
+  nowcasting::GeneratorOptions odd = options;
+  odd.sizes.width = 20;
+  CHECK_THROWS_WITH_AS(nowcasting::Generator<double>(odd, Random(1)),
+                       "the nowcasting generator makes fields whose height and width are multiples of 8, not 16 x 20",
+                       ArgumentError);
 }
 
 TEST_CASE("ranks take the same steps as one process, on an uneven batch") {

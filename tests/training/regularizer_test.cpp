@@ -95,6 +95,35 @@ TEST_CASE("R1 is the gradient of the penalty, but for an error that is a quarter
   CHECK(usual < 1e-6 * largest);
 }
 
+TEST_CASE("R1 in float is that in double, to a thousandth of the largest gradient at the usual step") {
+  LayerDiscriminator in_float(Sequential(Conv3D<float>(2, 3, 3, Random(1)), Softplus<float>(),
+                                         Conv3D<float>(3, 3, 3, Random(2)), Softplus<float>(),
+                                         Conv3D<float>(3, 1, 1, Random(3))));
+  LayerDiscriminator in_double(Sequential(Conv3D<double>(2, 3, 3, Random(1)), Softplus<double>(),
+                                          Conv3D<double>(3, 3, 3, Random(2)), Softplus<double>(),
+                                          Conv3D<double>(3, 1, 1, Random(3))));
+  auto rounded = contents(in_float);
+  auto exact = contents(in_double);
+  dvd::testing::randomize(exact, Random(7));
+  for (std::size_t i = 0; i < exact.parameters.size(); ++i)
+    rounded.parameters[i].parameter->value.copy_from(cast<float>(exact.parameters[i].parameter->value));
+  const VideoBatch<double> real = videos(0.5);
+  const ConstTensorView<float> pixels = cast<float>(real.videos);
+  const double loss = R1{}(in_double, real, 1, still).item();
+  CHECK(R1{}(in_float, {pixels}, 1, still).item() == doctest::Approx(loss).epsilon(1e-4));
+  double error = 0, largest = 0;
+  for (std::size_t i = 0; i < exact.parameters.size(); ++i) {
+    const std::vector<double> expected = exact.parameters[i].parameter->accumulator().to_vector();
+    const std::vector<float> found = rounded.parameters[i].parameter->accumulator().to_vector();
+    for (std::size_t k = 0; k < expected.size(); ++k) {
+      error = std::max(error, std::abs(expected[k] - static_cast<double>(found[k])));
+      largest = std::max(largest, std::abs(expected[k]));
+    }
+  }
+  CHECK(largest > 1e-3);
+  CHECK(error < 1e-3 * largest);
+}
+
 TEST_CASE("where no ReLU switches, R1 is exact") {
   auto discriminator = judge(LeakyReLU<double>(0.2));
   auto all = contents(discriminator);

@@ -22,11 +22,12 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 ///     d/dw |g|^2 / 2  =  (dD(x + e g)/dw - dD(x - e g)/dw) / (2 e)  +  O(e^2),
 ///
 /// so no layer needs a second derivative, and any discriminator will do. It costs three passes, forward and backward,
-/// over the real videos alone, about 1.5 times an update without it. `step` is how far the videos of a batch move, as a
-/// root mean square over their elements, which are in [-1, 1].
+/// over the real videos alone, where an update without it is one over real and generated ones. `step` is how far the
+/// videos of a batch move, as a root mean square over their elements, which are in [-1, 1].
 ///
 /// Its error: for layers with continuous third derivatives (tanh, softplus, ELU but for its kink, attention) a quarter
-/// for half the step, down to rounding, which is about 1e-7 / step of dD/dw in float. A ReLU has no second derivative
+/// for half the step, down to rounding, which grows as the step falls: at the usual step, in float, less than a
+/// thousandth of the largest gradient. A ReLU has no second derivative
 /// where it switches: what automatic differentiation gives there is 0, while the difference counts the units that
 /// switch within a step of x, as a mean over a neighbourhood does; where none switches, it is exact but for rounding.
 /// Where videos see each other, as through a batch norm, g is the gradient of the sum of all scores.

@@ -3,8 +3,7 @@
 //
 // A discriminator or generator names one by a member function `regularizer()`, which is there for every update:
 //
-//     dvd::Gan gan(dvd::Regularized(MyGenerator(...), dvd::GridCellRegularizer<>{.weight = 20, .samples_per_video =
-//     6}),
+//     dvd::Gan gan(dvd::Regularized(MyGenerator(...), dvd::GridCellRegularizer<>{.weight = 20}),
 //                  dvd::NamedDiscriminator{"frames", dvd::Regularized(MyDiscriminator(...), dvd::R1{.weight = 1})});
 #pragma once
 

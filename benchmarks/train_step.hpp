@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <dvd/device/cpu.hpp>
+#include <dvd/layers/tsru.hpp>
 #include <dvd/models/dvd_gan.hpp>
 #include <dvd/models/recorded_generator.hpp>
 #include <dvd/training/trainer.hpp>
@@ -50,6 +51,28 @@ Clock::time_point now() {
   return Clock::now();
 }
 
+/// The parts of a variant; attention is wherever there may be one.
+template <class T, class D, Variant V>
+struct PartsOf : dvd::DvdGanParts<T, D> {};
+template <class T, class D>
+struct PartsOf<T, D, Variant::tsru> : dvd::DvdGanParts<T, D> {
+  using Recurrent = dvd::TSRU<T, D>;
+};
+template <class T, class D>
+struct PartsOf<T, D, Variant::tsrus> : dvd::DvdGanParts<T, D> {
+  using Recurrent = dvd::TSRUs<T, D>;
+};
+template <class T, class D, class Attention>
+struct AttentiveParts : dvd::DvdGanParts<T, D> {
+  using GeneratorAttention = Attention;
+  using SpatialAttention = Attention;
+  using TemporalAttention = Attention;
+};
+template <class T, class D>
+struct PartsOf<T, D, Variant::self_attention> : AttentiveParts<T, D, dvd::SelfAttention<T, D>> {};
+template <class T, class D>
+struct PartsOf<T, D, Variant::separable_attention> : AttentiveParts<T, D, dvd::SeparableAttention<T, D>> {};
+
 /// Random clips in host memory, as a loader has them ready.
 class ReadyBatches {
  public:
@@ -58,7 +81,7 @@ class ReadyBatches {
     for (std::size_t i = 0; i < different; ++i)
       for (Index n = 0; n < batch; ++n) {
         const dvd::Random own = random.stream(i).stream(static_cast<std::uint64_t>(n));
-        dvd::LabelledClip drawn{dvd::Clip(config.frames, config.resolution, config.resolution),
+        dvd::LabelledClip drawn{dvd::Clip(config.video_frames(), config.resolution, config.resolution),
                                 own.stream("label").below(0, config.classes)};
         for (std::size_t k = 0; k < drawn.clip.pixels.size(); ++k)
           drawn.clip.pixels[k] = static_cast<std::uint8_t>(own.bits(k));
@@ -91,8 +114,8 @@ class RandomInputs {
     return result;
   }
   dvd::Tensor<T, D> videos(std::uint64_t which, Index count) const {
-    dvd::Tensor<T, D> result(
-        dvd::Shape{config_.frames, count, config_.image_height(), config_.image_width(), config_.image_channels});
+    dvd::Tensor<T, D> result(dvd::Shape{config_.video_frames(), count, config_.image_height(), config_.image_width(),
+                                        config_.image_channels});
     D::random_uniform(result.size(), random_.stream(which), T(-1), T(1), result.data());
     return result;
   }
@@ -140,7 +163,10 @@ void time_updates(TrainerType& trainer, const TrainStepOptions& options, RandomI
       if (update == 0) middle = now<D>();
     }
     const auto after_d = now<D>();
-    trainer.generator_update({inputs.latents(batch), pool[2].labels, inputs.frames(batch)}, times.report);
+    const dvd::ConstTensorView<T, D> real = pool[2].videos;
+    trainer.generator_update({inputs.latents(batch), pool[2].labels, inputs.frames(batch),
+                              dvd::condition_of(real, options.config.condition_frames)},
+                             times.report);
     const auto end = now<D>();
     if (step < options.warmup) continue;
     times.d_step.push_back(milliseconds(start, middle));
@@ -170,11 +196,11 @@ inline double peak_rss_mib() {
 }
 
 /// Times all there is to time of a model; empty where a loss is not finite.
-template <class T, class D>
+template <class T, class D, Variant V>
 nlohmann::ordered_json measure_model(const TrainStepOptions& options) {
   const dvd::DvdGanConfig& config = options.config;
   const Index sample_batch = options.sample_batch > 0 ? options.sample_batch : options.batch;
-  dvd::DvdGan<T, D> gan(config);
+  dvd::DvdGan<T, D, PartsOf<T, D, V>> gan(config);
   gan.generator.recompute = options.recompute;
   dvd::Trainer trainer(gan, {.batch = options.batch});
   RandomInputs<T, D> inputs(config);
@@ -191,10 +217,12 @@ nlohmann::ordered_json measure_model(const TrainStepOptions& options) {
   }
   const double rss = peak_rss_mib();
   const dvd::Rows<D> labels(inputs.labels(0, sample_batch));
+  dvd::Tensor<T, D> given;
+  if (config.condition_frames > 0) given = inputs.videos(0, sample_batch).slice(0, config.condition_frames).clone();
   dvd::RecordedGenerator sampled(gan.average);
   for (Index step = 0; step < options.warmup + options.steps; ++step) {
     const auto start = now<D>();
-    sampled.generate(inputs.latents(sample_batch), labels);
+    sampled.generate(inputs.latents(sample_batch), labels, given);
     if (step >= options.warmup) times.sample.push_back(milliseconds(start, now<D>()));
   }
   if constexpr (!is_gpu<D>) peak = D::peak_memory();
@@ -205,17 +233,17 @@ nlohmann::ordered_json measure_model(const TrainStepOptions& options) {
 
   double load[1] = {0};
   if (getloadavg(load, 1) != 1) load[0] = 0;
-  const double gflop = step_flops(config, options.batch) * 1e-9;
   std::string device = D::name;
   if constexpr (is_gpu<D>) device = D::description();
   nlohmann::ordered_json result = {
       {"dvd", dvd::version},
       {"device", device},
-      {"precision", options.precision},
+      {"precision", sizeof(T) == 8 ? "float64" : options.precision},
+      {"model", options.model},
       {"threads", tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism)},
       {"resolution", config.resolution},
       {"frames", config.frames},
-      {"condition_frames", 0},
+      {"condition_frames", config.condition_frames},
       {"channels", config.channels},
       {"classes", config.classes},
       {"batch", options.batch},
@@ -233,9 +261,12 @@ nlohmann::ordered_json measure_model(const TrainStepOptions& options) {
        {{"generator", dvd::contents(gan.generator).size()},
         {"spatial", dvd::contents(gan.spatial).size()},
         {"temporal", dvd::contents(gan.temporal).size()}}},
-      {"step_gflop", rounded(gflop, 3)},
-      {"gflop_per_s", rounded(gflop / median(times.step) * 1e3, 2)},
       {"load_average", rounded(load[0], 2)}};
+  if (V == Variant::none && config.condition_frames == 0) {  // what flops.hpp counts
+    const double gflop = step_flops(config, options.batch) * 1e-9;
+    result["step_gflop"] = rounded(gflop, 3);
+    result["gflop_per_s"] = rounded(gflop / median(times.step) * 1e3, 2);
+  }
   return result;
 }
 
@@ -260,10 +291,10 @@ double product_gflop_per_s() {
   return convolution_flops(size, size, size, 1) * 1e-6 / median(times);
 }
 
-template <class T, class D>
+template <class T, class D, Variant V>
 int time_steps(const TrainStepOptions& options) {
   const dvd::ThreadLimit limit(options.threads);
-  nlohmann::ordered_json result = measure_model<T, D>(options);
+  nlohmann::ordered_json result = measure_model<T, D, V>(options);
   if (result.empty()) {
     std::fprintf(stderr, "train_step: a loss is not finite\n");
     return 1;
@@ -271,7 +302,8 @@ int time_steps(const TrainStepOptions& options) {
   if constexpr (is_gpu<D>) {
     const double peak = product_gflop_per_s<T, D>();
     result["peak_gflop_per_s"] = rounded(peak, 1);
-    result["fraction_of_peak"] = rounded(result["gflop_per_s"].template get<double>() / peak, 4);
+    if (result.contains("gflop_per_s"))
+      result["fraction_of_peak"] = rounded(result["gflop_per_s"].template get<double>() / peak, 4);
   }
   std::printf("%s\n", result.dump().c_str());
   return 0;

@@ -27,7 +27,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
 constexpr std::size_t memory_alignment = 64;
 
-/// Regions of memory as large as the system promises: pages that are never touched cost nothing.
+/// Regions of memory as large as the system promises: those that are never touched cost nothing.
 struct HostRegions {
 #if defined(__SANITIZE_ADDRESS__)
   static constexpr std::size_t largest = std::size_t{256} << 20;  // its notes on a region take an eighth of it
@@ -39,7 +39,12 @@ struct HostRegions {
   static void* map(std::size_t bytes) {
 #if defined(__unix__) || defined(__APPLE__)
     void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return memory == MAP_FAILED ? nullptr : memory;
+    if (memory == MAP_FAILED) return nullptr;
+#if defined(MADV_HUGEPAGE)
+    // Arrays are walked by many rows at once: with pages of 4 KB each row is another entry of the address cache.
+    madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+    return memory;
 #else
     void* const memory = ::operator new (bytes, std::align_val_t{memory_alignment}, std::nothrow);
     if (memory) std::memset(memory, 0, bytes);
@@ -115,7 +120,7 @@ struct Memory {
 
   /// Gives the operating system back the memory that no array takes, which is otherwise kept for the next ones: for a
   /// program that has finished training and goes on with other things. What threads keep for their own kernels, some
-  /// hundred kilobytes each, stays. May be called at any time, from any thread.
+  /// megabytes each, stays. May be called at any time, from any thread.
   static void release_memory() { arena().release(); }
 };
 

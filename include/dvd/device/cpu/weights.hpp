@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "dvd/core/arrays.hpp"
 #include "dvd/core/random.hpp"
 #include "dvd/device/cpu/normalization.hpp"
+#include "dvd/device/cpu/transpose.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
@@ -84,8 +86,14 @@ struct Weights {
     for (Index i = 0; i < size; ++i) x[i] = static_cast<T>(static_cast<double>(x[i]) * inverse);
   }
 
-  // Transposing walks one side in long steps; within as many outputs as this the steps stay in the cache.
-  static constexpr Index square = 16;
+  /// Where the outputs of a weight's input and tap begin when packed, for all inputs and taps.
+  static std::vector<Index> packed_places(Index outputs, Index inputs, Index taps) {
+    std::vector<Index> places;
+    places.reserve(static_cast<std::size_t>(inputs * taps));
+    for (Index i = 0; i < inputs; ++i)
+      for (Index t = 0; t < taps; ++t) places.push_back((t * inputs + i) * outputs);
+    return places;
+  }
 
   template <class Range>
   static void by_inputs(Index inputs, Index work, const Range& range) {
@@ -102,16 +110,13 @@ template <class T>
 void Weights::pack_weight(Index outputs, Index inputs, Index taps, const T* weight,
                           const std::type_identity_t<T>* sigma, T* packed) {
   const T factor = sigma ? T{1} / *sigma : T{1};
-  by_inputs(inputs, taps * outputs, [=](Index begin, Index end) {
-    for (Index first = 0; first < outputs; first += square) {
-      const Index count = std::min(square, outputs - first);
-      for (Index i = begin; i < end; ++i)
-        for (Index t = 0; t < taps; ++t) {
-          const T* from = weight + (first * inputs + i) * taps + t;
-          T* to = packed + (t * inputs + i) * outputs + first;
-          for (Index o = 0; o < count; ++o) to[o] = from[o * inputs * taps] * factor;
-        }
-    }
+  const std::vector<Index> places = packed_places(outputs, inputs, taps);
+  by_inputs(inputs, taps * outputs, [&](Index begin, Index end) {
+    const Index* const place = places.data() + begin * taps;
+    for_columns<T>(
+        outputs, (end - begin) * taps, [=](Index output) { return weight + (output * inputs + begin) * taps; },
+        [=](Index i, Index output, const auto& values)
+            __attribute__((always_inline)) { store(packed + place[i] + output, values * factor); });
   });
 }
 
@@ -128,15 +133,17 @@ void Weights::unpack_weight_gradient(Index outputs, Index inputs, Index taps, co
   T along = 0;
   if (sigma) Normalization::dot(outputs * inputs * taps, dpacked, packed, &along);
   const T factor = sigma ? T{1} / *sigma : T{1};
-  by_inputs(inputs, taps * outputs, [=](Index begin, Index end) {
-    for (Index first = 0; first < outputs; first += square)
-      for (Index i = begin; i < end; ++i)
-        for (Index t = 0; t < taps; ++t) {
-          const T* from = dpacked + (t * inputs + i) * outputs;
-          const T beside = sigma ? along * v[i * taps + t] : T{0};
-          for (Index o = first; o < std::min(outputs, first + square); ++o)
-            dweight[(o * inputs + i) * taps + t] += (from[o] - (sigma ? beside * u[o] : T{0})) * factor;
-        }
+  const std::vector<Index> places = packed_places(outputs, inputs, taps);
+  by_inputs(inputs, taps * outputs, [&](Index begin, Index end) {
+    const Index* const place = places.data() + begin * taps;
+    for_columns<T>((end - begin) * taps, outputs, [=](Index i) { return dpacked + place[i]; },
+                   [=](Index output, Index i, auto values) __attribute__((always_inline)) {
+                     using V = decltype(values);
+                     const Index first = begin * taps + i;
+                     if (sigma) values -= along * u[output] * load<V>(v + first);
+                     T* const to = dweight + output * inputs * taps + first;
+                     store(to, load<V>(to) + values * factor);
+                   });
   });
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The library in the midst of other people's programs: their flags, their macros.
-#   check.sh fast_math|fast_math_avx2|openmp|macros|warnings INCLUDE_FOLDER COMPILER [FLAGS...]
+#   check.sh fast_math|fast_math_avx2|openmp|narrow_vectors|macros|warnings INCLUDE_FOLDER COMPILER [FLAGS...]
 set -u
 what=$1 include=$2 compiler=$3
 shift 3
@@ -24,6 +24,10 @@ case $what in
       { grep -qE "omp|openmp" errors && { echo "not run: $compiler has no OpenMP here"; exit 0; }; cat errors; exit 1; }
     one=$(OMP_NUM_THREADS=1 ./program) && three=$(OMP_NUM_THREADS=3 ./program) || fail "does not run"
     [ "$one" = "$three" ] || fail "other bits on another number of OpenMP threads"
+    ;;
+  narrow_vectors)
+    compile -O1 "$@" "$programs/narrow_vectors.cpp" -o program -ltbb || fail "does not compile"
+    ./program || fail "other numbers for any processor"
     ;;
   macros)
     cat >program.cpp <<'CPP'

@@ -2,7 +2,8 @@
 //
 // A convolution copies the few rows that it works on at a time into a band of its own, which stays in the cache. What
 // other programs do in passes over memory of their own (padding, batch norm's affine map, ReLU, upsampling) happens on
-// the way, and no kernel has to care for edges.
+// the way, and no kernel has to care for edges. (Winograd's method does the same in a way of its own, where images need
+// not be enlarged first: cpu/winograd_tiles.hpp.)
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"

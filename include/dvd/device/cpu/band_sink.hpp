@@ -14,7 +14,7 @@ struct BandSink {
   /// What outputs of height x width become.
   enum class Reduction {
     none,
-    sum,       ///< factor times the sum over 2x2 pixels: an average, or back through a nearest upsampling
+    sum,       ///< the sum over 2x2 pixels: an average but for the factor, or back through a nearest upsampling
     bilinear,  ///< back through a bilinear upsampling
   };
 
@@ -22,7 +22,7 @@ struct BandSink {
   Index pixel;          ///< distance between pixels in memory
   Index height, width;  ///< before the reduction
   Reduction reduction = Reduction::none;
-  T factor = 1;
+  T factor = 1;             ///< of every output
   const T* bias = nullptr;  ///< added after the reduction
   bool accumulate = false;
   bool rectify = false;     ///< then max(., 0)
@@ -30,8 +30,6 @@ struct BandSink {
   Index mask_pixel = 0;
 
   bool reduces() const { return reduction != Reduction::none; }
-  /// Whether outputs may be written to y without `store`, by who rectifies them itself.
-  bool plain() const { return !reduces() && !accumulate && !mask; }
   /// Whether `store` wants all rows of an image at once.
   bool whole_images() const { return reduction == Reduction::bilinear; }
   Index out_height() const { return reduces() ? height / 2 : height; }
@@ -55,23 +53,32 @@ struct BandSink {
           const T* upper = from + w * scale * channels + c;
           V value = load<V>(upper);
           if (reduction == Reduction::sum)
-            value = factor *
-                    ((value + load<V>(upper + channels)) + (load<V>(upper + row) + load<V>(upper + row + channels)));
+            value = (value + load<V>(upper + channels)) + (load<V>(upper + row) + load<V>(upper + row + channels));
           put(line + w, channel + c, value);
         }
       });
     }
   }
 
- private:
+  /// Whether the pixels of rows of `channels` channels lie side by side.
+  bool dense(Index channels) const { return pixel == channels && (!mask || mask_pixel == channels); }
+
+  /// Some outputs, as they are after the reduction, to where they belong; with the bias and the mask for these, if any.
   template <class V>
-  [[gnu::always_inline]] void put(Index position, Index channel, V value) const {
-    T* to = y + position * pixel + channel;
-    if (bias) value += load<V>(bias + channel);
-    if (mask) value = load<V>(mask + position * mask_pixel + channel) > 0 ? value : V{};
+  [[gnu::always_inline]] void put(T* to, V value, const T* bias_here, const T* mask_here) const {
+    value *= factor;
+    if (bias_here) value += load<V>(bias_here);
+    if (mask_here) value = load<V>(mask_here) > 0 ? value : V{};
     if (accumulate) value += load<V>(to);
     if (rectify) value = rectified(value);
     dvd::cpu::store(to, value);
+  }
+
+ private:
+  template <class V>
+  [[gnu::always_inline]] void put(Index position, Index channel, const V& value) const {
+    put(y + position * pixel + channel, value, bias ? bias + channel : nullptr,
+        mask ? mask + position * mask_pixel + channel : nullptr);
   }
 };
 

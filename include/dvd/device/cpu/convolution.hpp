@@ -111,10 +111,13 @@ struct Convolution {
                                        std::type_identity_t<T>* dweight);
 
  private:
-  /// The convolution by which the gradient of the input is computed, as far as frames and channels go.
+  /// The convolution by which the gradient of the input is computed: it repeats what was pooled and pools what was
+  /// repeated.
   static ConvolutionSize reversed(const ConvolutionSize& size) {
     ConvolutionSize result{size.frames,  size.batch,  size.height,        size.width,
                            size.outputs, size.inputs, size.kernel_frames, size.kernel};
+    if (size.pool) result.upsample = Upsampling::nearest;
+    result.pool = size.upsample == Upsampling::nearest;
     return result;
   }
 };
@@ -191,10 +194,17 @@ void Convolution::convolve_backward_weight(const ConvolutionSize& size, const Co
   }
   const auto x = detail::input_source(size, input);
   const auto upstream = detail::gradient_source<T>(size, dy, dy_pixel);
-  if (method_for(size) == Method::winograd)
-    WinogradWeightGradient<T>(size, x, upstream, detail::pool_factor<T>(size), dweight).run();
-  else
-    detail::weight_gradient_direct(size, x, upstream, detail::pool_factor<T>(size), dweight);
+  const T factor = detail::pool_factor<T>(size);
+  switch (method_for(size)) {
+    case Method::winograd:
+      return WinogradWeightGradient<winograd::Plain, T>(size, x, upstream, factor, dweight).run();
+    case Method::winograd_pooled:
+      return WinogradWeightGradient<winograd::Pooled, T>(size, x, upstream, factor, dweight).run();
+    case Method::winograd_repeated:
+      return WinogradWeightGradient<winograd::Repeated, T>(size, x, upstream, factor, dweight).run();
+    default:
+      detail::weight_gradient_direct(size, x, upstream, factor, dweight);
+  }
 }
 
 }  // namespace dvd::cpu

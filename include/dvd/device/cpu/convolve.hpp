@@ -19,10 +19,16 @@ template <class T>
 void convolve_bands(const ConvolutionSize& size, Index pool_frames, const BandSource<T>& source,
                     const Filter<T>& filter, const BandSink<T>& sink) {
   const FrameWindow window(size, pool_frames);
-  if (filter.method() == Method::winograd)
-    WinogradConvolution<T>(size, window, source, filter, sink).run();
-  else
-    convolve_direct(size, window, source, filter, sink);
+  switch (filter.method()) {
+    case Method::winograd:
+      return WinogradConvolution<winograd::Plain, T>(size, window, source, filter, sink).run();
+    case Method::winograd_pooled:
+      return WinogradConvolution<winograd::Pooled, T>(size, window, source, filter, sink).run();
+    case Method::winograd_repeated:
+      return WinogradConvolution<winograd::Repeated, T>(size, window, source, filter, sink).run();
+    default:
+      convolve_direct(size, window, source, filter, sink);
+  }
 }
 
 }  // namespace dvd::cpu

@@ -5,7 +5,8 @@
 //   rows      1x1: one matrix product over all pixels;
 //   direct    3x3 with few input channels (the first layer of a discriminator) or too few tiles: 9 multiplications an
 //             output, straight from a band of the image;
-//   winograd  every other 3x3: 2.25 multiplications an output; see cpu/winograd.hpp.
+//   winograd  every other 3x3: 2.25 multiplications an output, or 1.56 where outputs are pooled or inputs repeated; see
+//             cpu/winograd_forms.hpp.
 //
 // A filter is the weight made ready for one of them, which takes time: one that is used for every frame is made once.
 #pragma once
@@ -16,11 +17,12 @@
 #include "dvd/device/cpu/memory.hpp"
 #include "dvd/device/cpu/parallel.hpp"
 #include "dvd/device/cpu/product.hpp"
+#include "dvd/device/cpu/transpose.hpp"
 #include "dvd/device/cpu/winograd.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
-enum class Method { rows, direct, winograd };
+enum class Method { rows, direct, winograd, winograd_pooled, winograd_repeated };
 
 /// Tiles of 4x4 pixels in a frame of the whole batch.
 inline Index tiles_of(const ConvolutionSize& size) {
@@ -29,16 +31,32 @@ inline Index tiles_of(const ConvolutionSize& size) {
 }
 
 /// Winograd's multiplications are a quarter where whole tiles are needed, and more than the direct ones for images of
-/// 2x2 pixels. A few tiles use every transformed weight too seldom to pay for its size, four times the plain one's;
-/// a few channels do not fill the vectors in which the tiles are transformed.
+/// 2x2 pixels. Products of a few channels end when they have hardly begun. A few tiles use the
+/// transformed weights too seldom to pay for their size, four times the plain ones', where no cache holds them: there
+/// alone the method, and with it the rounding, depends on how many images there are.
 inline Method method_for(const ConvolutionSize& size) {
   if (size.kernel == 1) return Method::rows;
-  const Index computed = (size.height + 3) / 4 * ((size.width + 3) / 4) * winograd::points;
+  const Index computed = (size.height + 3) / 4 * ((size.width + 3) / 4) * winograd::points<winograd::Plain>;
   const bool saves = 2 * computed <= 9 * size.height * size.width;
   const bool fits = size.width <= 1024;  // a row of tiles is multiplied at once
-  // Transformed weights beyond the last-level cache cost as much to write and read as twenty tiles save.
-  const Index fewest = size.inputs * size.outputs > 100'000 ? 32 : 12;
-  return size.inputs >= 8 && saves && fits && tiles_of(size) >= fewest ? Method::winograd : Method::direct;
+  const bool pays = size.inputs * size.outputs <= 150'000 || tiles_of(size) >= 8;
+  if (size.inputs < 8 || !saves || !fits || !pays) return Method::direct;
+  if (size.pool) return Method::winograd_pooled;
+  return size.upsample == Upsampling::nearest ? Method::winograd_repeated : Method::winograd;
+}
+
+/// Matrices of a kernel's frame: one a point.
+inline Index points_of(Method method) {
+  switch (method) {
+    case Method::winograd:
+      return winograd::points<winograd::Plain>;
+    case Method::winograd_pooled:
+      return winograd::points<winograd::Pooled>;
+    case Method::winograd_repeated:
+      return winograd::points<winograd::Repeated>;
+    default:
+      return 1;
+  }
 }
 
 /// A weight made ready; as long as it lives, it may be used for any number of convolutions of its channels and method.
@@ -52,13 +70,17 @@ class Filter {
   Filter(Method method, Index frames, Index inputs, Index outputs, const T* weight)
       : method_(method),
         frames_(frames),
-        matrices_(method == Method::winograd ? winograd::points : 1),
+        matrices_(points_of(method)),
         depth_(method == Method::direct ? 9 * inputs : inputs),
         outputs_(outputs),
         panel_width_(std::min(outputs, panel_columns<T>)),
         values_(frames_ * matrices_ * matrix()) {
     if (method == Method::winograd)
-      transform(weight);
+      transform<winograd::Plain>(weight);
+    else if (method == Method::winograd_pooled)
+      transform<winograd::Pooled>(weight);
+    else if (method == Method::winograd_repeated)
+      transform<winograd::Repeated>(weight);
     else
       copy_panels(weight);
   }
@@ -72,7 +94,11 @@ class Filter {
 
   /// Distance between panels and between the matrices of points.
   Index panel() const { return depth_ * panel_width_; }
-  Index matrix() const { return (outputs_ + panel_width_ - 1) / panel_width_ * panel(); }
+  Index matrix() const {
+    // A line more where there are several: powers of two apart they would share few places in the cache.
+    constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+    return (outputs_ + panel_width_ - 1) / panel_width_ * panel() + (matrices_ > 1 ? line : 0);
+  }
   Index panel_width() const { return panel_width_; }
 
   /// The matrices of one frame of the kernel, from output `first` on, which must begin a panel.
@@ -81,14 +107,16 @@ class Filter {
   }
 
  private:
+  template <class Form>
   void transform(const T* weight) {
-    parallel_chunks(frames_ * depth_, std::max<Index>(1, 2048 / outputs_), [&](Index begin, Index end) {
+    // A panel's inputs one after the other, so that every point's matrix is written in order.
+    const Index panels = (outputs_ + panel_width_ - 1) / panel_width_, all = frames_ * panels * depth_;
+    parallel_chunks(all, std::clamp<Index>(2048 / panel_width_, 1, depth_), [&](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) {
-        const Index tap = i / depth_, input = i % depth_;
-        const T* from = weight + (tap * 9 * depth_ + input) * outputs_;
-        for (Index column = 0; column < outputs_; column += panel_width_)
-          winograd::transform_weight(std::min(panel_width_, outputs_ - column), from + column, depth_ * outputs_,
-                                     place(tap, 0, input, column), matrix());
+        const Index tap = i / (panels * depth_), column = i / depth_ % panels * panel_width_, input = i % depth_;
+        winograd::transform_weight<Form, 3>(std::min(panel_width_, outputs_ - column),
+                                            weight + (tap * 9 * depth_ + input) * outputs_ + column, depth_ * outputs_,
+                                            place(tap, 0, input, column), matrix());
       }
     });
   }
@@ -116,17 +144,17 @@ class Filter {
 /// of a convolution's outputs into that of its inputs.
 template <class T>
 void mirror_weight(Index taps, Index inputs, Index outputs, T factor, const T* weight, T* mirrored) {
-  // In squares, so that neither side is walked in steps of whole rows for long.
-  constexpr Index square = 16;
-  const Index across = (inputs + square - 1) / square;
-  parallel_chunks(taps * across, std::max<Index>(1, 8192 / (square * outputs)), [=](Index begin, Index end) {
+  constexpr Index some = 16;  // inputs
+  const Index across = (inputs + some - 1) / some;
+  parallel_chunks(taps * across, std::max<Index>(1, 8192 / (some * outputs)), [=](Index begin, Index end) {
     for (Index task = begin; task < end; ++task) {
-      const Index tap = task / across, first = task % across * square, last = std::min(inputs, first + square);
-      const T* from = weight + tap * inputs * outputs;
-      T* to = mirrored + (taps - 1 - tap) * inputs * outputs;
-      for (Index column = 0; column < outputs; column += square)
-        for (Index o = column; o < std::min(outputs, column + square); ++o)
-          for (Index i = first; i < last; ++i) to[o * inputs + i] = factor * from[i * outputs + o];
+      const Index tap = task / across, first = task % across * some;
+      T* const to = mirrored + (taps - 1 - tap) * inputs * outputs + first;
+      for_columns<T>(
+          std::min(some, inputs - first), outputs,
+          [=](Index input) { return weight + (tap * inputs + first + input) * outputs; },
+          [=](Index output, Index input, const auto& values)
+              __attribute__((always_inline)) { store(to + output * inputs + input, values * factor); });
     }
   });
 }

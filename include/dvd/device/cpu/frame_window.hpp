@@ -1,12 +1,11 @@
-// What the ways of computing a 3x3 convolution and its gradients share: how frames hang together, transformed tiles,
-// and how outputs are cut into parts.
+// What the ways of computing a 3x3 convolution and its gradients share: how frames hang together, and how outputs are
+// cut into parts.
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"
 
 #include "dvd/device/cpu/band.hpp"
 #include "dvd/device/cpu/product.hpp"
-#include "dvd/device/cpu/winograd.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cpu {
 
@@ -32,21 +31,6 @@ struct FrameWindow {
     return frame >= 0 && frame / from.repeat_frames < from.frames ? frame / from.repeat_frames : -1;
   }
 };
-
-/// V = B^T d B for rows `begin` .. `end - 1` of tiles, counted over all images of a source's frame: `across` tiles in a
-/// row, `down` rows in an image. `band` has room for six rows of `4 * across + 2` pixels; points of v lie `v_point`
-/// apart.
-template <class T>
-void transform_tiles(const BandSource<T>& source, Index first_image, Index begin, Index end, Index across, Index down,
-                     T* band, T* v, Index v_point) {
-  const Index channels = source.channels, columns = 4 * across + 2;
-  for (Index line = begin; line < end; ++line) {
-    load_band(source, first_image + line / down, line % down * 4 - 1, 6, columns, band);
-    for (Index tile = 0; tile < across; ++tile)
-      winograd::transform_input(channels, band + tile * 4 * channels, v + ((line - begin) * across + tile) * channels,
-                                {columns * channels, channels, v_point});
-  }
-}
 
 /// Bytes of the second-level cache that a block may fill.
 inline constexpr Index block_bytes = 512 * 1024;

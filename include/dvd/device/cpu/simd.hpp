@@ -75,6 +75,15 @@ template <class T, int Lanes = native_lanes<T>, class F>
   }
 }
 
+/// Two or three channels are computed in a vector of so many lanes, the rest idle, rather than one by one.
+inline constexpr long few_lanes = 4;
+
+/// The lanes that `count` channels take: a few instead of two or three, where one vector has as many.
+template <class T>
+constexpr long full_lanes(long count) {
+  return native_lanes<T> >= few_lanes && (count == 2 || count == 3) ? few_lanes : count;
+}
+
 /// max(x, 0), lane by lane; not a number stays what it is, so that it does not hide.
 template <class V>
 [[gnu::always_inline]] inline V rectified(const V& x) {

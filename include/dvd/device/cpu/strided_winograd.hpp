@@ -30,7 +30,8 @@ struct WindowFilter {
   Index outputs, depth;
   Scratch<T> values;
 
-  WindowFilter(Index columns, Index rows) : outputs(columns), depth(rows), values(winograd::points * matrix()) {}
+  WindowFilter(Index columns, Index rows)
+      : outputs(columns), depth(rows), values(winograd::points<winograd::Wide> * matrix()) {}
 
   Index width() const { return std::min(outputs, panel_columns<T>); }
   Index panel() const { return depth * width(); }
@@ -68,8 +69,9 @@ class StridedWinograd {
         std::copy_n(weight + (tap * channels + channel) * outputs, outputs, of_image.data() + i * outputs);
       }
       for (Index column = 0; column < outputs; column += result.width())
-        winograd::transform_wide_weight(std::min(result.width(), outputs - column), of_image.data() + column, outputs,
-                                        result.place(row, column), result.matrix());
+        winograd::transform_weight<winograd::Wide, taps>(std::min(result.width(), outputs - column),
+                                                         of_image.data() + column, outputs, result.place(row, column),
+                                                         result.matrix());
     });
     return result;
   }
@@ -81,8 +83,7 @@ class StridedWinograd {
     down_ = (size.height.outputs + edge - 1) / edge;
     times_ = std::min(most_times, (size.time.outputs + group_rows - 1) / group_rows * group_rows);
     slots_ = (times_ - 1) * size.time.stride + size.time.kernel;
-    const Index tile_bytes =
-        winograd::points * (slots_ * channels_ + times_ * filter.width()) * static_cast<Index>(sizeof(T));
+    const Index tile_bytes = points * (slots_ * channels_ + times_ * filter.width()) * static_cast<Index>(sizeof(T));
     block_ = std::clamp<Index>(block_bytes / tile_bytes, 1, most_tiles);
     block_ = (across_ + blocks() - 1) / blocks();               // shared out evenly
     constexpr Index line = 64 / static_cast<Index>(sizeof(T));  // keeps points off each other's places in the cache
@@ -104,7 +105,10 @@ class StridedWinograd {
   }
 
  private:
-  static constexpr Index taps = 4, edge = 3;  ///< of an image's kernel, and outputs of a tile, in each dimension
+  static constexpr Index
+      taps = 4,
+      edge = 3,
+      points = winograd::points<winograd::Wide>;  ///< of an image's kernel, and outputs of a tile, in each dimension
   static constexpr Index most_times = 8, most_tiles = 32;  // of a task
 
   /// A row of tiles, counted over all images of a frame; some of its tiles; some frames of outputs.
@@ -118,8 +122,8 @@ class StridedWinograd {
   void run_task(const Task& task) const {
     const Index columns = edge * task.tiles + taps - 1;  // of a band
     const auto [band, v, m, whole] =
-        Workspace::arrays<T, 4>({winograd::inputs * (edge * block_ + taps - 1) * channels_, winograd::points * v_point_,
-                                 winograd::points * m_point_, edge * edge * filter_.width()});
+        Workspace::arrays<T, 4>({winograd::Wide::inputs * (edge * block_ + taps - 1) * channels_, points * v_point_,
+                                 points * m_point_, edge * edge * filter_.width()});
     const Index used = (task.times - 1) * size_.time.stride + size_.time.kernel;
     for (Index slot = 0; slot < used; ++slot) {
       const Index frame = task.first_time * size_.time.stride - size_.time.padding + slot;
@@ -131,7 +135,7 @@ class StridedWinograd {
           winograd::transform_input(channels_, band + edge * tile * channels_, to,
                                     {columns * channels_, channels_, v_point_});
         else
-          for (Index point = 0; point < winograd::points; ++point) std::fill_n(to + point * v_point_, channels_, T{0});
+          for (Index point = 0; point < points; ++point) std::fill_n(to + point * v_point_, channels_, T{0});
       }
     }
 
@@ -146,7 +150,7 @@ class StridedWinograd {
         groups[g] = {(tile * slots_ + time * size_.time.stride) * channels_, (tile * times_ + time) * outputs,
                      std::min(group_rows + Index{0}, task.times - time)};
       }
-      for (Index point = 0; point < winograd::points; ++point)
+      for (Index point = 0; point < points; ++point)
         product(strides, v + point * v_point_, filter_.place(0, first) + point * filter_.matrix(), m + point * m_point_,
                 outputs, groups, count, outputs, nullptr);
       for (Index tile = 0; tile < task.tiles; ++tile)
@@ -162,7 +166,7 @@ class StridedWinograd {
     const Index top = task.line % down_ * edge - (size_.height.padding + 1) / 2,
                 left = task.first_tile * edge - (size_.width.padding + 1) / 2;
     const T* const image = x_ + (frame * size_.batch + task.line / down_) * height * width * channels;
-    for (Index r = 0; r < 2 * winograd::inputs; ++r) {
+    for (Index r = 0; r < 2 * winograd::Wide::inputs; ++r) {
       const Index row = 2 * top + r;
       T* to = band + r / 2 * columns * channels_ + r % 2 * pair;
       for (Index c = 0; c < columns; ++c, to += channels_) {
@@ -189,15 +193,18 @@ class StridedWinograd {
     const Index image = (task.first_time + t) * size_.batch + task.line / down_;
     T* const to = y_ + ((image * size_.height.outputs + row) * size_.width.outputs + column) * filter_.outputs + first;
     const bool all = rows == edge && columns == edge;
-    const TileStrides strides = all ? TileStrides{size_.width.outputs * filter_.outputs, filter_.outputs, m_point_}
-                                    : TileStrides{edge * outputs, outputs, m_point_};
-    winograd::transform_narrow_output(outputs, m, bias_ ? bias_ + first : nullptr, rectify_, all ? to : whole, strides);
+    const Index pixel = all ? filter_.outputs : outputs, row_stride = (all ? size_.width.outputs : edge) * pixel;
+    T* const into = all ? to : whole;
+    winograd::transform_output<winograd::Wide>(
+        outputs, m, m_point_, [&](Index r, Index k, Index c, const auto& x) __attribute__((always_inline)) {
+          using V = std::remove_cvref_t<decltype(x)>;
+          const V value = bias_ ? x + dvd::cpu::load<V>(bias_ + first + c) : x;
+          dvd::cpu::store(into + r * row_stride + k * pixel + c, rectify_ ? rectified(value) : value);
+        });
     for (Index r = 0; r < rows && !all; ++r)
       for (Index c = 0; c < columns; ++c)
         std::copy_n(whole + (r * edge + c) * outputs, outputs, to + (r * size_.width.outputs + c) * filter_.outputs);
   }
-
-  using TileStrides = winograd::TileStrides;
 
   const WindowSize& size_;
   const T* x_;

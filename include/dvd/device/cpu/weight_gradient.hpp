@@ -29,10 +29,10 @@ void multiply_transposed(const ProductStrides<T>& strides, Index rows, Index col
   }
 }
 
-/// Into how many pieces a sum of `units` arrays of `size` is cut, each worth a task: at most sixteen, and 16 MB in all.
+/// Into how many pieces a sum of `units` arrays of `size` is cut, each worth a task: at most 32, and 48 MB in all.
 template <class T>
 Index sum_pieces(Index units, Index size) {
-  const Index most = std::clamp<Index>((Index{16} << 20) / (size * static_cast<Index>(sizeof(T))), 1, 16);
+  const Index most = std::clamp<Index>((Index{48} << 20) / (size * static_cast<Index>(sizeof(T))), 1, 32);
   return std::clamp<Index>(units, 1, most);
 }
 
@@ -42,19 +42,27 @@ void weight_gradient_direct(const ConvolutionSize& size, const BandSource<T>& x,
   const FrameWindow window(size, 1);
   const Index inputs = size.inputs, outputs = size.outputs, taps = window.taps;
   const Index height = size.height, width = size.width;
-  const Index row = (width + 2) * inputs, image = (height + 2) * row, dy_row = (width + 2) * outputs;
+  const Index row = (width + 2) * inputs, image = (height + 2) * row, all_dy_row = (width + 2) * outputs;
   const Index whole = 9 * taps * inputs * outputs;
   const Index frames = taps == 1 ? 1 : size.frames, images = frames * window.images;
-  const Index pieces = sum_pieces<T>(images, whole);
+  // Large weights are cut into parts of their outputs, a task each. A piece has 512 pixels, so that adding to its sums
+  // costs little beside what is added; fewer only where there would be less than four tasks.
+  const Index parts = column_parts<T>(whole < 65536 ? 8 : 1, outputs);
+  const Index worthwhile = std::max((parts + 3) / parts, images * height * width / 512);
+  const Index pieces = sum_pieces<T>(std::min(images, worthwhile), whole);
   // Images at a time: small ones together.
   const Index most =
-      std::clamp<Index>(block_bytes / ((image * taps + height * dy_row) * static_cast<Index>(sizeof(T))), 1, 16);
+      std::clamp<Index>(block_bytes / ((image * taps + height * all_dy_row) * static_cast<Index>(sizeof(T))), 1, 16);
 
-  const Scratch<T> sums(pieces * whole);
-  parallel_for(pieces, [&](Index piece) {
+  const Scratch<T> sums(pieces == 1 ? 0 : pieces * whole);
+  T* const first_sum = pieces == 1 ? dweight : sums.data();
+  parallel_for(pieces * parts, [&](Index task) {
+    const Index piece = task / parts, first = part_begin<T>(task % parts, parts, outputs);
+    const BandSource<T> gradient = dy.part(first, part_begin<T>(task % parts + 1, parts, outputs) - first);
+    const Index columns = gradient.channels, dy_row = (width + 2) * columns;
     const Index piece_begin = images * piece / pieces, piece_end = images * (piece + 1) / pieces;
-    T* sum = sums.data() + piece * whole;
-    std::fill(sum, sum + whole, T{0});
+    T* const sum = first_sum + piece * whole + first;
+    for (Index i = 0; i < whole / outputs; ++i) std::fill_n(sum + i * outputs, columns, T{0});
     const auto [bands, upstream] =
         Workspace::arrays<T, 2>({most * image + group_rows * inputs, most * height * dy_row});
 
@@ -64,7 +72,7 @@ void weight_gradient_direct(const ConvolutionSize& size, const BandSource<T>& x,
       const Index end = std::min({piece_end, begin + most, (t + 1) * window.images}), count = end - begin;
       if (t / dy.repeat_frames < dy.frames) {
         for (Index i = begin; i < end; ++i)
-          load_band(dy, t / dy.repeat_frames * window.images + i % window.images, 0, height, width + 2,
+          load_band(gradient, t / dy.repeat_frames * window.images + i % window.images, 0, height, width + 2,
                     upstream + (i - begin) * height * dy_row);
         for (Index k = 0; k < taps; ++k) {
           const Index frame = window.source(t, k, x);
@@ -74,17 +82,17 @@ void weight_gradient_direct(const ConvolutionSize& size, const BandSource<T>& x,
                       bands + (i - begin) * image);
           for (Index kernel_row = 0; kernel_row < 3; ++kernel_row) {
             const T* a = bands + kernel_row * row;
-            const T* b = upstream + outputs;
+            const T* b = upstream + columns;
             T* part = sum + (k * 3 + kernel_row) * 3 * inputs * outputs;
             // Either an image at a time or a row of all images at a time, whichever runs over the sums fewer times.
             if (height < count) {
-              const ProductStrides<T> strides{count, width, 1, image, inputs, height * dy_row, outputs, true};
+              const ProductStrides<T> strides{count, width, 1, image, inputs, height * dy_row, columns, true};
               for (Index h = 0; h < height; ++h)
-                multiply_transposed(strides, 3 * inputs, outputs, a + h * row, b + h * dy_row, part, outputs);
+                multiply_transposed(strides, 3 * inputs, columns, a + h * row, b + h * dy_row, part, outputs);
             } else {
-              const ProductStrides<T> strides{height, width, 1, row, inputs, dy_row, outputs, true};
+              const ProductStrides<T> strides{height, width, 1, row, inputs, dy_row, columns, true};
               for (Index i = 0; i < count; ++i)
-                multiply_transposed(strides, 3 * inputs, outputs, a + i * image, b + i * height * dy_row, part,
+                multiply_transposed(strides, 3 * inputs, columns, a + i * image, b + i * height * dy_row, part,
                                     outputs);
             }
           }
@@ -93,10 +101,11 @@ void weight_gradient_direct(const ConvolutionSize& size, const BandSource<T>& x,
       begin = end;
     }
   });
+  if (pieces == 1 && factor == T{1}) return;
   parallel_chunks(whole, 4096, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
-      T total = sums.data()[i];
-      for (Index piece = 1; piece < pieces; ++piece) total += sums.data()[piece * whole + i];
+      T total = first_sum[i];
+      for (Index piece = 1; piece < pieces; ++piece) total += first_sum[piece * whole + i];
       dweight[i] = factor * total;
     }
   });

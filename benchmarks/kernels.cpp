@@ -105,11 +105,12 @@ struct Convolution {
     return 2.0 * static_cast<double>(size.positions()) * static_cast<double>(size.taps() * size.inputs * size.outputs);
   }
 
-  /// What is multiplied in fact: by Winograd's method 36 products for every tile of 16 outputs.
+  /// What is multiplied in fact: by a form of Winograd's method 36 or 25 products for every tile of 4x4 pixels.
   double executed_flops() const {
-    if (dvd::cpu::method_for(size) != dvd::cpu::Method::winograd) return flops();
+    const Index points = dvd::cpu::points_of(dvd::cpu::method_for(size));
+    if (points == 1) return flops();
     const auto tiles = static_cast<double>(dvd::cpu::tiles_of(size) * (size.kernel_frames > 1 ? size.frames : 1));
-    return 2.0 * tiles * 36 * static_cast<double>(size.kernel_frames * size.inputs * size.outputs);
+    return 2.0 * tiles * static_cast<double>(points * size.kernel_frames * size.inputs * size.outputs);
   }
 
   double bytes() const { return 4.0 * static_cast<double>(x.size() + weight.size() + y.size()); }
@@ -126,7 +127,7 @@ void measure_convolution(benchmark::State& state, const Convolution& c, const Wo
   state.counters["GFLOP/s"] = c.flops() * 1e-9 / seconds;
   state.counters["of_peak"] = c.flops() * 1e-9 / seconds / peak_gflops();
   state.counters["of_bound"] = std::max(arithmetic, memory) / seconds;
-  constexpr const char* methods[] = {"rows", "direct", "winograd"};
+  constexpr const char* methods[] = {"rows", "direct", "winograd", "winograd, pooled", "winograd, repeated"};
   state.SetLabel(std::string(methods[static_cast<std::size_t>(dvd::cpu::method_for(c.size))]) +
                  (arithmetic > memory ? ", bound by arithmetic" : ", bound by memory"));
 }

@@ -32,7 +32,7 @@ Tensor<float> random_tensor(const Shape& shape, std::uint64_t which) {
   return x;
 }
 
-// `run(layer, x, pass)` for inputs of few and of many images, for which filters are others; twice, so that what was
+// `run(layer, x, pass)` for inputs of small and of larger images, for which filters are others; twice, so that what was
 // made by the first pass serves the second.
 template <class L, class Run>
 void check_bits(L layer, const std::vector<Shape>& shapes, const Run& run) {
@@ -52,7 +52,7 @@ void check_layer(L layer, const std::vector<Shape>& shapes) {
 
 template <class Unit>
 void check_unit(Unit unit) {
-  const std::vector<Shape> shapes = {{3, 1, 4, 4, 8}, {1, 1, 4, 4, 8}, {2, 16, 8, 8, 8}};
+  const std::vector<Shape> shapes = {{3, 1, 2, 2, 8}, {1, 1, 4, 4, 8}, {2, 16, 8, 8, 8}};
   check_bits(unit, shapes,
              [](Unit& u, const Tensor<float>& x, Pass pass) { return u.forward(x, 3 - (x.extent(0) == 2), {}, pass); });
   check_bits(unit, shapes, [](Unit& u, const Tensor<float>& x, Pass pass) {
@@ -61,7 +61,7 @@ void check_unit(Unit unit) {
 }
 
 TEST_CASE("passes with kept weights have the bits of passes without") {
-  const std::vector<Shape> images = {{1, 4, 4, 8}, {16, 8, 8, 8}, {1, 16, 16, 8}};
+  const std::vector<Shape> images = {{1, 2, 2, 8}, {1, 4, 4, 8}, {16, 8, 8, 8}};
   SUBCASE("convolutions") {
     check_layer(Conv2D<float>(8, 16, 3, random_numbers), images);
     check_layer(Conv2D<float>(8, 5, 1, random_numbers), images);
@@ -70,7 +70,7 @@ TEST_CASE("passes with kept weights have the bits of passes without") {
     check_layer(SpectralNorm<Conv2D<float>>(random_numbers, 8, 16, 3, random_numbers), images);
     check_layer(SpectralNorm<Conv3D<float>>(random_numbers, 8, 16, 3, random_numbers, true,
                                             ConvolutionFusion{.rectify = true, .pool = true}),
-                {{1, 1, 4, 4, 8}, {4, 16, 8, 8, 8}, {3, 1, 16, 16, 8}});
+                {{1, 1, 2, 2, 8}, {4, 16, 8, 8, 8}, {3, 1, 16, 16, 8}});
   }
   SUBCASE("linear layers") {
     check_layer(Linear<float>(8, 5, random_numbers), {{1, 8}, {7, 8}});
@@ -142,11 +142,11 @@ TEST_CASE("one filter for all sizes that it fits") {
   const auto filter = [&](Index images, Index side) {
     return prepared.filter<float, Cpu>({1, images, side, side, 8, 16, 1, 3}, packed);
   };
-  const auto few = filter(1, 4), many = filter(100, 4);
-  CHECK(few.method() != many.method());
-  CHECK(few.frame(0) == filter(2, 4).frame(0));
-  CHECK(many.frame(0) == filter(1, 32).frame(0));
-  CHECK(few.frame(0) != many.frame(0));
+  const auto small = filter(1, 2), large = filter(100, 4);
+  CHECK(small.method() != large.method());
+  CHECK(small.frame(0) == filter(2, 2).frame(0));
+  CHECK(large.frame(0) == filter(1, 32).frame(0));
+  CHECK(small.frame(0) != large.frame(0));
 
   // Another weight may come to lie where one in the user's own memory lay.
   const std::vector<float> own = packed.to_vector();

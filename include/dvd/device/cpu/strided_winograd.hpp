@@ -105,10 +105,8 @@ class StridedWinograd {
   }
 
  private:
-  static constexpr Index
-      taps = 4,
-      edge = 3,
-      points = winograd::points<winograd::Wide>;  ///< of an image's kernel, and outputs of a tile, in each dimension
+  static constexpr Index taps = 4, edge = 3;  ///< of an image's kernel, and outputs of a tile, in each dimension
+  static constexpr Index points = winograd::points<winograd::Wide>;
   static constexpr Index most_times = 8, most_tiles = 32;  // of a task
 
   /// A row of tiles, counted over all images of a frame; some of its tiles; some frames of outputs.

@@ -3,7 +3,6 @@
 
 #include "dvd/core/macros_begin.hpp"
 
-#include <algorithm>
 #include <cstddef>
 #include <type_traits>
 
@@ -50,10 +49,6 @@ template <int Distance, class V, std::size_t Lanes>
     transpose_square<Distance / 2>(rows);
   }
 }
-
-}  // namespace detail
-
-namespace detail {
 
 /// square = `lanes` numbers from each of as many places, transposed. Apart, as all who transpose share it.
 template <class T>

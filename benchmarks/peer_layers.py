@@ -123,13 +123,17 @@ class Norm(nn.Module):
         self.register_buffer("mean", torch.zeros(frames, width))
         self.register_buffer("variance", torch.ones(frames, width))
 
+    def moments(self, x):
+        """Mean and variance of every frame, and of how many values."""
+        # As precise as the averages, whatever x is: sums are, only their results are rounded.
+        variance, mean = (each.to(self.mean.dtype) for each in torch.var_mean(x, dim=(0, 3, 4), unbiased=False))
+        return mean, variance, x.numel() / mean.numel()
+
     def forward(self, x, c):
         x = x.unflatten(0, (len(c), -1))
         if self.training:
-            # As precise as the averages, whatever x is: sums are, only their results are rounded.
-            variance, mean = (each.to(self.mean.dtype) for each in torch.var_mean(x, dim=(0, 3, 4), unbiased=False))
+            mean, variance, count = self.moments(x)
             with torch.no_grad():
-                count = x.numel() / mean.numel()
                 self.mean.lerp_(mean, 0.1)
                 self.variance.lerp_(variance * (count / (count - 1)), 0.1)
         else:

@@ -83,23 +83,12 @@ def run_process(options):
     distributed.init_process_group("gloo")
     of_statistics = distributed.new_group()  # so that they do not wait for gradients that are on their way
 
-    def norm_over_all_processes(self, x, c):
-        x = x.unflatten(0, (len(c), -1))
-        if self.training:
-            variance, mean = torch.var_mean(x, dim=(0, 3, 4), unbiased=False)
-            mean, square = summed.all_reduce(torch.stack([mean, variance + mean * mean]) / ranks, group=of_statistics)
-            variance = square - mean * mean
-            with torch.no_grad():
-                count = ranks * x.numel() / mean.numel()
-                self.mean.lerp_(mean, 0.1)
-                self.variance.lerp_(variance * (count / (count - 1)), 0.1)
-        else:
-            mean, variance = self.mean, self.variance
-        scale = (1 + self.gain(c))[:, None] * (variance + 1e-5).rsqrt()
-        shift = self.bias(c)[:, None] - mean * scale
-        return torch.addcmul(shift[..., None, None], x, scale[..., None, None]).flatten(0, 1)
+    def moments_of_all_processes(self, x):
+        variance, mean = torch.var_mean(x, dim=(0, 3, 4), unbiased=False)
+        mean, square = summed.all_reduce(torch.stack([mean, variance + mean * mean]) / ranks, group=of_statistics)
+        return mean, square - mean * mean, ranks * x.numel() / mean.numel()
 
-    peer.Norm.forward = norm_over_all_processes
+    peer.Norm.moments = moments_of_all_processes
     n, frames, side, classes = peer.options.batch, peer.options.frames, peer.options.resolution, peer.options.classes
     torch.manual_seed(0)  # the same weights in all processes
     g_widths, d_widths = ([peer.options.channels * m for m in widths] for widths in peer.WIDTHS[side])

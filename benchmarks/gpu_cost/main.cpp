@@ -74,21 +74,21 @@ int list_plans(const std::vector<EmulatedWork>& work, const Options& options, or
   for (const auto& [asked, calls] : distinct) {
     const ChosenPlan plan = choose_plan(asked, options.step.precision == "tf32");
     without += plan.engine < 0;
-    const std::string what = dvd::concat(asked[7] > 1 ? "3x3x3 " : "3x3 ", directions[asked[8]]),
+    const std::string what = dvd::concat(asked[7] > 1 ? "3x" : "", asked[8] ? "4x4 " : "3x3 ", directions[asked[9]]),
                       size = dvd::concat(asked[1], "x", asked[2], "x", asked[3], "x", asked[4]),
                       channels = dvd::concat(asked[5], " > ", asked[6]);
     json.push_back({{"convolution", what},
                     {"size", size},
                     {"channels", channels},
                     {"calls", calls},
-                    {"adds", sums[asked[9]]},
+                    {"adds", sums[asked[10]]},
                     {"engine", plan.engine},
                     {"workspace", plan.workspace},
                     {"tensor_cores", plan.tensor_cores}});
     if (!options.json)
       std::printf("%-21s %-20s %-12s %6d %8s %8.1fM %12s %s\n", what.c_str(), size.c_str(), channels.c_str(), calls,
                   plan.engine < 0 ? "none" : std::to_string(plan.engine).c_str(),
-                  static_cast<double>(plan.workspace) / 1048576, plan.tensor_cores ? "yes" : "no", sums[asked[9]]);
+                  static_cast<double>(plan.workspace) / 1048576, plan.tensor_cores ? "yes" : "no", sums[asked[10]]);
   }
   if (!options.json)
     std::printf("%zu distinct convolutions, planned for %s; %d have no plan\n", distinct.size(), planned_gpu().c_str(),

@@ -40,12 +40,19 @@ ChosenPlan described_plan(const GraphPlan& plan, const std::string& what) {
 std::string planned_gpu() { return device() ? gpus[0].name : ""; }
 
 ChosenPlan choose_plan(const AskedConvolution& asked, bool tf32) {
-  const ConvolutionProblem problem{
-      static_cast<NumberType>(asked[0]), asked[1], asked[2], asked[3], asked[4], asked[5], asked[6], asked[7]};
+  const ConvolutionProblem problem{static_cast<NumberType>(asked[0]),
+                                   asked[1],
+                                   asked[2],
+                                   asked[3],
+                                   asked[4],
+                                   asked[5],
+                                   asked[6],
+                                   asked[7],
+                                   asked[8] != 0};
   const bool coarse = problem.type == NumberType::bfloat16;
   const std::string what = "a convolution";
-  const ConvolutionGraph graph(problem, static_cast<ConvolutionDirection>(asked[8]),
-                               static_cast<ConvolutionSum>(asked[9]), what);
+  const ConvolutionGraph graph(problem, static_cast<ConvolutionDirection>(asked[9]),
+                               static_cast<ConvolutionSum>(asked[10]), what);
   const GraphPlan plan =
       best_plan({.device = device()}, graph.operations,
                 {.tensor_cores = coarse || tf32, .rounded_inputs = coarse, .workspace = std::size_t{1} << 30}, what);

@@ -8,8 +8,8 @@
 namespace benchmarks {
 
 /// A convolution as the emulation notes it (EmulatedWork::asked): type, images, frames, height, width, inputs, outputs,
-/// kernel_frames, direction, sum.
-using AskedConvolution = std::array<long, 10>;
+/// kernel_frames, halved, direction, sum.
+using AskedConvolution = std::array<long, 11>;
 
 struct ChosenPlan {
   long engine = -1;  ///< its number in cuDNN; -1: there is none

@@ -22,11 +22,23 @@ using namespace dvd::cuda;
 constexpr ConvolutionDirection directions[] = {ConvolutionDirection::forward, ConvolutionDirection::backward_input,
                                                ConvolutionDirection::backward_weight};
 
-// Layers of models of ch = 64 and 128, odd sizes, the smallest.
+// Layers of models of ch = 64 and 128, odd sizes, the smallest; and those whose outputs are averaged.
 std::vector<ConvolutionProblem> problems(NumberType type) {
-  return {{type, 384, 1, 64, 64, 128, 64, 1}, {type, 384, 1, 64, 64, 64, 8, 1},   {type, 8, 1, 4, 4, 1024, 2048, 1},
-          {type, 32, 1, 8, 8, 512, 1536, 1},  {type, 3, 1, 5, 7, 8, 16, 1},       {type, 1, 1, 1, 1, 8, 8, 1},
-          {type, 32, 12, 32, 32, 8, 64, 3},   {type, 8, 24, 16, 16, 256, 512, 3}, {type, 3, 5, 5, 7, 8, 16, 3}};
+  return {{type, 384, 1, 64, 64, 128, 64, 1},
+          {type, 384, 1, 64, 64, 64, 8, 1},
+          {type, 8, 1, 4, 4, 1024, 2048, 1},
+          {type, 32, 1, 8, 8, 512, 1536, 1},
+          {type, 3, 1, 5, 7, 8, 16, 1},
+          {type, 1, 1, 1, 1, 8, 8, 1},
+          {type, 32, 12, 32, 32, 8, 64, 3},
+          {type, 8, 24, 16, 16, 256, 512, 3},
+          {type, 3, 5, 5, 7, 8, 16, 3},
+          {type, 512, 1, 64, 64, 128, 128, 1, true},
+          {type, 64, 1, 8, 8, 2048, 2048, 1, true},
+          {type, 3, 1, 5, 7, 8, 16, 1, true},
+          {type, 1, 1, 2, 2, 8, 8, 1, true},
+          {type, 64, 12, 32, 32, 64, 64, 3, true},
+          {type, 3, 5, 5, 7, 8, 16, 3, true}};
 }
 
 TEST_CASE("the operations are ones that cuDNN knows") {

@@ -46,14 +46,14 @@ struct Arrays {
 
   Arrays(const ConvolutionProblem& p, Index result_size, Index result_channels)
       : problem(p),
-        x(Shape{positions() * p.inputs}, numbers<T>(positions() * p.inputs, 1)),
-        weight(Shape{taps() * p.inputs * p.outputs}, numbers<T>(taps() * p.inputs * p.outputs, 2)),
-        y(Shape{positions() * p.outputs}, numbers<T>(positions() * p.outputs, 3)),
+        x(Shape{x_pixels() * p.inputs}, numbers<T>(x_pixels() * p.inputs, 1)),
+        weight(Shape{p.taps() * p.inputs * p.outputs}, numbers<T>(p.taps() * p.inputs * p.outputs, 2)),
+        y(Shape{y_pixels() * p.outputs}, numbers<T>(y_pixels() * p.outputs, 3)),
         z(Shape{result_size}, numbers<T>(result_size, 4)),
         bias(Shape{result_channels}, numbers<T>(result_channels, 5)) {}
 
-  Index positions() const { return problem.images * problem.frames * problem.height * problem.width; }
-  Index taps() const { return problem.kernel_frames * 9; }
+  Index x_pixels() const { return problem.images * problem.frames * problem.height * problem.width; }
+  Index y_pixels() const { return problem.images * problem.frames * problem.y_height() * problem.y_width(); }
 };
 
 // The convolution by the definition, in double.
@@ -62,24 +62,24 @@ std::vector<double> plain(const ConvolutionProblem& p, ConvolutionDirection dire
   const bool forward = direction == ConvolutionDirection::forward,
              backward = direction == ConvolutionDirection::backward_input;
   std::vector<double> result((forward ? y : backward ? x : weight).size());
-  const Index reach = p.kernel_frames / 2;
+  const Index reach = p.kernel_frames / 2, kernel = p.kernel();
   for (Index image = 0; image < p.images; ++image)
     for (Index t = 0; t < p.frames; ++t)
-      for (Index h = 0; h < p.height; ++h)
-        for (Index w = 0; w < p.width; ++w)
-          for (Index dt = -reach; dt <= reach; ++dt)
-            for (Index dh = -1; dh <= 1; ++dh)
-              for (Index dw = -1; dw <= 1; ++dw) {
-                const Index t2 = t + dt, h2 = h + dh, w2 = w + dw;
+      for (Index h = 0; h < p.y_height(); ++h)
+        for (Index w = 0; w < p.y_width(); ++w)
+          for (Index dt = 0; dt < p.kernel_frames; ++dt)
+            for (Index dh = 0; dh < kernel; ++dh)
+              for (Index dw = 0; dw < kernel; ++dw) {
+                const Index t2 = t + dt - reach, h2 = h * p.stride() + dh - 1, w2 = w * p.stride() + dw - 1;
                 if (t2 < 0 || t2 >= p.frames || h2 < 0 || h2 >= p.height || w2 < 0 || w2 >= p.width) continue;
-                const Index to = ((image * p.frames + t) * p.height + h) * p.width + w,
+                const Index to = ((image * p.frames + t) * p.y_height() + h) * p.y_width() + w,
                             from = ((image * p.frames + t2) * p.height + h2) * p.width + w2,
-                            tap = ((dt + reach) * 3 + dh + 1) * 3 + dw + 1;
+                            tap = (dt * kernel + dh) * kernel + dw;
                 for (Index o = 0; o < p.outputs; ++o)
                   for (Index i = 0; i < p.inputs; ++i) {
                     const auto xi = static_cast<std::size_t>(from * p.inputs + i),
                                yi = static_cast<std::size_t>(to * p.outputs + o),
-                               wi = static_cast<std::size_t>((o * p.kernel_frames * 9 + tap) * p.inputs + i);
+                               wi = static_cast<std::size_t>((o * p.taps() + tap) * p.inputs + i);
                     if (forward)
                       result[yi] += x[xi] * weight[wi];
                     else if (backward)
@@ -122,22 +122,25 @@ constexpr EngineRules fast{.tensor_cores = true, .rounded_inputs = false, .works
 
 TEST_CASE_TEMPLATE("graphs compute what their operations say", T, float, bfloat16) {
   for (const ConvolutionProblem& problem : {ConvolutionProblem{number_type<T>, 2, 1, 5, 4, 8, 16, 1},
-                                            ConvolutionProblem{number_type<T>, 1, 3, 3, 4, 16, 8, 3}})
+                                            ConvolutionProblem{number_type<T>, 1, 3, 3, 4, 16, 8, 3},
+                                            ConvolutionProblem{number_type<T>, 2, 1, 6, 5, 8, 16, 1, true},
+                                            ConvolutionProblem{number_type<T>, 1, 3, 3, 4, 16, 8, 3, true}})
     for (const ConvolutionDirection direction : directions)
       for (int which = 0; which < 16; ++which) {
         const Fusion fusion{(which & 1) != 0, (which & 2) != 0, (which & 4) != 0, (which & 8) != 0};
         const bool forward = direction == ConvolutionDirection::forward,
                    backward = direction == ConvolutionDirection::backward_input;
-        INFO("direction " << static_cast<int>(direction) << ", 3x3 over " << problem.frames << words(fusion));
+        INFO("direction " << static_cast<int>(direction) << ", " << problem.kernel() << "x" << problem.kernel()
+                          << " over " << problem.frames << words(fusion));
         const GraphPlan plan = plan_of(problem, direction, fusion, fast);
         const bool chained = fusion.addend || fusion.bias || fusion.relu;
         REQUIRE((plan.plan != nullptr) == (!chained || (forward && fusion.bias && !fusion.accumulate)));
         if (!plan.plan) continue;
-        const Index positions = problem.images * problem.frames * problem.height * problem.width;
+        const Index images = problem.images * problem.frames;
         Arrays<T> a(problem,
-                    forward    ? positions * problem.outputs
-                    : backward ? positions * problem.inputs
-                               : problem.kernel_frames * 9 * problem.inputs * problem.outputs,
+                    forward    ? images * problem.y_height() * problem.y_width() * problem.outputs
+                    : backward ? images * problem.height * problem.width * problem.inputs
+                               : problem.taps() * problem.inputs * problem.outputs,
                     forward ? problem.outputs : problem.inputs);
         Tensor<T, Cuda>& result = forward ? a.y : backward ? a.x : a.weight;
         const auto before = doubles(result), z = doubles(a.z), bias = doubles(a.bias);

@@ -34,8 +34,10 @@ class FusedConvolution {
       return detail::extents(over_frames, first, channels, frames, height, width);
     };
     const auto x_extents = extents(problem.images, problem.inputs, problem.frames, problem.height, problem.width),
-               y_extents = extents(problem.images, problem.outputs, problem.frames, problem.height, problem.width),
-               weight_extents = extents(problem.outputs, problem.inputs, problem.kernel_frames, 3, 3);
+               y_extents =
+                   extents(problem.images, problem.outputs, problem.frames, problem.y_height(), problem.y_width()),
+               weight_extents =
+                   extents(problem.outputs, problem.inputs, problem.kernel_frames, problem.kernel(), problem.kernel());
     const bool forward = direction == ConvolutionDirection::forward,
                backward_input = direction == ConvolutionDirection::backward_input;
     result_name_ = forward ? y : backward_input ? x : weight;
@@ -43,11 +45,13 @@ class FusedConvolution {
     left_ = fusion.addend + fusion.bias + fusion.relu;
 
     const std::vector<std::int64_t> ones(static_cast<std::size_t>(axes), 1);
+    std::vector<std::int64_t> strides(static_cast<std::size_t>(axes), problem.stride());
+    if (over_frames) strides[0] = 1;
     Descriptor description(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, what);
     description.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT)
         .set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, CUDNN_CROSS_CORRELATION)
         .set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, axes)
-        .set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, ones)
+        .set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, strides)
         .set(CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, ones)
         .set(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, ones)
         .set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, ones)

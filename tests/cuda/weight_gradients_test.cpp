@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <concepts>
 #include <vector>
 
 #include "dvd/layers/convolution.hpp"
@@ -24,7 +25,7 @@ std::vector<float> gradients_of(Network& network) {
   return all;
 }
 
-void check_equal(const std::vector<float>& together, const std::vector<float>& alone) {
+void check_equal(const std::vector<float>& together, const std::vector<float>& alone, float tolerance) {
   REQUIRE(together.size() == alone.size());
   float largest = 0, difference = 0;
   for (std::size_t i = 0; i < alone.size(); ++i) {
@@ -32,7 +33,7 @@ void check_equal(const std::vector<float>& together, const std::vector<float>& a
     difference = std::max(difference, std::abs(alone[i] - together[i]));
   }
   CHECK(largest > 0);
-  CHECK(difference <= 1e-5f * largest);  // sums in double, rounded, in another order
+  CHECK(difference <= tolerance * largest);
 }
 
 TEST_CASE_TEMPLATE("a discriminator's gradients", T, float, bfloat16) {
@@ -53,7 +54,9 @@ TEST_CASE_TEMPLATE("a discriminator's gradients", T, float, bfloat16) {
     return gradients_of(network);
   };
   const std::vector<float> alone = run(false);
-  check_equal(run(true), alone);
+  // Alone, the gradient of a packed weight is rounded to T before the rest is done; together, only what the library
+  // gives. Sums in double are in another order.
+  check_equal(run(true), alone, std::same_as<T, float> ? 1e-5f : 0x1p-8f);
 }
 
 TEST_CASE("a layer that runs twice, and one that is not normalised") {

@@ -95,6 +95,7 @@ struct WeightGradientToUnpack {
   const FullPrecision<T>*sigma, *u, *v;  ///< null where nothing was divided
   FullPrecision<T>* dweight;             ///< [outputs, inputs, taps], added to
   bool filters = false;                  ///< dpacked and packed lie as a device's filters do
+  bool pool = false;                     ///< of a convolution whose outputs are averaged over 2x2 pixels
 };
 
 /// A packed weight that a convolution is to read, and the bias [outputs] that goes with it, or null.
@@ -103,6 +104,7 @@ struct PackedWeight {
   Index outputs, inputs, taps;
   const T* packed;  ///< [taps, inputs, outputs]
   const FullPrecision<T>* bias = nullptr;
+  bool pool = false;  ///< the convolution's outputs are averaged over 2x2 pixels
 };
 
 }  // namespace dvd

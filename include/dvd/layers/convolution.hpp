@@ -149,6 +149,7 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
   /// gradient can lie as that does.
   bool wants_filter() const { return D::filters_fit_all_sizes && !method_; }
   bool has_filter_gradient() const { return wants_filter() && kernel_ == 3; }
+  bool pools() const { return fusion_.pool; }
 
   /// See kept_filter.
   std::optional<ConvolutionSize> filter_size(const Input& input) const {
@@ -224,9 +225,16 @@ requires(Dimensions == 2 || Dimensions == 3) class Convolution
 
   WeightGradientToUnpack<T> unpacking(const View& dpacked, const View& packed, const PreciseView& sigma,
                                       const PreciseView& u, const PreciseView& v) {
-    return {outputs_,       group_inputs(), taps(),
-            dpacked.data(), packed.data(),  sigma.data(),
-            u.data(),       v.data(),       weight.accumulator().data()};
+    return {.outputs = outputs_,
+            .inputs = group_inputs(),
+            .taps = taps(),
+            .dpacked = dpacked.data(),
+            .packed = packed.data(),
+            .sigma = sigma.data(),
+            .u = u.data(),
+            .v = v.data(),
+            .dweight = weight.accumulator().data(),
+            .pool = fusion_.pool};
   }
 
  private:

@@ -59,6 +59,7 @@ class SpectralVisit {
           if (filter_ahead && layer.wants_filter()) {
             to_pack.wants_filter = true;
             to_pack.bias = layer.bias.value.data();
+            to_pack.pool = layer.pools();
           }
         std::get<std::vector<ToPack<U>>>(work_).push_back(std::move(to_pack));
       } else {
@@ -88,6 +89,7 @@ class SpectralVisit {
     std::shared_ptr<SpectralEstimate<U, D>> estimate;
     bool wants_filter = false;
     const P* bias = nullptr;  ///< that goes with the filter
+    bool pool = false;        ///< whether the filter's outputs are averaged
   };
   using AllWork = std::conditional_t<std::same_as<T, P>, std::tuple<std::vector<ToPack<T>>>,
                                      std::tuple<std::vector<ToPack<T>>, std::vector<ToPack<P>>>>;
@@ -103,7 +105,7 @@ class SpectralVisit {
       const WeightToPack<U>& w = each.weight;
       weights.push_back(w);
       if (!each.wants_filter) continue;
-      packed.push_back({w.outputs, w.inputs, w.taps, w.packed, each.bias});
+      packed.push_back({w.outputs, w.inputs, w.taps, w.packed, each.bias, each.pool});
       filtered.push_back(each.estimate.get());
     }
     D::pack_weights(weights);

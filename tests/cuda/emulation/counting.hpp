@@ -28,7 +28,7 @@ struct EmulatedWork {
   std::string name;
   double read = 0, written = 0;  ///< bytes; measured in dry runs only
   double flop = 0;               ///< of convolutions and products
-  std::array<long, 10>
+  std::array<long, 11>
       asked{};  ///< what a convolution was, for who asks the library about it (emulated_cudnn/count.hpp)
 };
 

@@ -17,8 +17,8 @@ inline EmulatedWork described(const Run& run) {
              bfloat16 = [&] { return Tensor(*convolution.inputs()[0]).type == CUDNN_DATA_BFLOAT16; }();
   const int direction = convolution.kind == Kind::forward ? 0 : backward_data ? 1 : 2;
   static constexpr const char* names[] = {"forward", "backward input", "backward weight"};
-  EmulatedWork work{EmulatedWork::convolution,
-                    std::string("convolution ") + (g.kernel[0] > 1 ? "3x3x3 " : "3x3 ") + names[direction]};
+  EmulatedWork work{EmulatedWork::convolution, "convolution " + std::string(g.kernel[0] > 1 ? "3x" : "") +
+                                                   (g.stride[2] == 2 ? "4x4 " : "3x3 ") + names[direction]};
   std::set<std::int64_t> seen;
   const auto read = [&](const DescriptorPointer& part) {
     const Tensor tensor(*part);
@@ -38,7 +38,8 @@ inline EmulatedWork described(const Run& run) {
                    : operations.back().kind == Kind::relu ? 2
                    : operations.size() == 3               ? 4
                                                           : 1;
-  work.asked = {bfloat16, g.images, g.y[0], g.y[1], g.y[2], g.inputs, g.outputs, g.kernel[0], direction, sum};
+  work.asked = {bfloat16,  g.images,    g.x[0],           g.x[1],    g.x[2], g.inputs,
+                g.outputs, g.kernel[0], g.stride[2] == 2, direction, sum};
   return work;
 }
 

@@ -83,7 +83,7 @@ inline cudnnStatus_t check_pattern(const Descriptor& graph) {
     const auto strides = operation.convolution->values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES),
                dilations = operation.convolution->values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_DILATIONS);
     for (std::size_t axis = 0; axis < strides.size(); ++axis)
-      if (strides[axis] != 1 || dilations[axis] != 1) return CUDNN_STATUS_NOT_SUPPORTED_SHAPE;
+      if (strides[axis] > 2 || dilations[axis] != 1) return CUDNN_STATUS_NOT_SUPPORTED_SHAPE;
     if (strides.size() < 2 || strides.size() > 3 ||
         Tensor(*operation.other).extents[1] != Tensor(*operation.x).extents[1])
       return CUDNN_STATUS_NOT_SUPPORTED_SHAPE;

@@ -24,11 +24,13 @@ inline Numbers numbers(const Tensor& tensor, const void* array, int fraction) {
 
 /// Sizes of a convolution over frames, of which there is one if it is over images.
 struct Geometry {
-  Index images = 0, x[3] = {1, 1, 1}, y[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, padding[3] = {0, 0, 0}, inputs, outputs;
+  Index images = 0, x[3] = {1, 1, 1}, y[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, padding[3] = {0, 0, 0},
+        stride[3] = {1, 1, 1}, inputs, outputs;
 
   explicit Geometry(const Operation& operation) {
     const Tensor from(*operation.x), to(*operation.y), weight(*operation.other);
-    const auto before = operation.convolution->values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS);
+    const auto before = operation.convolution->values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS),
+               strides = operation.convolution->values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES);
     images = from.extents[0];
     inputs = weight.extents[1];
     outputs = weight.extents[0];
@@ -38,6 +40,7 @@ struct Geometry {
       y[place] = to.extents[axis + 2];
       kernel[place] = weight.extents[axis + 2];
       padding[place] = before[axis];
+      stride[place] = strides[axis];
     }
   }
 
@@ -51,16 +54,24 @@ struct Geometry {
     const auto& here = backward ? x : y;
     const auto& there = backward ? y : x;
     const Index image = line / (here[0] * here[1]), frame = line / here[1] % here[0], row = line % here[1];
-    const Index sign = backward ? -1 : 1;
+    // Where `place` meets the other side through tap `tap`, or -1.
+    const auto met = [&](int axis, Index place, Index tap) {
+      if (!backward) {
+        const Index from = place * stride[axis] + tap - padding[axis];
+        return from >= 0 && from < there[axis] ? from : Index{-1};
+      }
+      const Index to = place + padding[axis] - tap;
+      return to >= 0 && to % stride[axis] == 0 && to / stride[axis] < there[axis] ? to / stride[axis] : Index{-1};
+    };
     for (Index dt = 0; dt < kernel[0]; ++dt)
       for (Index dh = 0; dh < kernel[1]; ++dh) {
-        const Index t = frame + sign * (dt - padding[0]), h = row + sign * (dh - padding[1]);
-        if (t < 0 || t >= there[0] || h < 0 || h >= there[1]) continue;
+        const Index t = met(0, frame, dt), h = met(1, row, dh);
+        if (t < 0 || h < 0) continue;
         const Index other = ((image * there[0] + t) * there[1] + h) * there[2];
         for (Index dw = 0; dw < kernel[2]; ++dw)
           for (Index w = 0; w < here[2]; ++w) {
-            const Index column = w + sign * (dw - padding[2]);
-            if (column < 0 || column >= there[2]) continue;
+            const Index column = met(2, w, dw);
+            if (column < 0) continue;
             const Index own = line * here[2] + w, tap = (dt * kernel[1] + dh) * kernel[2] + dw;
             f(backward ? own : other + column, backward ? other + column : own, tap);
           }

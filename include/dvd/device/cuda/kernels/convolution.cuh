@@ -33,10 +33,16 @@ ConvolutionProblem problem_for(const ConvolutionSize& size) {
           size.width,
           padded(size.inputs),
           padded(size.outputs),
-          size.kernel_frames};
+          size.kernel_frames,
+          size.pool};
 }
 
 inline FrameOrder order_of(const ConvolutionSize& size) { return {size.frames, size.batch, size.kernel_frames > 1}; }
+
+/// Pixels of the library's output.
+inline Index library_pixels(const ConvolutionSize& size) {
+  return size.frames * size.batch * size.output_height() * size.output_width();
+}
 
 inline int upsampling_of(const ConvolutionSize& size) {
   return size.upsample ? (*size.upsample == Upsampling::nearest ? 1 : 2) : 0;
@@ -81,13 +87,12 @@ LibraryArray<T> library_bias(const ConvolutionSize& size, const Filter<T>& filte
 template <class T>
 LibraryArray<T> library_gradient(const ConvolutionSize& size, const T* dy, Index dy_pixel) {
   const Index outputs = padded(size.outputs);
-  if (!size.pool && size.kernel_frames == 1 && outputs == size.outputs && dy_pixel == outputs && aligned(dy))
-    return {nullptr, dy};
-  const auto memory = scratch<T>(size.positions() * outputs);
+  if (size.kernel_frames == 1 && outputs == size.outputs && dy_pixel == outputs && aligned(dy)) return {nullptr, dy};
+  const auto memory = scratch<T>(library_pixels(size) * outputs);
   T* const y = static_cast<T*>(memory.get());
-  for_each_row_lanes<T>(size.positions(), outputs, std::gcd(std::gcd(outputs, size.outputs), dy_pixel),
-                        SpreadGradient<T>{dy, dy_pixel, order_of(size), size.height, size.width, size.outputs, outputs,
-                                          size.pool, size.pool_frames > 1, y},
+  for_each_row_lanes<T>(library_pixels(size), outputs, std::gcd(std::gcd(outputs, size.outputs), dy_pixel),
+                        SpreadGradient<T>{dy, dy_pixel, order_of(size), size.output_height() * size.output_width(),
+                                          size.outputs, outputs, size.pool_frames > 1, y},
                         dy, y);
   return {memory, y};
 }
@@ -121,13 +126,15 @@ std::shared_ptr<void> Convolution::prepare(const ConvolutionSize& size, const Co
 template <CudaScalar T>
 Filter<T> Convolution::filter(const ConvolutionSize& size, const T* weight) {
   if (size.kernel == 1) return {nullptr, weight};
-  const Index inputs = padded(size.inputs), outputs = padded(size.outputs), taps = size.taps();
+  const Index inputs = padded(size.inputs), outputs = padded(size.outputs),
+              taps = detail::library_taps(size.taps(), size.pool);
   auto memory = detail::scratch<T>(outputs * taps * inputs);
   T* const library_weight = static_cast<T*>(memory.get());
   if (inputs != size.inputs || outputs != size.outputs)
     Pointwise::fill(outputs * taps * inputs, T(0.0f), library_weight);
-  dvd::cuda::transpose(taps, size.inputs, size.outputs,
-                       detail::FilterForLibrary<T>{weight, taps, size.inputs, size.outputs, inputs, library_weight});
+  dvd::cuda::transpose(
+      taps, size.inputs, size.outputs,
+      detail::FilterForLibrary<T>{weight, taps, size.inputs, size.outputs, inputs, size.pool, library_weight});
   return {std::move(memory), library_weight};
 }
 
@@ -145,13 +152,13 @@ std::vector<Filter<T>> Convolution::filters(const std::vector<PackedWeight<T>>& 
     while (result.size() < weights.size() && table.count < table.capacity) {
       const PackedWeight<T>& w = weights[result.size()];
       // A kernel of 1 is read as it is; its bias is not.
-      const Index inputs = padded(w.inputs), outputs = padded(w.outputs), taps = w.taps == 1 ? 0 : w.taps,
-                  size = outputs * taps * inputs;
+      const Index inputs = padded(w.inputs), outputs = padded(w.outputs),
+                  taps = w.taps == 1 ? 0 : detail::library_taps(w.taps, w.pool), size = outputs * taps * inputs;
       const bool with_bias = w.bias && !std::same_as<T, float>;
       auto memory = detail::scratch<T>(size + (with_bias ? outputs : 0));
       T* const library_weight = static_cast<T*>(memory.get());
       T* const bias = with_bias ? library_weight + size : nullptr;
-      table.add({w.packed, taps, w.inputs, w.outputs, inputs, library_weight}, outputs, w.bias, bias);
+      table.add({w.packed, taps, w.inputs, w.outputs, inputs, w.pool, library_weight}, outputs, w.bias, bias);
       result.push_back({std::move(memory), taps > 0 ? library_weight : w.packed, bias});
     }
     transpose_tiles(table.tiles, table);
@@ -177,19 +184,19 @@ void Convolution::convolve(const ConvolutionSize& size, const ConvolutionInput<T
   }
   const ConvolutionProblem problem = detail::problem_for<T>(size);
   const auto x = detail::library_input(size, input);
-  if (!size.pool && size.kernel_frames == 1 && problem.outputs == size.outputs && y_pixel == size.outputs &&
+  if (size.kernel_frames == 1 && problem.outputs == size.outputs && y_pixel == size.outputs &&
       (bias || !size.rectify) && detail::aligned(y))
     return library_convolve(problem, x.data, filter.weight, detail::library_bias<T>(size, filter, bias).data, y,
                             accumulate, size.rectify);
-  const auto result = detail::scratch<T>(size.positions() * problem.outputs);
+  const auto result = detail::scratch<T>(detail::library_pixels(size) * problem.outputs);
   library_convolve(problem, x.data, filter.weight, nullptr, result.get(), false, false);
   const T* const values = static_cast<const T*>(result.get());
   const Index pixels = size.output_size() / size.outputs;
-  for_each_row_lanes<T>(pixels, size.outputs, std::gcd(std::gcd(size.outputs, problem.outputs), y_pixel),
-                        detail::FinishOutput<T>{values, bias, detail::order_of(size), size.height, size.width,
-                                                size.output_height(), size.output_width(), problem.outputs, size.pool,
-                                                size.pool_frames > 1, accumulate, size.rectify, y, y_pixel},
-                        values, bias, static_cast<const T*>(y));
+  for_each_row_lanes<T>(
+      pixels, size.outputs, std::gcd(std::gcd(size.outputs, problem.outputs), y_pixel),
+      detail::FinishOutput<T>{values, bias, detail::order_of(size), size.output_height() * size.output_width(),
+                              problem.outputs, size.pool_frames > 1, accumulate, size.rectify, y, y_pixel},
+      values, bias, static_cast<const T*>(y));
 }
 
 template <CudaScalar T>
@@ -232,7 +239,7 @@ void Convolution::convolve_backward_weight(const ConvolutionSize& size, const Co
   const Filter<T> gradient = weight_gradient(size, input, dy, dy_pixel);
   dvd::cuda::transpose(size.taps(), size.outputs, size.inputs,
                        detail::GradientFromLibrary<T>{gradient.weight, size.taps(), size.inputs, size.outputs,
-                                                      padded(size.inputs), dweight});
+                                                      padded(size.inputs), size.pool, dweight});
 }
 
 template <CudaScalar T>
@@ -241,7 +248,7 @@ Filter<T> Convolution::weight_gradient(const ConvolutionSize& size, const Convol
   const ConvolutionProblem problem = detail::problem_for<T>(size);
   const auto x = detail::library_input(size, input);
   const auto gradient = detail::library_gradient<T>(size, dy, dy_pixel);
-  auto memory = detail::scratch<T>(problem.outputs * size.taps() * problem.inputs);
+  auto memory = detail::scratch<T>(problem.outputs * problem.taps() * problem.inputs);
   library_convolve_backward_weight(problem, x.data, gradient.data, memory.get());
   const T* const result = static_cast<const T*>(memory.get());
   return {std::move(memory), result};

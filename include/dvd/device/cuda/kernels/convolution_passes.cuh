@@ -9,6 +9,7 @@
 #include "dvd/device/cuda/divide.hpp"
 #include "dvd/device/cuda/kernels/find_entry.cuh"
 #include "dvd/device/cuda/kernels/launch_bytes.cuh"
+#include "dvd/device/cuda/kernels/pooled_kernel.cuh"
 #include "dvd/device/cuda/parallel.cuh"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -102,81 +103,61 @@ struct PrepareInput {
   }
 };
 
-/// The gradient of the library's output, from that of outputs that may have been averaged, lie `dy_pixel` apart and
-/// have their frames in another order.
+/// The gradient of the library's output, from that of outputs whose frames may have been averaged in pairs, lie in
+/// another order, and whose pixels lie `dy_pixel` apart.
 template <class T>
 struct SpreadGradient {
   const T* dy;
   Index dy_pixel;
   FrameOrder order;
-  FastDivide height, width;  ///< before averaging
+  FastDivide pixels;  ///< of an image
   Index outputs, padded_outputs;
-  bool pool, pool_frames;  ///< whether pixels were averaged by 2x2, and frames in pairs
+  bool pool_frames;
   T* y;
 
-  Index largest() const { return std::max(order.images() * height.value() * width.value(), dy_pixel); }
+  Index largest() const { return std::max(order.images() * pixels.value(), dy_pixel); }
 
   template <int N, class I>
   DVD_DEVICE void operator()(I pixel, I channel) const {
     Lanes<N> value{};
-    const auto [line, across] = width.divide(pixel);
-    const auto [place, down] = height.divide(line);
+    const auto [place, within] = pixels.divide(pixel);
     const auto [frame, clip] = order.frame_and_clip(place);
-    const I frames = static_cast<I>(order.frames.value()) >> pool_frames, rows = static_cast<I>(height.value()) >> pool,
-            columns = static_cast<I>(width.value()) >> pool;
-    const I of_frame = frame >> pool_frames, row = down >> pool, column = across >> pool;
-    // Of the last frame, row or column of an odd number no average was taken.
-    if (channel < static_cast<I>(outputs) && column < columns && row < rows && of_frame < frames) {
+    const I frames = static_cast<I>(order.frames.value()) >> pool_frames, of_frame = frame >> pool_frames;
+    // Of the last frame of an odd number no average was taken.
+    if (channel < static_cast<I>(outputs) && of_frame < frames) {
       const I image = of_frame * static_cast<I>(order.batch.value()) + clip;
-      value = load<N>(dy + (product((image * rows + row) * columns + column, dy_pixel) + channel));
-      const float factor = (pool ? 0.25f : 1) * (pool_frames ? 0.5f : 1);
-      for (int k = 0; k < N; ++k) value[k] *= factor;
+      value = load<N>(dy + (product(image * static_cast<I>(pixels.value()) + within, dy_pixel) + channel));
+      if (pool_frames)
+        for (int k = 0; k < N; ++k) value[k] *= 0.5f;
     }
     store(y + (product(pixel, padded_outputs) + channel), value);
   }
 };
 
-/// y (+)= the library's output, averaged, plus the bias; then ReLU. A row is a pixel of y.
+/// y (+)= the library's output, averaged over pairs of frames if need be, plus the bias; then ReLU. A row is a pixel of
+/// y.
 template <class T>
 struct FinishOutput {
   const T* x;  ///< the library's output
   const float* bias;
   FrameOrder order;
-  Index height, width;       ///< before averaging
-  FastDivide rows, columns;  ///< after it
+  FastDivide pixels;  ///< of an image
   Index padded_outputs;
-  bool pool, pool_frames;  ///< whether pixels are averaged by 2x2, and frames in pairs
+  bool pool_frames;
   bool accumulate, rectify;
   T* y;
   Index y_pixel;
 
-  Index largest() const { return std::max(order.images() * height * width, y_pixel); }
+  Index largest() const { return std::max(order.images() * pixels.value(), y_pixel); }
 
   template <int N, class I>
   DVD_DEVICE void operator()(I pixel, I channel) const {
-    const auto [line, column] = columns.divide(pixel);
-    const auto [image, row] = rows.divide(line);
-    Lanes<N> sum{};
-    if (!pool) {
-      I place = image;
-      if (order.reordered) {
-        const auto [frame, clip] = order.batch.divide(image);
-        place = order.place(frame, clip);
-      }
-      const Lanes<N> value = at<N>(place, row, column, channel);
-      for (int k = 0; k < N; ++k) sum[k] += value[k];
-    } else {
-      const auto [frame, clip] = order.batch.divide(image);
-      for (I first = frame << pool_frames, t = 0; t <= I{pool_frames}; ++t) {
-        const I place = order.place(first + t, clip);
-        for (I down = 2 * row; down < 2 * row + 2; ++down)
-          for (I across = 2 * column; across < 2 * column + 2; ++across) {
-            const Lanes<N> value = at<N>(place, down, across, channel);
-            for (int k = 0; k < N; ++k) sum[k] += value[k];
-          }
-      }
-      const float factor = pool_frames ? 0.125f : 0.25f;
-      for (int k = 0; k < N; ++k) sum[k] *= factor;
+    const auto [image, within] = pixels.divide(pixel);
+    const auto [frame, clip] = order.batch.divide(image);
+    Lanes<N> sum = at<N>(order.place(frame << pool_frames, clip), within, channel);
+    if (pool_frames) {
+      const Lanes<N> next = at<N>(order.place((frame << 1) + 1, clip), within, channel);
+      for (int k = 0; k < N; ++k) sum[k] = 0.5f * (sum[k] + next[k]);
     }
     T* const to = y + (product(pixel, y_pixel) + channel);
     if (bias) {
@@ -194,8 +175,8 @@ struct FinishOutput {
 
  private:
   template <int N, class I>
-  DVD_DEVICE Lanes<N> at(I place, I down, I across, I channel) const {
-    const I pixel = (place * static_cast<I>(height) + down) * static_cast<I>(width) + across;
+  DVD_DEVICE Lanes<N> at(I place, I within, I channel) const {
+    const I pixel = place * static_cast<I>(pixels.value()) + within;
     return load<N>(x + (product(pixel, padded_outputs) + channel));
   }
 };
@@ -275,15 +256,17 @@ struct FinishGradient {
   }
 };
 
-/// [taps, inputs, outputs] to [padded outputs, taps, padded inputs]; a batch is a tap.
+/// [taps, inputs, outputs] to [padded outputs, library's taps, padded inputs]; a batch is one of the library's taps.
 template <class T>
 struct FilterForLibrary {
   const T* packed;
   Index taps, inputs, outputs, padded_inputs;
+  bool pool;
   T* weight;
 
   DVD_DEVICE float load(Index tap, Index input, Index output) const {
-    return read(packed + (tap * inputs + input) * outputs + output);
+    return to_library_tap(
+        tap, pool, [&](Index i) { return static_cast<float>(read(packed + (i * inputs + input) * outputs + output)); });
   }
   DVD_DEVICE void store(Index tap, Index input, Index output, float value) const {
     write(weight + (output * taps + tap) * padded_inputs + input, T(value));
@@ -301,7 +284,7 @@ struct FiltersForLibrary {
     Index padded_outputs, first_tile;
   };
   static constexpr int capacity = (launch_bytes - 256) / static_cast<int>(sizeof(Entry));
-  static constexpr Index most_taps = 32;  ///< more than any weight has; behind its taps comes its bias
+  static constexpr Index most_taps = 64;  ///< more than any weight has; behind its taps comes its bias
 
   int count = 0;
   Index tiles = 0;
@@ -342,10 +325,13 @@ template <class T>
 struct GradientFromLibrary {
   const T* dweight;
   Index taps, inputs, outputs, padded_inputs;
+  bool pool;
   T* dpacked;
 
   DVD_DEVICE float load(Index tap, Index output, Index input) const {
-    return read(dweight + (output * taps + tap) * padded_inputs + input);
+    const T* const of_output = dweight + output * library_taps(taps, pool) * padded_inputs + input;
+    return from_library_taps(tap, pool,
+                             [&](Index i) { return static_cast<float>(read(of_output + i * padded_inputs)); });
   }
   DVD_DEVICE void store(Index tap, Index output, Index input, float value) const {
     write(dpacked + (tap * inputs + input) * outputs + output, T(value));

@@ -10,6 +10,7 @@
 
 #include "dvd/device/cuda/kernels/find_entry.cuh"
 #include "dvd/device/cuda/kernels/list_table.cuh"
+#include "dvd/device/cuda/kernels/pooled_kernel.cuh"
 #include "dvd/device/cuda/parallel.cuh"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
@@ -121,12 +122,14 @@ struct UnpackWeights {
   }
 };
 
-/// The same from a gradient that lies as a filter does, [outputs, taps, padded inputs]. An element is one of dweight.
+/// The same from a gradient that lies as a filter does, [outputs, library's taps, padded inputs]. An element is one of
+/// dweight.
 template <class T>
 struct UnpackFilter {
   Index size;
   FastDivide row, taps;  ///< inputs and taps of an output; taps
   Index padded_inputs;
+  bool pool;
   const T* dfilter;
   ThroughSigma through;
   float* dweight;
@@ -134,8 +137,10 @@ struct UnpackFilter {
   DVD_DEVICE void operator()(Index i) const {
     const auto [output, column] = row.divide(i);
     const auto [input, tap] = taps.divide(column);
-    const T* const from = dfilter + (output * taps.value() + tap) * padded_inputs + input;
-    write(dweight + i, read(dweight + i) + through(static_cast<float>(read(from)), output, column));
+    const T* const from = dfilter + output * library_taps(taps.value(), pool) * padded_inputs + input;
+    const float gradient =
+        from_library_taps(tap, pool, [&](Index at) { return static_cast<float>(read(from + at * padded_inputs)); });
+    write(dweight + i, read(dweight + i) + through(gradient, output, column));
   }
 };
 
@@ -201,7 +206,8 @@ void unpack_gradients(const std::vector<WeightGradientToUnpack<T>>& gradients) {
     dots.along = along + first;
     for (; first < gradients.size() && dots.count < dots.capacity; ++first) {
       const WeightGradientToUnpack<T>& g = gradients[first];
-      dots.add(g.sigma ? g.outputs * g.taps * (g.filters ? padded(g.inputs) : g.inputs) : 0, g.dpacked, g.packed);
+      const Index row = g.filters ? library_taps(g.taps, g.pool) * padded(g.inputs) : g.taps * g.inputs;
+      dots.add(g.sigma ? g.outputs * row : 0, g.dpacked, g.packed);
     }
     reduce(dots.count, dot_threads, dots);
   }
@@ -215,8 +221,8 @@ void unpack_gradients(const std::vector<WeightGradientToUnpack<T>>& gradients) {
     for (; next < gradients.size() && table.count < table.capacity; ++next) {
       const WeightGradientToUnpack<T>& g = gradients[next];
       if (g.filters)
-        filters.push_back({g.outputs * g.inputs * g.taps, g.inputs * g.taps, g.taps, padded(g.inputs), g.dpacked,
-                           through(next), g.dweight});
+        filters.push_back({g.outputs * g.inputs * g.taps, g.inputs * g.taps, g.taps, padded(g.inputs), g.pool,
+                           g.dpacked, through(next), g.dweight});
       else
         table.add({g.outputs, g.inputs, g.taps, g.dpacked, through(next), g.dweight});
     }

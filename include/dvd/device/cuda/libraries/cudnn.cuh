@@ -22,12 +22,15 @@ namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
 namespace detail {
 
-/// "a 3x3 convolution of 32 images of 64x64, 96 to 48 channels, in bfloat16, on GPU 0 (...)"
+/// "a 3x3 convolution of 32 images of 64x64, 96 to 48 channels, in bfloat16, on GPU 0 (...)"; "a 4x4 convolution,
+/// stride 2, of ..."
 inline std::string words(const ConvolutionProblem& problem, ConvolutionDirection direction) {
   const char* const of = direction == ConvolutionDirection::forward          ? ""
                          : direction == ConvolutionDirection::backward_input ? "the gradient of the input of "
                                                                              : "the gradient of the weight of ";
-  return concat(of, problem.kernel_frames > 1 ? "a 3x3x3 convolution of " : "a 3x3 convolution of ", problem.images,
+  const Index kernel = problem.kernel();
+  return concat(of, "a ", problem.kernel_frames > 1 ? "3x" : "", kernel, "x", kernel, " convolution",
+                problem.halved ? ", stride 2, of " : " of ", problem.images,
                 problem.kernel_frames > 1 ? concat(" videos of ", problem.frames, " frames of ") : " images of ",
                 problem.width, "x", problem.height, " pixels, ", problem.inputs, " to ", problem.outputs,
                 " channels, in ", problem.type == NumberType::float32 ? "float32" : "bfloat16", ", on ",
@@ -91,7 +94,7 @@ class Convolutions {
   }
 
  private:
-  using Key = std::tuple<NumberType, Index, Index, Index, Index, Index, Index, Index, ConvolutionDirection,
+  using Key = std::tuple<NumberType, Index, Index, Index, Index, Index, Index, Index, bool, ConvolutionDirection,
                          ConvolutionSum, bool>;
 
   static constexpr std::size_t largest_workspace = std::size_t{1} << 30;
@@ -110,17 +113,8 @@ class Convolutions {
   const GraphPlan& plan_for(const ConvolutionProblem& problem, ConvolutionDirection direction, ConvolutionSum sum,
                             const std::string& what) {
     const bool tf32 = Memory::tf32_allowed();
-    const Key key{problem.type,
-                  problem.images,
-                  problem.frames,
-                  problem.height,
-                  problem.width,
-                  problem.inputs,
-                  problem.outputs,
-                  problem.kernel_frames,
-                  direction,
-                  sum,
-                  tf32};
+    const Key key{problem.type,    problem.images,        problem.frames, problem.height, problem.width, problem.inputs,
+                  problem.outputs, problem.kernel_frames, problem.halved, direction,      sum,           tf32};
     const auto known = plans_.find(key);
     if (known != plans_.end()) return known->second;
     const bool coarse = problem.type == NumberType::bfloat16;
@@ -135,16 +129,18 @@ class Convolutions {
   std::map<Key, GraphPlan> plans_;
 };
 
-inline Index pixels(const ConvolutionProblem& problem) {
+inline Index x_pixels(const ConvolutionProblem& problem) {
   return problem.images * problem.frames * problem.height * problem.width;
 }
+inline Index y_pixels(const ConvolutionProblem& problem) {
+  return problem.images * problem.frames * problem.y_height() * problem.y_width();
+}
 
-/// y, of `channels` channels, += a convolution that `run(sum, to)` does: by itself or, where no engine does that, from
-/// an array between.
+/// y, of `size` elements, += a convolution that `run(sum, to)` does: by itself or, where no engine does that, from an
+/// array between.
 template <class Run>
-void add_convolution(const ConvolutionProblem& problem, Index channels, void* y, const Run& run) {
+void add_convolution(const ConvolutionProblem& problem, Index size, void* y, const Run& run) {
   if (run(ConvolutionSum::result, y)) return;
-  const Index size = pixels(problem) * channels;
   const Index bytes = problem.type == NumberType::float32 ? 4 : 2;
   const auto between = Memory::allocate(static_cast<std::size_t>(size * bytes));
   run(ConvolutionSum::nothing, between.get());
@@ -159,16 +155,17 @@ DVD_CUDA_DEFINITION void library_convolve(const ConvolutionProblem& problem, con
   detail::Convolutions& convolutions = detail::Convolutions::instance();
   if (accumulate) {
     if (bias && convolutions.run(problem, forward, ConvolutionSum::biased_result, x, weight, bias, y)) return;
-    detail::add_convolution(problem, problem.outputs, y, [&](ConvolutionSum sum, const void* to) {
-      return convolutions.run(problem, forward, sum, x, weight, nullptr, to);
-    });
-    if (bias) add_bias(problem.type, detail::pixels(problem), problem.outputs, bias, false, y);
+    detail::add_convolution(problem, detail::y_pixels(problem) * problem.outputs, y,
+                            [&](ConvolutionSum sum, const void* to) {
+                              return convolutions.run(problem, forward, sum, x, weight, nullptr, to);
+                            });
+    if (bias) add_bias(problem.type, detail::y_pixels(problem), problem.outputs, bias, false, y);
     return;
   }
   const auto with_bias = rectify ? ConvolutionSum::rectified_bias : ConvolutionSum::bias;
   if (bias && convolutions.run(problem, forward, with_bias, x, weight, bias, y)) return;
   convolutions.run(problem, forward, ConvolutionSum::nothing, x, weight, nullptr, y);
-  if (bias) add_bias(problem.type, detail::pixels(problem), problem.outputs, bias, rectify, y);
+  if (bias) add_bias(problem.type, detail::y_pixels(problem), problem.outputs, bias, rectify, y);
 }
 
 DVD_CUDA_DEFINITION void library_convolve_backward_input(const ConvolutionProblem& problem, const void* dy,
@@ -178,7 +175,7 @@ DVD_CUDA_DEFINITION void library_convolve_backward_input(const ConvolutionProble
                                                 dy);
   };
   if (accumulate)
-    detail::add_convolution(problem, problem.inputs, dx, run);
+    detail::add_convolution(problem, detail::x_pixels(problem) * problem.inputs, dx, run);
   else
     run(ConvolutionSum::nothing, dx);
 }

@@ -58,23 +58,27 @@ inline ConvolutionGraph::ConvolutionGraph(const ConvolutionProblem& problem, Con
     return *parts.back();
   };
   const auto type = detail::cudnn_type(problem.type);
-  const auto y_extents =
-      detail::extents(over_frames, problem.images, problem.outputs, problem.frames, problem.height, problem.width);
+  const auto y_extents = detail::extents(over_frames, problem.images, problem.outputs, problem.frames,
+                                         problem.y_height(), problem.y_width());
   const Descriptor& x_tensor = add(graph_tensor(
       x, type,
       detail::extents(over_frames, problem.images, problem.inputs, problem.frames, problem.height, problem.width),
       false, what));
   const Descriptor& y_tensor = add(graph_tensor(y, type, y_extents, false, what));
-  const Descriptor& weight_tensor = add(graph_tensor(
-      weight, type, detail::extents(over_frames, problem.outputs, problem.inputs, problem.kernel_frames, 3, 3), false,
-      what));
+  const Descriptor& weight_tensor =
+      add(graph_tensor(weight, type,
+                       detail::extents(over_frames, problem.outputs, problem.inputs, problem.kernel_frames,
+                                       problem.kernel(), problem.kernel()),
+                       false, what));
 
   const std::vector<std::int64_t> ones(static_cast<std::size_t>(axes), 1);
+  std::vector<std::int64_t> strides(static_cast<std::size_t>(axes), problem.stride());
+  if (over_frames) strides[0] = 1;
   Descriptor convolution(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, what);
   convolution.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT)
       .set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, CUDNN_CROSS_CORRELATION)
       .set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, axes)
-      .set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, ones)
+      .set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, strides)
       .set(CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, ones)
       .set(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, ones)
       .set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, ones)

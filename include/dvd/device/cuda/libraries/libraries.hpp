@@ -13,12 +13,20 @@ enum class NumberType { float32, bfloat16 };
 template <CudaScalar T>
 constexpr NumberType number_type = std::same_as<T, bfloat16> ? NumberType::bfloat16 : NumberType::float32;
 
-/// A 3x3 or 3x3x3 convolution, stride 1, "same" zero padding, of x `[images, frames, height, width, inputs]` to
-/// y `[images, frames, height, width, outputs]` with a weight `[outputs, kernel_frames, 3, 3, inputs]`, all dense, of
-/// numbers of one type. kernel_frames is 1, and frames then too, or 3.
+/// A convolution of x `[images, frames, height, width, inputs]` to y `[images, frames, y_height, y_width, outputs]`
+/// with a weight `[outputs, kernel_frames, kernel, kernel, inputs]`, all dense, of numbers of one type. kernel_frames
+/// is 1, and frames then too, or 3. The kernel is 3x3, of stride 1 and "same" zero padding, or, if `halved`, 4x4 of
+/// stride 2 over the same padding, one pixel all around: y then has half the height and width of x, rounded down.
 struct ConvolutionProblem {
   NumberType type;
   Index images, frames, height, width, inputs, outputs, kernel_frames;
+  bool halved = false;
+
+  Index kernel() const { return halved ? 4 : 3; }
+  Index stride() const { return halved ? 2 : 1; }
+  Index y_height() const { return height / stride(); }
+  Index y_width() const { return width / stride(); }
+  Index taps() const { return kernel_frames * kernel() * kernel(); }
 
   friend bool operator==(const ConvolutionProblem&, const ConvolutionProblem&) = default;
 };

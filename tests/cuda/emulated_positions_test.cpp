@@ -66,15 +66,14 @@ TEST_CASE("passes around a convolution are the same in 32 and in 64 bits") {
                                                        channels, padded, upsampling, true, y.data()},
                          y));
     }
-    for (const auto& [pool, pool_frames] : {std::pair{false, false}, {true, false}, {true, true}}) {
+    for (const bool pool_frames : {false, true}) {
       CHECK(same_in_both(pixels, padded,
-                         passes::SpreadGradient<float>{x.data(), channels, order, height, width, channels, padded, pool,
+                         passes::SpreadGradient<float>{x.data(), channels, order, height * width, channels, padded,
                                                        pool_frames, y.data()},
                          y));
-      const Index rows = height >> pool, columns = width >> pool;
-      CHECK(same_in_both((frames >> pool_frames) * batch * rows * columns, channels,
-                         passes::FinishOutput<float>{x.data(), scale.data(), order, height, width, rows, columns,
-                                                     padded, pool, pool_frames, true, false, y.data(), channels},
+      CHECK(same_in_both((frames >> pool_frames) * batch * height * width, channels,
+                         passes::FinishOutput<float>{x.data(), scale.data(), order, height * width, padded, pool_frames,
+                                                     true, false, y.data(), channels},
                          y));
     }
   }
@@ -90,8 +89,8 @@ TEST_CASE("a pixel behind the 2^31st") {
   REQUIRE(x);
   REQUIRE(y);
   const passes::PrepareInput<float> prepare{{x}, {images, 1, false}, height, width, 1, 8, 0, y};
-  const passes::FinishOutput<float> finish{
-      y, nullptr, {images, 1, false}, height, width, height, width, 8, false, false, false, false, x, 1};
+  const passes::FinishOutput<float> finish{y, nullptr, {images, 1, false}, height * width, 8, false, false, false,
+                                           x, 1};
   CHECK_FALSE(counts_small(pixels, 8, prepare));
   CHECK_FALSE(counts_small(pixels, 1, finish));
   const Index last = pixels - 1;

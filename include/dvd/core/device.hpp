@@ -17,6 +17,7 @@
 //                                        a device may record it and from then on replay the kernels without calling
 //                                        `work`, if `Recording::replays`; reset() forgets the record, as is due when
 //                                        anything changes that `work` reads on the host (see RecordingKey)
+//   queues_work                          whether the host goes on while the device works
 //   copy_rows(blocks, rows, width, x, x_block, x_row, y, y_block, y_row)
 //                                        y[b * y_block + r * y_row + i] = x[b * x_block + r * x_row + i], i < width;
 //                                        distances may be negative
@@ -91,9 +92,9 @@
 //                                        is done
 //   filter(size, weight), backward_filter(size, weight)
 //                                        the weight in the device's own form, for as many calls as wanted
-//   filters_fit_all_sizes                whether a filter depends on the weight alone and serves both directions; where
-//                                        it does not, `filter(...).fits(size)` tells whether it is that for another
-//                                        size, too; where it does,
+//   filters_fit_all_sizes                whether a filter depends on the weight and on `pool` alone and serves both
+//                                        directions; where it does not, `filter(...).fits(size)` tells whether it is
+//                                        that for another size, too; where it does,
 //   filters(list)                        -> vector of the filters of all weights, in their order; see PackedWeight in
 //                                        core/arrays.hpp. A bias that is listed is the one that is convolved with
 //   convolve(size, input, filter, bias' or null, y, y_pixel, accumulate)

@@ -27,6 +27,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 template <class D, class T>
 concept DeviceCopies = DeviceMemory<D> && requires(const T* x, T* y, Index n, const std::vector<RowsToCopy<T>>& list) {
   { D::peak_memory() } -> std::convertible_to<std::size_t>;
+  { D::queues_work } -> std::convertible_to<bool>;
   { D::name } -> std::convertible_to<const char*>;
   D::copy_rows(n, n, n, x, n, n, y, n, n);
   D::copy_rows(list);

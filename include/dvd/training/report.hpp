@@ -34,7 +34,7 @@ struct StepReport {
   double generator_loss = 0;  ///< of the discriminators' scores, without what a regularizer adds
   double generator_gradient_norm = 0;
   double generator_regularization = 0;  ///< what the generator's regularizer adds to its loss; 0 without one
-  double data_seconds = 0;              ///< spent waiting for clips
+  double data_seconds = 0;  ///< spent asking for clips; what is asked for ahead, beside the device's work, included
 
   /// Whether a loss, score or gradient was not finite. That update, and what would have come after it in the step, was
   /// then left out: no weight, moment or statistic has changed by it.

@@ -88,9 +88,12 @@ class Trainer {
 
   /// The same on batches made ready ahead of need, which follow `batch_schedule()`. Where ranks share them, a batch may
   /// be whole or hold this rank's clips alone, those of `clip_numbers()`.
+  ///
+  /// A device that works while the host goes on is sent the next step's batches while it works on this one. What goes
+  /// wrong with them then is tried again in their own step.
   template <BatchSource Data>
   StepReport step(Data& data) {
-    return step_on([&](Index number) { return training_batch(data, number); });
+    return step_on([&](Index number) { return training_batch(data, number); }, &data);
   }
 
   /// One update of all discriminators, each by its own loss on real and generated videos as one batch. Where ranks
@@ -175,14 +178,27 @@ class Trainer {
   /// Where a step's batches come from.
   using BatchOf = std::function<std::vector<TrainingClip>(Index number)>;
 
-  /// A step on the clips that `batch(number)` gives. The device is waited for once, at the end.
-  StepReport step_on(const BatchOf& batch);
+  /// What the updates of a step are made from, or the error that there was instead.
+  struct ReadyStep {
+    const void* source = nullptr;  ///< of the batches
+    Index step = -1, redraws = 0;
+    std::vector<std::vector<DiscriminatorInputs<T, D>>> for_discriminators = {};
+    std::vector<GeneratorInputs<T, D>> for_generator = {};
+    double data_seconds = 0;
+    std::exception_ptr error = nullptr;
+  };
+
+  /// A step on the clips that `batch(number)` gives. The device is waited for once, at the end. Unless `source` is
+  /// null, the batches may be asked for a step ahead.
+  StepReport step_on(const BatchOf& batch, const void* source = nullptr);
+
+  ReadyStep make_ready(const BatchOf& batch, const void* source, Index step) const;
 
   /// This rank's clips of a batch, which are checked.
-  std::vector<TrainingClip> checked_clips(const BatchOf& batch, Index number, StepReport& report) const {
+  std::vector<TrainingClip> checked_clips(const BatchOf& batch, Index number, ReadyStep& ready) const {
     const auto start = std::chrono::steady_clock::now();
     std::vector<TrainingClip> clips = batch(number);
-    report.data_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    ready.data_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return inputs_.own_clips(std::move(clips));
   }
 
@@ -245,6 +261,7 @@ class Trainer {
   std::unique_ptr<Reduction<P, D>> reduction_;
   Updates<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer> updates_;
   StepInputs<Gan> inputs_;
+  ReadyStep ahead_;  ///< the next step's, where it is there already
   Index steps_ = 0, skipped_steps_ = 0, redraws_ = 0;
 };
 
@@ -270,24 +287,42 @@ Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer, Ranks>::~Trainer(
 
 template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer,
           Communicator Ranks>
-StepReport Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer, Ranks>::step_on(const BatchOf& batch) {
-  StepReport report;
-  std::vector<std::vector<DiscriminatorInputs<T, D>>> for_discriminators;
-  std::vector<GeneratorInputs<T, D>> for_generator;
-  on_all_ranks([&] {
+auto Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer, Ranks>::make_ready(const BatchOf& batch,
+                                                                                       const void* source,
+                                                                                       Index step) const -> ReadyStep {
+  ReadyStep ready{.source = source, .step = step, .redraws = redraws_};
+  try {
     std::vector<TrainingClip> clips;
-    Index number = steps_ * batches_per_step();
+    Index number = step * batches_per_step();
     for (Index update = 0; update < options_.d_steps; ++update) {
-      clips = checked_clips(batch, number++, report);
-      for_discriminators.push_back(inputs_.of_discriminators(clips, update_random(step_random(steps_), update)));
+      clips = checked_clips(batch, number++, ready);
+      ready.for_discriminators.push_back(inputs_.of_discriminators(clips, update_random(step_random(step), update)));
     }
-    if (inputs_.generator_takes_clips()) clips = checked_clips(batch, number, report);
-    for_generator = inputs_.of_generator(clips, step_random(steps_).stream("generator"));
+    if (inputs_.generator_takes_clips()) clips = checked_clips(batch, number, ready);
+    ready.for_generator = inputs_.of_generator(clips, step_random(step).stream("generator"));
+  } catch (...) {
+    ready.error = std::current_exception();
+  }
+  return ready;
+}
+
+template <VideoGan Gan, AnyGanLoss Loss, OptimizerOf<Gan> GeneratorOptimizer, OptimizerOf<Gan> DiscriminatorOptimizer,
+          Communicator Ranks>
+StepReport Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer, Ranks>::step_on(const BatchOf& batch,
+                                                                                          const void* source) {
+  ReadyStep ready = std::exchange(ahead_, {});
+  if (!source || ready.error || ready.source != source || ready.step != steps_ || ready.redraws != redraws_)
+    ready = make_ready(batch, source, steps_);
+  on_all_ranks([&] {
+    if (ready.error) std::rethrow_exception(ready.error);
   });
 
+  StepReport report;
+  report.data_seconds = ready.data_seconds;
   begin();
-  for (auto& inputs : for_discriminators) updates_.queue(std::move(inputs));
-  updates_.queue(std::move(for_generator), steps_ + 1);
+  for (auto& inputs : ready.for_discriminators) updates_.queue(std::move(inputs));
+  updates_.queue(std::move(ready.for_generator), steps_ + 1);
+  if (D::queues_work && source) ahead_ = make_ready(batch, source, steps_ + 1);
   updates_.finish(report);
   ++steps_;
   if (report.skipped) ++skipped_steps_;

@@ -104,6 +104,8 @@ inline Arena& arena() {
 
 /// Memory kernels of the contract; see core/device.hpp.
 struct Memory {
+  static constexpr bool queues_work = false;
+
   static std::shared_ptr<void> allocate(std::size_t bytes) {
     return {arena().take(bytes), [bytes](void* buffer) { arena().give(buffer, bytes); }};
   }

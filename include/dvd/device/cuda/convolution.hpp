@@ -2,7 +2,8 @@
 //
 // What the contract wants done on the way in (affine map, ReLU, upsampling; frames brought from [T, N] to [N, T] for a
 // kernel over frames; channels padded to a multiple of 8, which tensor cores want) is one pass by a kernel of our own,
-// and what it wants done on the way out (bias, pooling, adding, ReLU's mask, the gradient of an upsampling) another.
+// and what it wants done on the way out beyond what cuDNN does itself (ReLU's mask, the gradient of an upsampling,
+// averages over frames) another. Averages over pixels are part of the kernel: see kernels/pooled_kernel.cuh.
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"
@@ -18,8 +19,9 @@
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 
-/// A convolution's weight as the libraries read it: [outputs, taps, inputs] with channels padded for a kernel of 3, and
-/// the packed weight itself, which must outlive this, for a kernel of 1. With it may come the bias in the same type.
+/// A convolution's weight as the libraries read it: [outputs, taps, inputs] with channels padded for a kernel of 3, or
+/// of the 4 that it is where outputs are averaged, and the packed weight itself, which must outlive this, for a kernel
+/// of 1. With it may come the bias in the same type.
 template <class T>
 struct Filter {
   std::shared_ptr<void> memory;

@@ -29,6 +29,8 @@ class OutOfMemory : public Error {
 
 /// Memory kernels of the contract, and settings of the process; see core/device.hpp.
 struct Memory {
+  static constexpr bool queues_work = true;
+
   /// Throws OutOfMemory.
   static std::shared_ptr<void> allocate(std::size_t bytes);
   /// Returns as soon as the host's array may change again; the copy goes through pinned memory and a stream of its own.

@@ -322,7 +322,8 @@ StepReport Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer, Ranks>
   begin();
   for (auto& inputs : ready.for_discriminators) updates_.queue(std::move(inputs));
   updates_.queue(std::move(ready.for_generator), steps_ + 1);
-  if (D::queues_work && source) ahead_ = make_ready(batch, source, steps_ + 1);
+  if constexpr (D::queues_work)
+    if (source) ahead_ = make_ready(batch, source, steps_ + 1);
   updates_.finish(report);
   ++steps_;
   if (report.skipped) ++skipped_steps_;

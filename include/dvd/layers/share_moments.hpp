@@ -3,6 +3,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include "dvd/core/device.hpp"
 #include "dvd/core/pass.hpp"
 #include "dvd/core/tensor.hpp"
 

@@ -57,7 +57,7 @@ inline double continuous_ranked_probability_score(std::vector<float> members, fl
   const double count = static_cast<double>(members.size());
   double error = 0, spread = 0;
   for (std::size_t i = 0; i < members.size(); ++i) {
-    const double x = members[i], y = truth;
+    const double x = static_cast<double>(members[i]), y = static_cast<double>(truth);
     error += x > y ? x - y : y - x;
     spread += x * (2 * static_cast<double>(i) + 1 - count);  // sum of |x_i - x_j| over pairs, by their order
   }

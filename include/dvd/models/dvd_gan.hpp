@@ -48,8 +48,7 @@ concept PartsFor = RecurrentUnit<typename P::Recurrent> && FrameSampling<typenam
 /// conditioning frames it is DVD-GAN-FP, which continues videos.
 ///
 ///     dvd::DvdGan<float> gan({.frames = 8, .resolution = 32, .channels = 8, .classes = 12});
-template <Scalar T, Device D = Cpu, PartsFor<T, D> PartsType = DvdGanParts<T, D>>
-requires DeviceFor<D, T>
+template <Scalar T, DeviceFor<T> D = Cpu, PartsFor<T, D> PartsType = DvdGanParts<T, D>>
 class DvdGan
     : public GeneratorNetworks<Generator<T, D, typename PartsType::Recurrent, typename PartsType::GeneratorAttention>> {
  public:
@@ -115,29 +114,28 @@ class DvdGan
 // What programs call is defined outside the class: a program that has it compiled in a library (dvd::compiled) then
 // compiles none of it.
 
-template <Scalar T, Device D, PartsFor<T, D> PartsType>
-requires DeviceFor<D, T> DvdGan<T, D, PartsType>::DvdGan(const DvdGanConfig& config, std::uint64_t seed)
-    : DvdGan(config, Random(seed)) {}
+template <Scalar T, DeviceFor<T> D, PartsFor<T, D> PartsType>
+DvdGan<T, D, PartsType>::DvdGan(const DvdGanConfig& config, std::uint64_t seed) : DvdGan(config, Random(seed)) {}
 
-template <Scalar T, Device D, PartsFor<T, D> PartsType>
-requires DeviceFor<D, T> DvdGan<T, D, PartsType>::DvdGan(const DvdGanConfig& config, const Random& random)
+template <Scalar T, DeviceFor<T> D, PartsFor<T, D> PartsType>
+DvdGan<T, D, PartsType>::DvdGan(const DvdGanConfig& config, const Random& random)
     : Networks(config, random),
       spatial(config, random.stream("spatial")),
       temporal(config, random.stream("temporal")),
       average(clone(networks())) {}
 
-template <Scalar T, Device D, PartsFor<T, D> PartsType>
-requires DeviceFor<D, T> DvdGan<T, D, PartsType>::~DvdGan() = default;
+template <Scalar T, DeviceFor<T> D, PartsFor<T, D> PartsType>
+DvdGan<T, D, PartsType>::~DvdGan() = default;
 
-template <Scalar T, Device D, PartsFor<T, D> PartsType>
-requires DeviceFor<D, T> Tensor<T, D> DvdGan<T, D, PartsType>::sample(const SampleOptions& options) {
+template <Scalar T, DeviceFor<T> D, PartsFor<T, D> PartsType>
+Tensor<T, D> DvdGan<T, D, PartsType>::sample(const SampleOptions& options) {
   options.validate();
   return average.generate(draw_latents<T, D>(config().latent_dim, options), labels_for(config().classes, options), {},
                           Pass::evaluate(), nullptr, options.frames);
 }
 
-template <Scalar T, Device D, PartsFor<T, D> PartsType>
-requires DeviceFor<D, T> Tensor<T, D> DvdGan<T, D, PartsType>::predict(const View& condition, SampleOptions options) {
+template <Scalar T, DeviceFor<T> D, PartsFor<T, D> PartsType>
+Tensor<T, D> DvdGan<T, D, PartsType>::predict(const View& condition, SampleOptions options) {
   require(config().condition_frames > 0, "this model makes videos from nothing; sample() is for it, not predict()");
   options.count = condition.shape().rank() == 5 ? condition.extent(1) : 1;
   options.validate();

@@ -15,9 +15,10 @@ version=$(sed -n 's/.*constexpr char version.*"\(.*\)".*/\1/p' "$source/include/
 IFS=. read -r major minor _ <<<"$version"
 
 without() { printf -- "-DCMAKE_DISABLE_FIND_PACKAGE_%s=ON\n" "$@"; }
-# Not optimized, to take half the time, except where bits of files compiled apart are compared.
+# Not optimized, to take half the time, except where bits of files compiled apart are compared and where much is
+# computed.
 optimization=-O0
-[ $way != package-compiled ] || optimization=-O1
+[[ $way != package-@(compiled|mpi) ]] || optimization=-O1
 configure() {
   "$cmake" -S "$source/tests/install" -B "$here/build" -DCMAKE_CXX_COMPILER="$compiler" \
     -DCMAKE_CXX_FLAGS="$optimization -Wall" "$@"
@@ -70,17 +71,19 @@ case $way in
   package-checkpoint) install && configure_package -DCOMPONENTS=checkpoint && program=checkpoint_program ;;
   package-video) install && configure_package -DCOMPONENTS=video && program=video_program ;;
   package-convert) install && configure_package -DCOMPONENTS=convert && program=convert_program ;;
-  package-mpi) install && configure_package -DCOMPONENTS=mpi && program=mpi_program ;;
+  package-mpi) install && configure_package "-DCOMPONENTS=mpi;checkpoint" && program=mpi_program ;;
   package-compiled) install && configure_package -DCOMPONENTS=compiled -DMISMATCH=-mavx2 && program=compiled_program ;;
   package-shapes_weights)
     install && configure_package "-DCOMPONENTS=checkpoint;shapes_weights" && program=shapes_weights_program
     ;;
   package-cuda) install && configure_package -DCOMPONENTS=cuda -DCMAKE_CUDA_ARCHITECTURES=90 && program=cuda_program ;;
-  package-nccl) install && configure_package -DCOMPONENTS=nccl -DCMAKE_CUDA_ARCHITECTURES=90 && program=nccl_program ;;
+  package-nccl) install && configure_package "-DCOMPONENTS=nccl;mpi" -DCMAKE_CUDA_ARCHITECTURES=90 && program=nccl_program ;;
   cuda-without-cmake)
     # As dvd/device/cuda.cuh says, with the folders and libraries that the compilers do not know by themselves in $CUDA.
     cd "$here"
-    echo '#include <dvd/device/cuda.cuh>' >dvd_cuda.cu
+    cat >dvd_cuda.cu <<'CODE'
+#include <dvd/device/cuda.cuh>       // dvd_cuda.cu
+CODE
     flags="-std=c++20 -DDVD_INSTRUCTION_SET=compiled_apart -I$source/include -isystem /usr/include/eigen3"
     nvcc=$(sed -n 's/^CMAKE_CUDA_COMPILER:.*=//p' "$build/CMakeCache.txt")
     value() { sed -n "s/^$1:.*=//p" "$build/CMakeCache.txt"; }
@@ -153,5 +156,5 @@ elif [ -n "$(find "$here/build" -name '*dvd_compiled.a')" ]; then
 fi
 cd "$here"
 build/$program
-[[ $program != @(cuda|mpi|nccl|shapes_weights)_program ]] || exit 0  # which draw nothing
-[ -s samples.png ] || [ -s shape.gif ] || [ -s run.safetensors ]
+[[ $program != @(cuda|nccl|shapes_weights)_program ]] || exit 0  # which draw nothing
+[ -s samples.png ] || [ -s shape.gif ] || [ -s run.safetensors ] || [ -s model.safetensors ]

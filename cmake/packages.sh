@@ -22,6 +22,9 @@ test_packages=(
   libbenchmark-dev                            # benchmarks of kernels
 )
 
+# What makes the site of the pages and the reference, in looks of its own; not needed for anything else.
+documentation_packages=(doxygen doxygen-awesome-css)
+
 browser=chromium                              # draws report.html in a test, which is left out where there is none
 
 # Ends the script with a reason in one line.

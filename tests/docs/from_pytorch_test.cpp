@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
+#include <dvd/data/clip_loader.hpp>
 #include <dvd/dvdgan.hpp>
 #include <dvd/io/clip_tensor.hpp>
-#include <dvd/io/generator_file.hpp>
+#include <dvd/io/network_file.hpp>
 #include <dvd/layers/tensor_losses.hpp>
 #include <string>
 #include <vector>

@@ -4,8 +4,9 @@
 # WAY is how it gets dvd. "package" installs it from the build folder BUILD and finds it there, where nothing is that
 # only components need; "package-checkpoint", "package-video", "package-convert", "package-mpi", "package-compiled",
 # "package-cuda", "package-nccl" and "package-shapes_weights" ask for these components; "subdirectory" adds the folder
-# SOURCE, as "subdirectory-compiled" does; "plain-stb" has stb's header in no folder of its own; "cuda-without-cmake"
-# compiles dvd::Cuda by hand; "messages" tries what must not work and reads why.
+# SOURCE, as "subdirectory-compiled" does; "fetch_content" has FetchContent add it, for the smallest program; "plain-stb"
+# has stb's header in no folder of its own; "cuda-without-cmake" compiles dvd::Cuda by hand; "messages" tries what must
+# not work and reads why.
 set -eu
 way=$1 source=$2 build=$3 cmake=$4 compiler=$5
 
@@ -104,6 +105,10 @@ CODE
       -DABSENT="checkpoint;video;convert;mpi;cuda;nccl"
     rm -rf "$here/build"
     configure_subdirectory
+    ;;
+  fetch_content)
+    optimization="-O2 -march=native" # a hundred steps of training
+    configure_subdirectory -DFETCHED=ON -DDVD_WITH_CUDA=OFF && program=smallest_program
     ;;
   plain-stb)
     # The system's headers as they are, but for stb's.

@@ -1,10 +1,12 @@
 # What `cmake --install` puts in place: the headers, with the sources of dvd::compiled, a package that
 # find_package(dvd) finds, and the weights that come with the library. Nothing compiled: dvd::compiled, dvd::cuda and
-# dvd::shapes_weights each project compiles for itself.
+# dvd::shapes_weights each project compiles for itself. The programs are a component of their own, which is installed only
+# where it is asked for: cmake --install BUILD --component dvd_programs.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package_dir "${CMAKE_INSTALL_DATADIR}/cmake/dvd")
 set(dvd_weights_install_folder "${CMAKE_INSTALL_DATADIR}/dvd/weights")
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME dvd_library)
 
 install(DIRECTORY include/dvd DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp"
         PATTERN "*.cuh" PATTERN "*.cpp")
@@ -32,3 +34,4 @@ install(FILES "${PROJECT_BINARY_DIR}/dvd-config.cmake" "${PROJECT_BINARY_DIR}/dv
               cmake/FindStb.cmake cmake/FindFFmpeg.cmake cmake/FindLibZip.cmake cmake/FindcuDNN.cmake
               cmake/FindNCCL.cmake
         DESTINATION "${package_dir}")
+install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/dvd")

@@ -4,9 +4,10 @@
 # WAY is how it gets dvd. "package" installs it from the build folder BUILD and finds it there, where nothing is that
 # only components need; "package-checkpoint", "package-video", "package-convert", "package-mpi", "package-compiled",
 # "package-cuda", "package-nccl" and "package-shapes_weights" ask for these components; "subdirectory" adds the folder
-# SOURCE, as "subdirectory-compiled" does; "fetch_content" has FetchContent add it, for the smallest program; "plain-stb"
-# has stb's header in no folder of its own; "cuda-without-cmake" compiles dvd::Cuda by hand; "messages" tries what must
-# not work and reads why.
+# SOURCE, as "subdirectory-compiled" does; "plain-stb" has stb's header in no folder of its own; "cuda-without-cmake"
+# compiles dvd::Cuda by hand; "messages" tries what must not work and reads why. "archive" finds what cpack has made and was
+# unpacked, and "fetched" fetches the archive of the sources; "versions" asks whether all packages are of one version;
+# "debian" and "conan" make these packages, where debhelper, lintian and Conan 2 are.
 set -eu
 way=$1 source=$2 build=$3 cmake=$4 compiler=$5
 
@@ -66,8 +67,69 @@ fails_to_link() {
     { echo "The linker does not say why:"; echo "$message"; exit 1; }
 }
 
+# Makes the archives that a CPack configuration describes.
+make_archives() {
+  local configuration=$build/$1.cmake
+  shift
+  "$(dirname "$cmake")/cpack" --config "$configuration" -B "$here/archives" "$@" >"$here/cpack.log" ||
+    { cat "$here/cpack.log"; exit 1; }
+}
+# Unpacks an archive, in which may be these folders and no others.
+unpack() {
+  local archive=$1 folders
+  shift
+  tar --extract --gzip --directory "$here" --file "$archive"
+  folders=$(tar --list --gzip --file "$archive" | sed -n 's|^dvd-[^/]*/\([^/]*\)/.*|\1|p' | sort -u | xargs)
+  [ "$folders" = "$*" ] || { echo "In $(basename "$archive") are $folders, not $*."; exit 1; }
+}
+
 program=program
 case $way in
+  archive)
+    # The programs as well, where they were built.
+    make_archives CPackConfig $([ -x "$build/bin/train_ucf101" ] || echo -D CPACK_COMPONENTS_ALL=dvd_library)
+    unpack "$here/archives/dvd-$version-library.tar.gz" include share
+    for archive in "$here"/archives/dvd-*-programs-*.tar.gz; do
+      [ ! -e "$archive" ] || unpack "$archive" bin share
+    done
+    mv "$here/dvd-$version" "$here/moved"
+    [ -s "$here/moved/share/doc/dvd/LICENSE" ] || { echo "The licence is missing."; exit 1; }
+    if [ -e "$here/moved/bin" ]; then # it finds the small model that comes with it
+      "$here/moved/bin/sample_videos" --class 1 --count 1 --format png --out "$here/samples"
+      ls "$here"/samples/*.png >/dev/null
+    fi
+    configure_package $(without nlohmann_json FFmpeg LibZip Snappy MPI CUDAToolkit cuDNN NCCL)
+    ;;
+  fetched)
+    make_archives CPackSourceConfig
+    unpack "$here/archives/dvd-$version-source.tar.gz" benchmarks cmake docs examples include packaging weights
+    configure -DDVD_ARCHIVE="$here/archives/dvd-$version-source.tar.gz" -DDVD_WITH_CUDA=OFF
+    ;;
+  versions)
+    said=$(sed -n 's/^ *"version": "\(.*\)",/\1/p' "$source/packaging/vcpkg/ports/dvd/vcpkg.json")
+    [ "$said" = "$version" ] || { echo "packaging/vcpkg/ports/dvd/vcpkg.json is of $said, dvd of $version"; exit 1; }
+    said=$(sed -n '1s/dvd (\(.*\)).*/\1/p' "$source/packaging/debian/changelog")
+    [ "$said" = "$version" ] || { echo "packaging/debian/changelog is of $said, dvd of $version"; exit 1; }
+    exit 0
+    ;;
+  debian)
+    for needed in dh dpkg-buildpackage lintian; do
+      command -v $needed >/dev/null || { echo "not run: there is no $needed"; exit 0; }
+    done
+    dpkg-checkbuilddeps -A "$source/packaging/debian/control" 2>"$here/unmet" ||
+      { echo "not run: $(cat "$here/unmet")"; exit 0; }
+    bash "$source/packaging/build_debian.sh" --library --out "$here" >"$here/log" 2>&1 || { cat "$here/log"; exit 1; }
+    tail -n 1 "$here/log"
+    exit 0
+    ;;
+  conan)
+    command -v conan >/dev/null || { echo "not run: there is no conan"; exit 0; }
+    export CONAN_HOME=$here/conan
+    conan profile detect >/dev/null 2>&1
+    conan create "$source/packaging/conan" --no-remote --settings compiler.cppstd=20 --options "dvd/*:system=True" \
+      --conf "tools.cmake.cmake_layout:test_folder=$here/test" >"$here/log" 2>&1 || { cat "$here/log"; exit 1; }
+    exit 0
+    ;;
   package) install && configure_package $(without nlohmann_json FFmpeg LibZip Snappy MPI CUDAToolkit cuDNN NCCL) ;;
   package-checkpoint) install && configure_package -DCOMPONENTS=checkpoint && program=checkpoint_program ;;
   package-video) install && configure_package -DCOMPONENTS=video && program=video_program ;;

@@ -36,8 +36,8 @@ struct ClipLoaderOptions {
 ///     dvd::ClipLoader loader(folder, trainer.batch_schedule(), {.batch = 8});
 ///     while (...) trainer.step(loader);
 ///
-/// Batches are asked for by one thread. The loader's threads are the only ones that the library starts itself; the
-/// source draws, and `schedule` is asked, on them, with nothing locked.
+/// Batches are asked for by one thread. The source draws, and `schedule` is asked, on the loader's threads, with nothing
+/// locked.
 template <ClipSource Source>
 class ClipLoader {
  public:

@@ -49,9 +49,9 @@ prepare() {
   local test objects
   for test in device_conformance device_lists training; do
     objects=$(find "$build/tests/CMakeFiles/cuda_${test}_objects.dir" -name '*.o')
-    "$(value CMAKE_CXX_COMPILER)" $objects "$single/pool.o" \
-      "$(find "$build" -name 'libdvd_cuda.a')" $(find "$build" -name 'libdvd_stb_image.a') -ltbb "$(value CUDA_CUDART)" \
-      "$(value CUDA_cublasLt_LIBRARY)" "$(value cuDNN_LIBRARY)" -o ".gpu/bin/single_${test}_test" || fail "$test failed"
+    "$(value CMAKE_CXX_COMPILER)" $objects "$single/pool.o" "$build"/tests/libdvd_*.a "$build/libdvd_cuda.a" -ltbb \
+      "$(value CUDA_CUDART)" "$(value CUDA_cublasLt_LIBRARY)" "$(value cuDNN_LIBRARY)" \
+      -o ".gpu/bin/single_${test}_test" || fail "$test failed"
   done
 
   # Where an array of CUDA's own profiler is installed, that too.

@@ -209,6 +209,10 @@ TEST_CASE("a pickle that is damaged is refused in words") {
   }
   CHECK(holds(raw(many + "u."), "holds more than 200000 values"));
   CHECK(holds(raw("\x80\x02" + std::string(3'000'000, 'N')), "has more than 1000000 instructions"));
+  // A long list of what holds no tensors, many thousand times: 600 KB that would take hours to look through.
+  std::string again = "\x80\x02}U\x01k](](" + std::string(300'000, 'N') + "eq\x01";
+  for (int i = 0; i < 100'000; ++i) again += "h\x01";
+  CHECK(holds(raw(again + "es."), "holds values again and again, more than 1000000 in all"));
 }
 
 TEST_CASE("a tensor that is wrong is refused in words") {

@@ -214,6 +214,11 @@ TEST_CASE("what is wrong with a file is said") {
   CHECK(message(load) == "generator.output.conv.bias holds values that are not finite");
   write("", "", 0, to_json(predicting()).dump());
   CHECK(message(load) == "conditioning.projections.0.weight is missing");
+  // Brackets within brackets, deeper than the stack.
+  write("", "", 0, "{\"frames\":" + std::string(200'000, '[') + std::string(200'000, ']') + "}");
+  CHECK(message([&] { load_served_generator(path, ArchetypeGenerator{}); }) ==
+        "is of another generator: its frames is JSON of more than 32 levels, not 2");
+  CHECK(message(load) == "the configuration has no integer \"frames\"");
 }
 
 TEST_CASE("a flipped bit anywhere in the file is noticed") {

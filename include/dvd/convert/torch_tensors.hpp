@@ -69,6 +69,7 @@ class TorchTensors : FileChecks {
   using Kind = PickleValue::Kind;
 
   static constexpr std::size_t deepest = 32, longest_name = 1000, most_values = 200'000;
+  static constexpr std::size_t most_items = 1'000'000;  // no pickle makes more; one item may be met again and again
 
   PickleIndex state_dict(PickleIndex root) {
     const std::vector<PickleIndex>& items = pickle_[root].items;
@@ -90,12 +91,14 @@ class TorchTensors : FileChecks {
     return std::string(value.text.substr(0, longest_name + 1));
   }
 
+  static bool may_hold_tensors(const PickleValue& value) {
+    return value.kind == Kind::tensor || value.kind == Kind::dictionary || value.kind == Kind::object ||
+           value.kind == Kind::list || value.kind == Kind::tuple;
+  }
+
   // Everything within it that holds tensors.
   void visit(PickleIndex index, const std::string& name, std::size_t depth) {
     const PickleValue& value = pickle_[index];
-    const bool container = value.kind == Kind::dictionary || value.kind == Kind::object || value.kind == Kind::list ||
-                           value.kind == Kind::tuple;
-    if (!container && value.kind != Kind::tensor) return;
     check(depth <= deepest, "holds values within values, more than ", deepest, " deep, at ", Printable{name});
     check(++visited_ <= most_values, "holds more than ", most_values, " values (expected the weights of one network)");
     check(name.size() <= longest_name, "has a name of more than ", longest_name, " letters, ", Printable{name});
@@ -109,8 +112,10 @@ class TorchTensors : FileChecks {
     const bool pairs = value.kind == Kind::dictionary;
     for (std::size_t i = 0; i < value.items.size(); i += pairs ? 2 : 1) {
       const PickleIndex item = value.items[pairs ? i + 1 : i];
+      check(++items_ <= most_items, "holds values again and again, more than ", most_items,
+            " in all (expected the weights of one network)");
       const std::string key = pairs ? key_text(value.items[i]) : concat(i);
-      visit(item, name.empty() ? key : concat(name, '.', key), depth + 1);
+      if (may_hold_tensors(pickle_[item])) visit(item, name.empty() ? key : concat(name, '.', key), depth + 1);
     }
   }
 
@@ -146,7 +151,7 @@ class TorchTensors : FileChecks {
 
   const Pickle& pickle_;
   std::set<std::string> names_;
-  std::size_t visited_ = 0;
+  std::size_t visited_ = 0, items_ = 0;
 };
 
 }  // namespace dvd::detail

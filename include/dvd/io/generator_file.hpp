@@ -51,7 +51,7 @@ inline void check_sizes(const SafetensorsFile& file, const std::filesystem::path
   const Json expected = to_json(sizes);
   for (const auto& [name, size] : expected.items())
     if (config.contains(name) && config[name] != size)
-      throw FileError(concat(path.string(), ": is of another generator: its ", name, " is ", config[name].dump(),
+      throw FileError(concat(path.string(), ": is of another generator: its ", name, " is ", shown(config[name]),
                              ", not ", size.dump()));
 }
 

@@ -15,6 +15,29 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 
 using Json = nlohmann::ordered_json;
 
+namespace detail {
+
+inline bool is_deeper_than(int levels, const Json& json) {
+  if (!json.is_structured()) return false;
+  if (levels == 0) return true;
+  for (const Json& each : json)
+    if (is_deeper_than(levels - 1, each)) return true;
+  return false;
+}
+
+/// JSON out of a file, for a message. Writing it calls itself for every level, so that a file of many thousands of
+/// brackets would end the program; and a message is to be read.
+inline std::string shown(const Json& json) {
+  if (json.is_discarded()) return "no JSON";
+  if (is_deeper_than(32, json)) return "JSON of more than 32 levels";
+  std::string text = json.dump();
+  constexpr std::size_t most = 1000;
+  if (text.size() > most) text = text.substr(0, most) + "...";
+  return text;
+}
+
+}  // namespace detail
+
 /// The configuration as it stands in a checkpoint: what describes other sizes than squares of three channels, only
 /// where it does not follow from the rest.
 inline Json to_json(const DvdGanConfig& config) {

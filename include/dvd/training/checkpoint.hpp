@@ -73,7 +73,7 @@ void check_config(const SafetensorsFile& file, const std::filesystem::path& path
     same = found == config_of(gan);
   }
   if (!same)
-    throw FileError(concat(path.string(), ": was made by a model of another configuration: ", found.dump(),
+    throw FileError(concat(path.string(), ": was made by a model of another configuration: ", shown(found),
                            " instead of ", config_of(gan).dump()));
 }
 

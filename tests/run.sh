@@ -3,8 +3,9 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-usage="usage: bash tests/run.sh [--asan] [--long] [--warnings-as-errors] [--no-install]
+usage="usage: bash tests/run.sh [--asan | --tsan] [--long] [--warnings-as-errors] [--no-install]
   --asan                 under the address and undefined-behaviour sanitizers
+  --tsan                 by clang++, under the thread sanitizer, but for what oneTBB itself does (tests/support/tsan.supp)
   --long                 also the tests that take longer, which ctest labels long, and TensorBoard for one of them
   --warnings-as-errors   a compiler's warning fails the build
   --no-install           do not install missing packages"
@@ -16,6 +17,7 @@ warnings_as_errors=OFF
 for option in "$@"; do
   case $option in
     --asan) preset=asan ;;
+    --tsan) preset=tsan ;;
     --long) selection=() && long=yes ;;
     --warnings-as-errors) warnings_as_errors=ON ;;
     --no-install) install=no ;;
@@ -33,29 +35,34 @@ trap 'exit 130' INT TERM
 
 if [ $install = yes ]; then
   install_packages "${library_packages[@]}" "${program_packages[@]}" "${test_packages[@]}"
+  [ $preset != tsan ] || install_packages clang
   install_browser
   [ $long = no ] || install_tensorboard
   [ $long = no ] || (install_packages "${documentation_packages[@]}") || echo "Without them the site is not tested."
 fi
 configure_options=(-DDVD_WARNINGS_AS_ERRORS=$warnings_as_errors)
-# Minutes of compiling that a machine without a GPU has little from; dvd::cuda itself is compiled all the same.
-if [ $long = yes ] || [ -e /dev/nvidiactl ]; then
+# Three minutes of compiling that a machine without a GPU has little from; dvd::cuda itself is compiled all the same.
+if [ $preset != tsan ] && { [ $long = yes ] || [ -e /dev/nvidiactl ]; }; then
   configure_options+=(-DDVD_CUDA_PROGRAMS=ON)
 else
   configure_options+=(-DDVD_CUDA_PROGRAMS=OFF -DCMAKE_CUDA_ARCHITECTURES=90)  # one architecture tells as much as three
 fi
 configure_and_build $preset
-if [ $long = yes ]; then  # a test runs one of them, and all are to compile
+if [ $long = yes ] && [ $preset = release ]; then  # a test runs one of them, and all are to compile
   cmake --build "build/$preset" --parallel "$(build_jobs)" --target benchmarks || fail "the benchmarks do not compile"
 fi
 
 sync  # gigabytes, or the tests would wait for them and time out
 # TBB's threads outlive main, so what they hold is no leak.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tests/support/tsan.supp:second_deadlock_stack=1:history_size=5}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+# Clang's older thread sanitizers find no place where addresses are drawn from all that newer kernels have.
+in_place=()
+[ $preset != tsan ] || ! setarch --addr-no-randomize true 2>/dev/null || in_place=(setarch --addr-no-randomize)
 results=$PWD/build/$preset/test-results.xml
 rm -f "$results"
-ctest --test-dir "build/$preset" --parallel "$(build_jobs)" --output-on-failure --no-tests=error \
+"${in_place[@]}" ctest --test-dir "build/$preset" --parallel "$(build_jobs)" --output-on-failure --no-tests=error \
   "${selection[@]}" --output-junit "$results"
 status=$?
 

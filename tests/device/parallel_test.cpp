@@ -22,7 +22,7 @@ namespace {
 using namespace dvd;
 
 void spin() {
-  [[maybe_unused]] static volatile double sink = 0;
+  [[maybe_unused]] thread_local volatile double sink = 0;
   double sum = 0;
   for (int i = 0; i < 20000; ++i) sum += 1.0 / (1 + i);
   sink = sum;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The library in the midst of other people's programs: their flags, their macros.
-#   check.sh fast_math|fast_math_avx2|openmp|narrow_vectors|macros|warnings INCLUDE_FOLDER COMPILER [FLAGS...]
+#   check.sh fast_math|fast_math_avx2|openmp|narrow_vectors|macros|warnings|thread_sanitizer INCLUDE_FOLDER COMPILER [FLAGS...]
 set -u
 what=$1 include=$2 compiler=$3
 shift 3
@@ -77,6 +77,15 @@ CPP
            -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align -Wnull-dereference -Wformat=2 -Wimplicit-fallthrough)
     "$compiler" --version | grep -q clang || flags+=(-Wuseless-cast -Wduplicated-cond -Wlogical-op)
     compile -O1 -c -Werror "${flags[@]}" "$@" "$programs/everything.cpp" -o program.o || fail "warnings"
+    ;;
+  thread_sanitizer)  # of clang: it is told what oneTBB orders, and sees all else
+    compile -O1 -g1 -fsanitize=thread "$@" "$programs/thread_sanitizer.cpp" -o program -ltbb || fail "does not compile"
+    export TSAN_OPTIONS=suppressions=$programs/../support/tsan.supp
+    in_place=()  # as in tests/run.sh
+    ! setarch --addr-no-randomize true 2>/dev/null || in_place=(setarch --addr-no-randomize)
+    "${in_place[@]}" ./program 2>report || { head -n 40 report; fail "a report of a loop without a race"; }
+    ! "${in_place[@]}" ./program with_a_race 2>report || fail "a race went unseen"
+    grep -q 'data race .*thread_sanitizer.cpp' report || { head -n 40 report; fail "the race is not in the report"; }
     ;;
   *) fail "no such check: $what" ;;
 esac

@@ -19,6 +19,7 @@
 
 #include "dvd/core/shape.hpp"
 #include "dvd/device/cpu/denormals.hpp"
+#include "dvd/device/cpu/thread_sanitizer.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
@@ -44,6 +45,11 @@ namespace detail {
 // not take these calls with it, of which some would be missing. All threads begin in the floating-point mode of the
 // caller.
 inline void run(Index count, void (*piece)(const void*, Index begin, Index end), const void* task) {
+#ifdef DVD_THREAD_SANITIZER
+  const OrderedPieces ordered(piece, task);
+  piece = OrderedPieces::call;
+  task = &ordered;
+#endif
   tbb::task_group_context context(tbb::task_group_context::isolated,
                                   tbb::task_group_context::default_traits | tbb::task_group_context::fp_settings);
   tbb::this_task_arena::isolate([&] {

@@ -5,6 +5,7 @@ option(DVD_TESTS "Build the tests" ON)
 option(DVD_EXAMPLES "Build the programs in examples" ON)
 option(DVD_CUDA_PROGRAMS "Build these programs for a GPU as well, where dvd::cuda is" ON)
 option(DVD_BENCHMARKS "Build the benchmarks" ON)
+option(DVD_FUZZERS "Build the fuzz targets in tests/fuzz, which needs clang" OFF)
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release or RelWithDebInfo" FORCE)

@@ -126,7 +126,8 @@ case $way in
     command -v conan >/dev/null || { echo "not run: there is no conan"; exit 0; }
     export CONAN_HOME=$here/conan
     conan profile detect >/dev/null 2>&1
-    conan create "$source/packaging/conan" --no-remote --settings compiler.cppstd=20 --options "dvd/*:system=True" \
+    conan create "$source/packaging/conan" --no-remote --settings compiler.cppstd=20 --settings build_type=Debug \
+      --options "dvd/*:system=True" \
       --conf "tools.cmake.cmake_layout:test_folder=$here/test" >"$here/log" 2>&1 || { cat "$here/log"; exit 1; }
     exit 0
     ;;

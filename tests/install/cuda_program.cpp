@@ -17,7 +17,7 @@ int main() {
   if (cube.forward(x, dvd::Pass::evaluate()).to_vector() != std::vector<float>{1, 8, -27}) return 1;
 
   // What docs/gpu.md shows.
-  dvd::DvdGan<dvd::bfloat16, dvd::Cuda> gan({.frames = 8, .resolution = 32});
+  dvd::DvdGan<dvd::bfloat16, dvd::Cuda> gan({.frames = 8, .resolution = 32, .classes = 12});
   dvd::Trainer trainer(gan, {.batch = 8});
 
   dvd::MovingShapes data({.frames = 8, .resolution = 32});

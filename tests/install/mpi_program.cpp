@@ -7,7 +7,7 @@
 int main() {
   dvd::MpiCommunicator ranks;
   dvd::guard_ranks(ranks, [&] {                    // what one rank throws ends all, with its message
-    dvd::DvdGan<float, dvd::Cpu> gan({.frames = 8, .resolution = 32, .channels = 4});
+    dvd::DvdGan<float, dvd::Cpu> gan({.frames = 8, .resolution = 32, .channels = 4, .classes = 12});
     dvd::Trainer trainer(gan, {.batch = 8, .seed = 1, .reduce = dvd::Reduce::ordered}, ranks);
     dvd::MovingShapes data({.frames = 8, .resolution = 32});
     for (int step = 0; step < 20; ++step) trainer.step(data);

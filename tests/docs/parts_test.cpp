@@ -1,7 +1,8 @@
 // The C++ of docs/parts.md, docs/eigen.md, docs/serving.md and docs/video_sets.md; tests/docs/pages_test.cpp compares.
 #include <doctest/doctest.h>
 
-// clang-format off: as the pages have it
+// As the pages have it.
+// clang-format off
 
 #include <dvd/data/video_set.hpp>                    // dvd::checkpoint; no FFmpeg
 #include <dvd/dvdgan.hpp>

@@ -1,6 +1,6 @@
 // Trains on a GPU, and calls a kernel of its own there; without a GPU, that it was compiled and linked is all.
 #include <cstdio>
-#include <dvd/device/cuda.hpp>       // declarations alone: any C++ compiler reads it, and it needs nothing of CUDA
+#include <dvd/device/cuda.hpp>  // declarations alone: any C++ compiler reads it, and it needs nothing of CUDA
 #include <dvd/dvdgan.hpp>
 #include <dvd/layers/pointwise_layer.hpp>
 #include <vector>

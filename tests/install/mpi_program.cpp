@@ -1,4 +1,5 @@
 // One process that was started by itself, under MPI all the same; docs/many_ranks.md shows it.
+// clang-format off
 #include <dvd/distributed/guard_ranks.hpp>
 #include <dvd/distributed/mpi_communicator.hpp>    // dvd::mpi
 #include <dvd/training/shared_state.hpp>           // dvd::checkpoint

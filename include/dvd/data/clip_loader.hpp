@@ -36,8 +36,8 @@ struct ClipLoaderOptions {
 ///     dvd::ClipLoader loader(folder, trainer.batch_schedule(), {.batch = 8});
 ///     while (...) trainer.step(loader);
 ///
-/// Batches are asked for by one thread. The source draws, and `schedule` is asked, on the loader's threads, with nothing
-/// locked.
+/// Batches are asked for by one thread. The source draws, and `schedule` is asked, on the loader's threads, with
+/// nothing locked.
 template <ClipSource Source>
 class ClipLoader {
  public:

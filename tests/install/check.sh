@@ -4,8 +4,9 @@
 # WAY is how it gets dvd. "package" installs it from the build folder BUILD and finds it there, where nothing is that
 # only components need; "package-checkpoint", "package-video", "package-convert", "package-mpi", "package-compiled",
 # "package-cuda", "package-nccl" and "package-shapes_weights" ask for these components; "subdirectory" adds the folder
-# SOURCE, as "subdirectory-compiled" does; "plain-stb" has stb's header in no folder of its own; "cuda-without-cmake"
-# compiles dvd::Cuda by hand; "messages" tries what must not work and reads why. "archive" finds what cpack has made and was
+# SOURCE, as "subdirectory-compiled" does, and "fetch_content" has FetchContent add it, for the smallest program;
+# "plain-stb" has stb's header in no folder of its own; "cuda-without-cmake" compiles dvd::Cuda by hand; "messages" tries
+# what must not work and reads why. "archive" finds what cpack has made and was
 # unpacked, and "fetched" fetches the archive of the sources; "versions" asks whether all packages are of one version;
 # "debian" and "conan" make these packages, where debhelper, lintian and Conan 2 are.
 set -eu

@@ -50,7 +50,7 @@ for name in "${names[@]}"; do
   [ ! -e "tests/fuzz/$name.dict" ] || dictionary=(-dict="tests/fuzz/$name.dict")
   log=$build/findings/$name.log
   if "$build/bin/${name}_fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=2048 \
-    -max_len=65536 -print_final_stats=1 -verbosity=1 -artifact_prefix="$build/findings/$name-" "${dictionary[@]}" \
+    -max_len=131072 -print_final_stats=1 -verbosity=1 -artifact_prefix="$build/findings/$name-" "${dictionary[@]}" \
     "$build/corpora/$name" "$build/seeds/$name" >"$log" 2>&1; then
     passed=$((passed + 1))
     result=clean

@@ -1,4 +1,5 @@
-// The library's version. CMake reads it from this file, so it is written nowhere else.
+// The library's version. CMake reads it from this file; what packages say of it is compared by the test
+// install.versions.
 #pragma once
 
 #include "dvd/core/macros_begin.hpp"

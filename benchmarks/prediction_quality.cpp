@@ -9,19 +9,26 @@
 //
 //     lost       in which some predicted frame shows no bright region (they are left out of the positions)
 //     direction  whose region moves within 45 degrees of the true direction, by at least half the true way
+//     shape      whose predicted region is the shape that was seen, told as shapes_judge.hpp tells it
+//     classified in whose predicted frames the classifier of moving shapes finds the shape that was seen
+//     hue        whose region has, in the mean of the predicted frames, within 15 degrees the hue of the last given one
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <cstdio>
 #include <dvd/data/moving_shapes.hpp>
 #include <dvd/device/cpu.hpp>
 #include <dvd/io/clip_tensor.hpp>
+#include <dvd/metrics/class_accuracy.hpp>
+#include <dvd/metrics/shapes_features.hpp>
+#include <dvd/metrics/shapes_weights.hpp>
 #include <dvd/models/prediction.hpp>
 #include <dvd/training/checkpoint.hpp>
 
 #include "../examples/common/checkpoints.hpp"
 #include "../examples/common/psnr.hpp"
 #include "../examples/common/recurrent.hpp"
-#include "regions.hpp"
+#include "shapes_judge.hpp"
 
 namespace {
 
@@ -36,15 +43,32 @@ struct Errors {
 
 double distance(const Region& a, const Region& b) { return std::hypot(a.x - b.x, a.y - b.y); }
 
+/// The hue, in degrees, of the mean colour inside the regions of some frames.
+double hue_of(const dvd::Clip& clip, const std::vector<Region>& regions, std::int64_t first, std::int64_t frames) {
+  std::array<double, 3> sum{};
+  for (std::int64_t t = first; t < first + frames; ++t)
+    for (std::int64_t i = 0; i < clip.height * clip.width; ++i)
+      if (regions[static_cast<std::size_t>(t)].inside[static_cast<std::size_t>(i)])
+        for (std::size_t c = 0; c < 3; ++c)
+          sum[c] += static_cast<double>(clip.frame(t)[i * 3 + static_cast<std::int64_t>(c)]);
+  constexpr double pi = 3.14159265358979323846;
+  // The angle of the colour seen along the grey axis.
+  return std::atan2(std::sqrt(3.0) * (sum[1] - sum[2]), 2 * sum[0] - sum[1] - sum[2]) * 180 / pi;
+}
+
+/// Degrees between two hues.
+double between(double a, double b) { return std::abs(std::remainder(a - b, 360)); }
+
 /// Compares predictions with the truth, frame by frame.
 class Comparison {
  public:
   Comparison(std::int64_t given, std::int64_t frames)
       : given_(given), model_(static_cast<std::size_t>(frames)), repeat_(static_cast<std::size_t>(frames)) {}
 
-  /// `made` begins with the given frames, as `truth` does.
-  void see(const dvd::Clip& truth, const dvd::Clip& made) {
+  /// `made` begins with the given frames, as `truth` does. `shape` is 0, 1 or 2; `classified` what a classifier says.
+  void see(const dvd::Clip& truth, const dvd::Clip& made, std::int64_t shape, std::int64_t classified) {
     ++clips_;
+    classified_ += classified == shape;
     const std::int64_t size = truth.height * truth.width * 3;
     for (std::size_t i = 0; i < model_.size(); ++i) {
       const std::int64_t t = given_ + static_cast<std::int64_t>(i);
@@ -63,6 +87,11 @@ class Comparison {
     const double along = (to.x - from.x) * (reached.x - from.x) + (to.y - from.y) * (reached.y - from.y);
     const double true_way = distance(from, to), way = distance(from, reached);
     right_ += along > std::sqrt(0.5) * true_way * way && way > 0.5 * true_way;
+    std::vector<double> fills;
+    for (std::size_t i = 0; i < model_.size(); ++i) fills.push_back((*found)[last + 1 + i].fill);
+    shapes_ += benchmarks::shape_of_fill(benchmarks::quantile(fills, 0.5)) == shape;
+    hues_ += between(hue_of(truth, *expected, given_ - 1, 1),
+                     hue_of(made, *found, given_, static_cast<std::int64_t>(model_.size()))) <= 15;
   }
 
   void print(const std::string& name) const {
@@ -82,13 +111,14 @@ class Comparison {
       repeat = {repeat.position + b.position / count, repeat.psnr + b.psnr / count};
     }
     row("mean", model, repeat);
-    std::printf("\nlost %.3f, direction %.3f\n", 1 - static_cast<double>(found_) / clips,
-                static_cast<double>(right_) / clips);
+    const auto share = [&](std::int64_t of) { return static_cast<double>(of) / clips; };
+    std::printf("\nlost %.3f, direction %.3f, shape %.3f, classified %.3f, hue %.3f\n", 1 - share(found_),
+                share(right_), share(shapes_), share(classified_), share(hues_));
   }
 
  private:
   std::int64_t given_;
-  std::int64_t clips_ = 0, found_ = 0, right_ = 0;
+  std::int64_t clips_ = 0, found_ = 0, right_ = 0, shapes_ = 0, classified_ = 0, hues_ = 0;
   std::vector<Errors> model_, repeat_;
 };
 
@@ -109,6 +139,7 @@ void judge(const std::filesystem::path& path, const dvd::SafetensorsFile& file, 
   dvd::require(steps <= config.frames, "--steps may be at most ", config.frames, ", the model's own length");
   const dvd::MovingShapes shapes({.frames = config.video_frames(), .resolution = config.resolution});
   Comparison comparison(given, steps);
+  dvd::ShapesFeatures<float> classifier(dvd::shapes_classifier());
   constexpr dvd::Index batch = 12;
   for (dvd::Index first = 0; first < clips; first += batch) {
     std::vector<dvd::Clip> truth;
@@ -124,10 +155,13 @@ void judge(const std::filesystem::path& path, const dvd::SafetensorsFile& file, 
     const auto made =
         dvd::continue_videos(networks, condition, labels, steps, {.seed = static_cast<std::uint64_t>(first)});
     const std::vector<dvd::Clip> predicted = dvd::to_clips(made.frames);
+    const dvd::FeatureRows logits = classifier(made.frames).logits;
     for (std::size_t n = 0; n < truth.size(); ++n) {
       dvd::Clip whole = truth[n];
       std::ranges::copy(predicted[n].pixels, whole.frame(given));
-      comparison.see(truth[n], whole);
+      // Classes are directions within shapes.
+      comparison.see(truth[n], whole, (first + static_cast<dvd::Index>(n)) % 12 / 4,
+                     dvd::likeliest_class(logits.row(static_cast<dvd::Index>(n))) / 4);
     }
   }
   comparison.print(name);

@@ -43,6 +43,10 @@ inline double ringing(const dvd::Clip& clip, const std::vector<Region>& regions)
   return count > 0 ? sum / static_cast<double>(count) : 0;
 }
 
+/// The shape whose area over its bounding box comes nearest: 0, the disc's pi/4; 1, the square's 1; 2, the triangle's
+/// 1/2.
+inline std::int64_t shape_of_fill(double fill) { return fill < 0.645 ? 2 : fill < 0.89 ? 0 : 1; }
+
 /// Judges clips of the classes of moving shapes:
 ///
 ///     blob       share of clips that show one bright region in every frame
@@ -76,7 +80,7 @@ class ShapesJudge {
     std::vector<double> fills;
     for (const Region& region : *regions) fills.push_back(region.fill);
     const double fill = quantile(fills, 0.5);
-    shapes_ += (fill < 0.645 ? 2 : fill < 0.89 ? 0 : 1) == label / 4;
+    shapes_ += shape_of_fill(fill) == label / 4;
     ringing_ += ringing(clip, *regions);
     Color sum{};
     std::int64_t area = 0;

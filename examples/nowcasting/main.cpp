@@ -8,9 +8,9 @@
 
 #include <chrono>
 #include <dvd/dvdgan.hpp>
+#include <dvd/layers/grid_cell_regularizer.hpp>
 #include <dvd/models/gan.hpp>
 #include <dvd/training/checkpoint.hpp>
-#include <dvd/training/grid_cell_regularizer.hpp>
 
 #include "../common/program_on_ranks.hpp"
 #include "discriminators.hpp"

@@ -1,6 +1,7 @@
 // What a training run is asked for: presets, flags, and the JSON form that config.json keeps.
 #pragma once
 
+#include <dvd/layers/grid_cell_regularizer.hpp>
 #include <dvd/models/config_json.hpp>
 #include <dvd/training/trainer.hpp>
 
@@ -46,6 +47,7 @@ struct TrainOptions {
   bool resume = false;
   std::string resume_from;
   bool recompute = false;
+  dvd::GridCellRegularizer<> grid_cell = {.weight = 0, .samples_per_video = 1};  ///< weight 0: none
   bool dry_run = false;
 };
 
@@ -197,6 +199,22 @@ inline void add_options(CLI::App& app, TrainOptions& options) {
           "translation, cutout, some of them with commas between them, all or none")
       ->type_name("LIST")
       ->default_str(augmentation_text(options.trainer.augment));
+  training
+      ->add_option("--mismatched", options.trainer.mismatched,
+                   "share of what discriminators are to tell from real videos that is real videos under another class, "
+                   "from 0 to below 1: they learn what a class is sooner (GAN-CLS)")
+      ->capture_default_str();
+  training
+      ->add_option("--grid-cell", options.grid_cell.weight,
+                   "with --condition-frames, weight of the mean difference between what is made and what really "
+                   "followed, in the generator's loss beside the scores (the grid-cell regularizer); 0: none")
+      ->check(CLI::Range(0.0, 1e9))
+      ->capture_default_str();
+  training
+      ->add_option("--grid-cell-samples", options.grid_cell.samples_per_video,
+                   "videos made under a condition whose mean that compares")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   training->add_flag("--recompute", options.recompute,
                      "compute activations of the generator again instead of keeping them: less memory, more time");
   auto& g = options.trainer.generator_optimizer;
@@ -297,6 +315,9 @@ inline dvd::Json to_json(const TrainOptions& options, const std::vector<std::str
                {"micro_batch", options.trainer.micro_batch},
                {"d_steps", options.trainer.d_steps},
                {"augment", augmentation_text(options.trainer.augment)},
+               {"mismatched", options.trainer.mismatched},
+               {"grid_cell", options.grid_cell.weight},
+               {"grid_cell_samples", options.grid_cell.samples_per_video},
                {"reduce", options.reduce},
                {"shards", options.trainer.shards},
                {"lr_g", g.learning_rate},

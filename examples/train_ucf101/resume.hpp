@@ -103,6 +103,9 @@ inline void take_config(TrainOptions& options, const dvd::Json& json) {
   std::string augmentation = "none";
   take("augment", augmentation);
   options.trainer.augment = read_augmentation(augmentation);
+  take("mismatched", options.trainer.mismatched);
+  take("grid_cell", options.grid_cell.weight);
+  take("grid_cell_samples", options.grid_cell.samples_per_video);
   take("reduce", options.reduce);
   take("shards", options.trainer.shards);
   take("lr_g", options.trainer.generator_optimizer.learning_rate);

@@ -49,6 +49,12 @@ void describe(Gan& gan, const TrainOptions& options, const DataSet& data, dvd::I
   fmt::print("training   {} steps of batch {}, seed {}\n", options.steps, options.trainer.batch, options.common.seed);
   if (options.trainer.augment.any())
     fmt::print("           discriminators see videos augmented: {}\n", augmentation_text(options.trainer.augment));
+  if (options.trainer.mismatched > 0)
+    fmt::print("           {} of {} videos that are not to look real are real ones under another class\n",
+               options.trainer.mismatched_videos(), options.trainer.batch);
+  if (options.grid_cell.weight > 0)
+    fmt::print("           the generator's loss holds {:g} times the mean difference from what really followed\n",
+               options.grid_cell.weight);
   if (ranks > 1 || options.trainer.reduce == dvd::Reduce::ordered)
     fmt::print("ranks      {}{}, {}\n", ranks, gpus,
                options.trainer.reduce == dvd::Reduce::fast ? "sums in an order that depends on their number"
@@ -134,6 +140,9 @@ int train_gan(TrainOptions options, Ranks& ranks) {
                  options.truncation);
     options.model.validate();
     options.trainer.validate();
+    dvd::require(options.grid_cell.weight == 0 || options.model.condition_frames > 0, "--grid-cell ",
+                 options.grid_cell.weight, " compares what is made with what really followed the frames that were ",
+                 "given; without --condition-frames none are");
     check_scores(options);
     check_flips(options);
     if (!ranks.first()) return;
@@ -157,6 +166,7 @@ int train_gan(TrainOptions options, Ranks& ranks) {
     // Whoever only asks what a run would be does not wait for its weights.
     gan.emplace(options.model, options.dry_run ? dvd::Random::none() : dvd::Random(options.common.seed));
     gan->generator.recompute = options.recompute;
+    if (options.grid_cell.weight > 0) gan->grid_cell = options.grid_cell;
     trainer.emplace(*gan, options.trainer, communicator);
     if (ranks.first()) resumed = load_first_whole(options, checkpoints, *trainer);
   });

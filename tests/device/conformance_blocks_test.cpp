@@ -8,8 +8,8 @@
 #include <cmath>
 #include <concepts>
 
+#include "dvd/layers/cell_weights.hpp"
 #include "dvd/layers/functions.hpp"
-#include "dvd/training/cell_weights.hpp"
 #include "support/kernel_tests.hpp"
 
 namespace {

@@ -25,6 +25,7 @@
 #include <dvd/layers/frame_differences.hpp>
 #include <dvd/layers/general_convolution.hpp>
 #include <dvd/layers/global_average_pool.hpp>
+#include <dvd/layers/grid_cell_regularizer.hpp>
 #include <dvd/layers/norms.hpp>
 #include <dvd/layers/plain_conv_gru.hpp>
 #include <dvd/layers/pointwise_layer.hpp>
@@ -50,7 +51,6 @@
 #include <dvd/models/gan.hpp>
 #include <dvd/models/layer_discriminator.hpp>
 #include <dvd/training/checkpoint.hpp>
-#include <dvd/training/grid_cell_regularizer.hpp>
 #include <dvd/training/r1.hpp>
 #include <dvd/training/relativistic_loss.hpp>
 #include <dvd/training/sgd.hpp>

@@ -7,9 +7,9 @@
 #include "../examples/nowcasting/generator.hpp"
 #include "../examples/nowcasting/verification.hpp"
 #include "dvd/distributed/thread_communicator.hpp"
+#include "dvd/layers/grid_cell_regularizer.hpp"
 #include "dvd/models/gan.hpp"
 #include "dvd/testing/differentiable.hpp"
-#include "dvd/training/grid_cell_regularizer.hpp"
 #include "dvd/training/sgd.hpp"
 #include "dvd/training/trainer.hpp"
 

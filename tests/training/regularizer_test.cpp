@@ -11,6 +11,7 @@
 #include "dvd/data/moving_shapes.hpp"
 #include "dvd/distributed/thread_communicator.hpp"
 #include "dvd/layers/activation.hpp"
+#include "dvd/layers/grid_cell_regularizer.hpp"
 #include "dvd/layers/norms.hpp"
 #include "dvd/layers/pointwise_layer.hpp"
 #include "dvd/models/dvd_gan.hpp"
@@ -18,7 +19,6 @@
 #include "dvd/models/layer_discriminator.hpp"
 #include "dvd/testing/differentiable.hpp"
 #include "dvd/training/checkpoint.hpp"
-#include "dvd/training/grid_cell_regularizer.hpp"
 #include "dvd/training/r1.hpp"
 #include "dvd/training/sgd.hpp"
 #include "support/gan_archetypes.hpp"
@@ -307,6 +307,51 @@ TEST_CASE("ranks take the same steps with regularizers") {
   double distance = 0;
   for (std::size_t i = 0; i < one.size(); ++i) distance = std::max(distance, std::abs(one[i] - two[i]));
   CHECK(distance < 1e-9);
+}
+
+TEST_CASE("a DVD-GAN has a grid-cell regulariser where it is given one") {
+  const GridCellRegularizer<> regularizer{.weight = 2, .samples_per_video = 2};
+  const TrainerOptions options{.batch = 2, .seed = 1};
+  const auto values_of = [](auto& networks) {
+    std::vector<float> all;
+    for (const auto& [name, parameter] : contents(networks).parameters)
+      for (const float value : parameter->value.to_vector()) all.push_back(value);
+    return all;
+  };
+  const auto train = [&](auto& gan) {
+    Trainer trainer(gan, options);
+    MovingShapes data = shapes();
+    trainer.step(data);
+    return trainer.step(data).generator_regularization;
+  };
+  DvdGan<float> without(config, 5), with_it(config, 5), weights(config, 5);
+  with_it.grid_cell = regularizer;
+  // The same networks, and the regulariser as any generator is given one.
+  Gan by_name(Regularized(clone(weights.networks()), regularizer),
+              NamedDiscriminator("spatial", clone(weights.spatial)),
+              NamedDiscriminator("temporal", clone(weights.temporal)));
+  CHECK(train(without) == 0);
+  const double loss = train(with_it);
+  CHECK(loss > 0);
+  CHECK(train(by_name) == loss);
+  CHECK(values_of(with_it.networks()) == values_of(by_name.networks()));
+  CHECK(values_of(with_it.networks()) != values_of(without.networks()));
+}
+
+TEST_CASE("a regulariser that comes or goes while a trainer is at work") {
+  DvdGan<float> gan(config, 5);
+  MovingShapes data = shapes();
+  {
+    Trainer trainer(gan, {.batch = 2});
+    gan.grid_cell = GridCellRegularizer<>{.weight = 2, .samples_per_video = 1};
+    CHECK_THROWS_WITH_AS(trainer.step(data),
+                         "the generator has a regularizer that it did not have when the trainer was made",
+                         ArgumentError);
+  }
+  Trainer trainer(gan, {.batch = 2});
+  CHECK(trainer.step(data).generator_regularization > 0);
+  gan.grid_cell.reset();
+  CHECK(trainer.step(data).generator_regularization == 0);
 }
 
 TEST_CASE("a generator that is given nothing real has nothing to compare with") {

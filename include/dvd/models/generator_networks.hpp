@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "dvd/layers/grid_cell_regularizer.hpp"
 #include "dvd/models/conditioning_stack.hpp"
 #include "dvd/models/generator.hpp"
 #include "dvd/models/video_gan.hpp"
@@ -34,6 +35,9 @@ struct GeneratorNetworks {
 
   GeneratorType generator;
   std::optional<Conditioning> conditioning;  ///< where there are conditioning frames
+  /// For training with conditioning frames, if wanted: a term of the loss that compares what is made with what really
+  /// followed. Not of the paper. It is set before a Trainer is made.
+  std::optional<GridCellRegularizer<>> grid_cell = {};
 
   /// Throws ArgumentError if the configuration makes no sense.
   GeneratorNetworks(const DvdGanConfig& config, const Random& random) : generator(config, random.stream("generator")) {
@@ -74,6 +78,9 @@ struct GeneratorNetworks {
 
   /// See settings_of.
   std::vector<double> settings() const { return settings_of(generator); }
+
+  /// See training/regularizer.hpp.
+  const std::optional<GridCellRegularizer<>>& regularizer() const { return grid_cell; }
 
   VideoSizes sizes() const {
     const DvdGanConfig& config = generator.config();

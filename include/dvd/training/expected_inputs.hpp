@@ -43,11 +43,13 @@ ExpectedInputs expected_inputs(Gan& gan) {
   if constexpr (detail::NamesRegularizer<Networks>) {
     static_assert(GeneratorRegularizer<detail::RegularizerOf<Networks>, Networks>,
                   "what a generator calls its regularizer is no GeneratorRegularizer for it");
-    expected.samples = gan.networks().regularizer().samples();
-    require(expected.samples >= 1, "a regularizer of a generator compares at least one video with a true one, not ",
-            expected.samples);
-    require(expected.sizes.given_something(), "the generator's regularizer compares what is made with what really ",
-            "follows, but this generator is given nothing of a real video: no frames and no vectors");
+    detail::with_regularizer(gan.networks(), [&](const auto& regularizer) {
+      expected.samples = regularizer.samples();
+      require(expected.samples >= 1, "a regularizer of a generator compares at least one video with a true one, not ",
+              expected.samples);
+      require(expected.sizes.given_something(), "the generator's regularizer compares what is made with what really ",
+              "follows, but this generator is given nothing of a real video: no frames and no vectors");
+    });
   }
   return expected;
 }

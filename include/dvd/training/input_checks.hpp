@@ -3,6 +3,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include "dvd/training/expected_inputs.hpp"
@@ -91,6 +92,14 @@ void check_inputs(const ExpectedInputs& expected, const DiscriminatorInputs<T, D
   detail::check_vectors(sizes, inputs.vectors, fake, "generated");
   detail::check_frames(expected, inputs.real_frames, real, inputs.real_frames, "real");
   detail::check_frames(expected, inputs.frames, fake, inputs.real_frames, "generated");
+  const Index mismatched = static_cast<Index>(inputs.other_classes.size());
+  require(mismatched <= std::min(real, fake), "an update got other classes of ", mismatched, " real videos, of which ",
+          "there are ", real, ", to stand in the place of ", fake, " generated ones");
+  for (std::size_t i = 0; i < inputs.other_classes.size(); ++i) {
+    const Index other = inputs.other_classes[i];
+    require(other >= 0 && other < sizes.classes && other != inputs.real_labels[i], "class ", other, " is not another ",
+            "than that of real video ", i, " among the ", sizes.classes, " of the model");
+  }
 }
 
 /// Throws ArgumentError, naming what is wrong, unless an update of the generator can be made from these.

@@ -34,6 +34,9 @@ struct DiscriminatorInputs {
   ConstTensorView<T, D> real_vectors{},
       vectors{};       ///< `[R, condition_dim]`, `[N, condition_dim]`, where there are such
   BatchPlace place{};  ///< where others have the rest of the batch
+  /// Classes that are not those of the first real videos, under which these stand in the place of as many generated
+  /// ones: see TrainerOptions::mismatched.
+  Labels other_classes{};
 };
 
 /// What an update of the generator is made from. Of the real videos, all is empty unless a loss sees their scores, too.

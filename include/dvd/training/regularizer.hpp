@@ -1,7 +1,8 @@
 // Terms that a network adds to its loss beside what scores say: of discriminators such as R1 (training/r1.hpp), of
-// generators such as the grid-cell regulariser of nowcasting (training/grid_cell_regularizer.hpp).
+// generators such as the grid-cell regulariser of nowcasting (layers/grid_cell_regularizer.hpp).
 //
-// A discriminator or generator names one by a member function `regularizer()`, which is there for every update:
+// A discriminator or generator names one by a member function `regularizer()`, which is asked in every update and gives
+// a regularizer or a std::optional of one, empty for none:
 //
 //     dvd::Gan gan(dvd::Regularized(MyGenerator(...), dvd::GridCellRegularizer<>{.weight = 20}),
 //                  dvd::NamedDiscriminator{"frames", dvd::Regularized(MyDiscriminator(...), dvd::R1{.weight = 1})});
@@ -10,6 +11,7 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <concepts>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -51,8 +53,31 @@ concept NamesRegularizer = requires(const Network& network) {
   network.regularizer();
 };
 
+template <class Named>
+struct RegularizerIn {
+  using type = Named;
+};
+template <class R>
+struct RegularizerIn<std::optional<R>> {
+  using type = R;
+};
+
 template <class Network>
-using RegularizerOf = std::remove_cvref_t<decltype(std::declval<const Network&>().regularizer())>;
+using RegularizerOf =
+    typename RegularizerIn<std::remove_cvref_t<decltype(std::declval<const Network&>().regularizer())>>::type;
+
+/// Calls `f(regularizer)` if the network has one.
+template <class Network, class F>
+void with_regularizer(const Network& network, const F& f) {
+  if constexpr (NamesRegularizer<Network>) {
+    const auto& named = network.regularizer();
+    if constexpr (std::same_as<std::remove_cvref_t<decltype(named)>, RegularizerOf<Network>>) {
+      f(named);
+    } else {
+      if (named) f(*named);
+    }
+  }
+}
 
 }  // namespace detail
 

@@ -22,9 +22,10 @@ class StepInputs {
   using T = typename Gan::scalar_type;
   using D = typename Gan::device_type;
 
-  /// Of batches of `batch` videos. `gan` and `expected` must outlive this.
-  StepInputs(Gan& gan, const ExpectedInputs& expected, Index batch, std::vector<BatchSlice> slices)
-      : gan_(gan), expected_(expected), batch_(batch), slices_(std::move(slices)) {}
+  /// Of batches of `batch` videos, of which discriminators see the first `mismatched` under another class, too. `gan`
+  /// and `expected` must outlive this.
+  StepInputs(Gan& gan, const ExpectedInputs& expected, Index batch, Index mismatched, std::vector<BatchSlice> slices)
+      : gan_(gan), expected_(expected), batch_(batch), mismatched_(mismatched), slices_(std::move(slices)) {}
 
   /// Whether an update of the generator needs real videos: for what they are to continue, or for a loss that sees them.
   bool generator_takes_clips() const { return sizes().given_something() || expected_.real_videos_for_generator; }
@@ -66,7 +67,8 @@ class StepInputs {
       parts.push_back({real.videos, of_clips, z.slice(begin, count),
                        sizes().given_something() ? of_clips : part_of(drawn_labels, begin, count),
                        part_of(of_real, begin, count), part_of(of_fake, begin, count),
-                       layers_random(random, slice.first), vectors, vectors, place_of(slice)});
+                       layers_random(random, slice.first), vectors, vectors, place_of(slice),
+                       other_classes(of_clips, begin, random)});
     });
     return parts;
   }
@@ -176,6 +178,19 @@ class StepInputs {
     return labels;
   }
 
+  /// Other classes for those of a slice's videos, which begin with number `begin`, that are to be seen under them.
+  Labels other_classes(const Labels& labels, Index begin, const Random& random) const {
+    const Random own = random.stream("other classes");
+    Labels others;
+    for (const Index label : labels) {
+      const Index number = begin + static_cast<Index>(others.size());
+      if (number >= mismatched_) break;
+      const Index other = own.below(static_cast<std::uint64_t>(number), sizes().classes - 1);
+      others.push_back(other < label ? other : other + 1);
+    }
+    return others;
+  }
+
   static Random layers_random(const Random& random, Index part) {
     return random.stream("layers").stream(static_cast<std::uint64_t>(part));
   }
@@ -227,7 +242,7 @@ class StepInputs {
 
   Gan& gan_;
   const ExpectedInputs& expected_;
-  Index batch_;
+  Index batch_, mismatched_;
   std::vector<BatchSlice> slices_;  ///< that this rank works on
 };
 

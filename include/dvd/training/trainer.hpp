@@ -277,7 +277,10 @@ Trainer<Gan, Loss, GeneratorOptimizer, DiscriminatorOptimizer, Ranks>::Trainer(G
       ranks_(ranks),
       reduction_(reduction_for(options_, ranks)),
       updates_(gan, options_, reduction_.get()),
-      inputs_(gan, updates_.expected(), options_.batch, own_slices()) {
+      inputs_(gan, updates_.expected(), options_.batch, options_.mismatched_videos(), own_slices()) {
+  require(options_.mismatched == 0 || sizes().classes >= 2, "mismatched = ", options_.mismatched,
+          " shows discriminators real videos under another class, but the model has ",
+          sizes().classes == 0 ? "no classes" : "only one class");
   if (options_.reduce == Reduce::ordered) GanNetworks<Gan>::check_copies(gan);
 }
 

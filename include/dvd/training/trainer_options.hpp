@@ -3,6 +3,8 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <cmath>
+
 #include "dvd/layers/augmentation_options.hpp"
 #include "dvd/training/adam.hpp"
 #include "dvd/training/moving_average.hpp"
@@ -46,6 +48,11 @@ struct TrainerOptionsFor {
   /// What real and generated videos go through before all discriminators, which see the same: see Augmentation.
   /// Off by default; AugmentationOptions::all() is all of it. With it, a device records nothing (see `record`).
   AugmentationOptions augment = {};
+  /// Of the videos that discriminators are to tell from the real ones, the share that is not generated: real videos of
+  /// the batch, which also stand there under a class drawn from the others. So they learn what a class is from the
+  /// first step on, not only once generated videos look real, and the generator heeds its labels sooner (Reed et al.,
+  /// "Generative Adversarial Text to Image Synthesis", ICML 2016: GAN-CLS). From 0, as in the paper, to below 1.
+  double mismatched = 0;
   /// How the ranks of a run add up what they have in common: see Reduce. To a process that trains alone it matters only
   /// if its bits are to be those of several: `fast` is quicker.
   Reduce reduce = Reduce::fast;
@@ -68,7 +75,11 @@ struct TrainerOptionsFor {
             average.decay);
     require(average.start >= 0, "the average's start must not be negative, as ", average.start, " is");
     augment.validate();
+    require(mismatched >= 0 && mismatched < 1, "mismatched is a share of a batch, from 0 to below 1, not ", mismatched);
   }
+
+  /// Real videos of a batch that discriminators see under another class, too.
+  Index mismatched_videos() const { return static_cast<Index>(std::floor(mismatched * static_cast<double>(batch))); }
 };
 
 /// Settings of training with Adam.

@@ -3,6 +3,7 @@
 
 #include "dvd/core/macros_begin.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <utility>
@@ -86,6 +87,7 @@ class UpdateBatch {
   /// will be a call of `real`.
   void assign(const DiscriminatorInputs<T, D>& inputs, Index condition_frames, bool real_apart = false) {
     real_.put(inputs.real);
+    mismatched_ = static_cast<Index>(inputs.other_classes.size());
     put(inputs, condition_of<T, D>(*real_, condition_frames), condition_frames);
     if (!real_apart) return;
     detail::put<D>(inputs.real_labels, real_labels_);
@@ -102,6 +104,7 @@ class UpdateBatch {
   template <class Inputs>
   bool fits(const Inputs& inputs) const {
     bool fits = z.shape() == inputs.z.shape() && real_count() == inputs_real_count(inputs) &&
+                mismatched_ == static_cast<Index>(other_classes(inputs).size()) &&
                 frames_.size() == inputs.frames.size();
     for (std::size_t i = 0; fits && i < frames_.size(); ++i) fits = frames_[i].count == inputs.frames[i].count;
     return fits;
@@ -114,7 +117,8 @@ class UpdateBatch {
   Index fake_count_of_all() const { return place.of_all(fake_count()); }
 
   /// What the discriminators are given: the real videos, if there are any, then the generated ones behind the frames
-  /// that they continue. Each discriminator's own frames come with `seen_by`.
+  /// that they continue, the first of them replaced by as many real ones as are to be seen under another class. Each
+  /// discriminator's own frames come with `seen_by`.
   VideoBatch<T, D> videos(Tensor<T, D> fake) const {
     const ConstTensorView<T, D>& real = *real_;
     const Index given = conditions.frames ? conditions.frames.extent(0) : 0;
@@ -127,6 +131,8 @@ class UpdateBatch {
     if (given > 0)
       D::copy_rows(1, given, fake_row, conditions.frames.data(), 0, fake_row, all.data() + real_row, 0, row);
     D::copy_rows(1, shape[0], fake_row, fake.data(), 0, fake_row, all[given].data() + real_row, 0, row);
+    if (mismatched_ > 0)
+      D::copy_rows(1, frames, mismatched_ * frame, real.data(), 0, real_row, all.data() + real_row, 0, row);
     return {all, labels_, {}, *vectors_};
   }
 
@@ -164,6 +170,9 @@ class UpdateBatch {
     return inputs.real ? inputs.real.extent(1) : 0;
   }
 
+  static Labels other_classes(const DiscriminatorInputs<T, D>& inputs) { return inputs.other_classes; }
+  static Labels other_classes(const GeneratorInputs<T, D>&) { return {}; }
+
   template <class Inputs>
   void put(const Inputs& inputs, const ConstTensorView<T, D>& condition, Index condition_frames) {
     z_.put(inputs.z);
@@ -173,7 +182,10 @@ class UpdateBatch {
     detail::put<D>(inputs.labels, conditions.labels);
     conditions.frames = condition;
     conditions.vectors = *fake_vectors_;
-    detail::put<D>(detail::joined(inputs.real_labels, inputs.labels), labels_);
+    const Labels others = other_classes(inputs);
+    Labels of_fake = inputs.labels;
+    std::copy(others.begin(), others.end(), of_fake.begin());
+    detail::put<D>(detail::joined(inputs.real_labels, of_fake), labels_);
     frames_.resize(inputs.frames.size());
     for (std::size_t i = 0; i < frames_.size(); ++i)
       detail::put<D>(detail::joined(inputs.real_frames.empty() ? FrameIndices() : inputs.real_frames[i],
@@ -189,8 +201,9 @@ class UpdateBatch {
       detail::put<D>(detail::joined(FrameIndices(), drawn[i], condition_frames), places[i]);
   }
 
+  Index mismatched_ = 0;  ///< real videos that stand in the place of generated ones
   detail::Place<T, D> z_, real_, condition_, truth_, fake_vectors_, vectors_;
-  Rows<D> labels_;                       ///< of the real and of the generated videos
+  Rows<D> labels_;                       ///< under which real and generated videos are seen
   std::vector<ChosenFrames<D>> frames_;  ///< the same, of each discriminator that samples frames
   Rows<D> real_labels_;                  ///< of the real videos alone
   std::vector<ChosenFrames<D>> real_frames_;

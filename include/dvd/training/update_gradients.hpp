@@ -50,10 +50,10 @@ class UpdateGradients {
       typename X::Cache cache;
       const Tensor<P, D> scores = scores_of(name, discriminator, videos, pass, cache);
       // Before the scores' own gradients, whose listener is told that all of a weight's are there.
-      if constexpr (detail::NamesRegularizer<X>)
-        add_number(discriminator.regularizer()(discriminator, batch.real(videos, sampler_of<X>(sampler)), weight,
-                                               without_traces(pass)),
+      detail::with_regularizer(discriminator, [&](const auto& regularizer) {
+        add_number(regularizer(discriminator, batch.real(videos, sampler_of<X>(sampler)), weight, without_traces(pass)),
                    weight, numbers);
+      });
       discriminator.backward(
           discriminator_gradient<LossOf<X, Loss>, P, D>(scores, batch.real_count(), weight, numbers, pass), cache,
           together.in(listened_to(Gradients::parameters, together)));
@@ -64,12 +64,13 @@ class UpdateGradients {
   void of_generator(const UpdateBatch<T, D>& batch, double weight, const Pass& pass) {
     typename Generating::Cache generator_cache;
     Tensor<T, D> made = generated(batch, pass, &generator_cache), dmade;
-    if constexpr (detail::NamesRegularizer<Generating>) {
-      auto [loss, slope] = gan_.networks().regularizer()(ConstTensorView<T, D>(made), batch.truth());
+    detail::with_regularizer(gan_.networks(), [&](const auto& regularizer) {
+      require(bool{batch.truth()}, "the generator has a regularizer that it did not have when the trainer was made");
+      auto [loss, slope] = regularizer(ConstTensorView<T, D>(made), batch.truth());
       add_number(loss, weight, numbers_.data());
       D::scale(slope.size(), static_cast<T>(weight), slope.data(), slope.data());
       dmade = std::move(slope);
-    }
+    });
     typename Augmentation<T, D>::Cache augmentation_cache;
     VideoBatch<T, D> videos = augmented(augmentation_, batch.videos(std::move(made)), pass, &augmentation_cache);
     Tensor<T, D> dvideos;

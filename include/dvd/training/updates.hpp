@@ -143,7 +143,7 @@ class Updates {
   template <class Network>
   static void add_settings(RecordingKey& key, const Network& network) {
     key.add(settings_of(network));
-    if constexpr (detail::NamesRegularizer<Network>) key.add(settings_of(network.regularizer()));
+    detail::with_regularizer(network, [&](const auto& regularizer) { key.add(settings_of(regularizer)); });
   }
 
   /// What an update depends on besides its inputs: that of the generator, or of the discriminators.

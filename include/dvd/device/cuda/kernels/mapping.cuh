@@ -4,8 +4,8 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include "dvd/device/cuda/map.cuh"
+#include "dvd/layers/cell_weights.hpp"
 #include "dvd/layers/functions.hpp"
-#include "dvd/training/cell_weights.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET::cuda {
 

@@ -8,16 +8,17 @@
 #include <vector>
 
 #include "dvd/core/is_finite.hpp"
+#include "dvd/layers/cell_weights.hpp"
 #include "dvd/layers/recording_key.hpp"
-#include "dvd/training/cell_weights.hpp"
-#include "dvd/training/regularizer.hpp"
+#include "dvd/layers/tensor_losses.hpp"
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// weight * mean over all cells of w(x) * |m - x|, m being the mean of several videos made under the same condition and
 /// x the video that this condition is of: samples may differ, but their mean is to be the mean of what can follow. A
-/// GeneratorRegularizer. w is a function of the true value, `Weight`; that of a GPU is LinearCellWeight or has a kernel
-/// of its own, see device/cuda/map.cuh, for WeightedSign<Weight>.
+/// GeneratorRegularizer (training/regularizer.hpp). With one video for each true one it is a plain reconstruction loss.
+/// w is a function of the true value, `Weight`; that of a GPU is LinearCellWeight or has a kernel of its own, see
+/// device/cuda/map.cuh, for WeightedSign<Weight>.
 template <class Weight = LinearCellWeight>
 requires requires(const Weight& weight, float value) {
   { weight(value) } -> std::convertible_to<float>;

@@ -97,17 +97,20 @@ class ShapesJudge {
   static constexpr const char* titles = "blob | direction | straight | shape | ringing | hues |";
   static constexpr const char* rule = "---|---|---|---|---|---|";
 
-  /// The cells of a table.
-  std::string row() const {
+  struct Scores {
+    double blob, direction, straight, shape, ringing, hues;
+  };
+
+  Scores scores() const {
     const auto share = [](double part, std::int64_t whole) {
       return part / static_cast<double>(std::max<std::int64_t>(whole, 1));
     };
-    char text[128];
-    std::snprintf(text, sizeof text, "%.3f | %.3f | %.3f | %.3f | %.3f | %.2f |",
-                  share(static_cast<double>(blobs_), clips_), share(static_cast<double>(right_), clips_),
-                  share(straight_, right_), share(static_cast<double>(shapes_), clips_), share(ringing_, blobs_),
-                  hue_spread());
-    return text;
+    return {share(static_cast<double>(blobs_), clips_),
+            share(static_cast<double>(right_), clips_),
+            share(straight_, right_),
+            share(static_cast<double>(shapes_), clips_),
+            share(ringing_, blobs_),
+            hue_spread()};
   }
 
  private:

@@ -18,8 +18,8 @@ run=runs/demo
 echo "Building in build/release"
 configure_and_build release train_ucf101 sample_videos
 
-# Less than half of the preset's 4400 steps: motion is right by then, shapes begin to differ.
-build/release/bin/train_ucf101 --preset demo --steps 1800 --lr-decay-from 900 --out $run --resume
+# Less than half of the preset's 5000 steps: motion is right by then, and shapes are told apart.
+build/release/bin/train_ucf101 --preset demo --steps 2000 --lr-decay-from 1000 --out $run --resume
 build/release/bin/sample_videos --checkpoint $run --out $run/videos
 # The same model after the whole preset, ten minutes on two cores.
 build/release/bin/sample_videos --out $run/trained-longer

@@ -34,7 +34,7 @@ inline void compare(const dvd::Clip& truth, dvd::Index given, const std::vector<
   for (dvd::Index t = given; t < given + shared; ++t)
     repeated += psnr(truth.frame(t), truth.frame(given - 1), size) / static_cast<double>(shared);
   fmt::print(
-      "PSNR       {:.1f} dB over the {} that the file has (best continuation {:.1f}); repeating the last "
+      "PSNR       {:.1f} dB over the {} that followed (best continuation {:.1f}); repeating the last "
       "given frame: {:.1f} dB\n",
       mean, count_of(shared, "frame"), best, repeated);
 }

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cmath>
+#include <dvd/data/moving_shapes.hpp>
 #include <dvd/io/video_file.hpp>
 #include <dvd/models/config.hpp>
+#include <optional>
 
 #include "options.hpp"
 
@@ -13,16 +15,19 @@ namespace examples {
 struct Input {
   dvd::Clip clip;  ///< given frames first
   double frames_per_second = 0;
+  std::optional<dvd::Index> label = {};  ///< where it is known
 };
 
 inline std::string count_of(dvd::Index count, const std::string& what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
-/// Reads them. Throws ArgumentError where the file ends before the last given frame, FileError where it is damaged.
+/// Reads them from the file that is named. Throws ArgumentError where the file ends before the last given frame,
+/// FileError where it is damaged.
 inline Input read_input(const PredictOptions& options, const dvd::DvdGanConfig& config, dvd::Index stride,
                         dvd::Index steps) {
-  const dvd::VideoFile video(options.input);
+  dvd::require(!options.input->empty(), "--input names no file");
+  const dvd::VideoFile video(*options.input);
   const dvd::VideoInfo info = video.info();
   const double rate = info.frames_per_second, end = video.seconds(info.frames - 1) + 1 / rate;
   const dvd::Index first = video.frame_at(options.start);
@@ -33,7 +38,7 @@ inline Input read_input(const PredictOptions& options, const dvd::DvdGanConfig& 
     const double latest_start = latest >= 0 ? std::floor(1000 * video.seconds(latest)) / 1000 : 0;
     throw dvd::ArgumentError(
         fmt::format("{} has {} ({:.2f} s); the model is given {}{} from second {:g} on, which is too late; {}",
-                    options.input, count_of(info.frames, "frame"), end, count_of(given, "frame"),
+                    *options.input, count_of(info.frames, "frame"), end, count_of(given, "frame"),
                     stride > 1 ? fmt::format(", every {}. one,", stride) : "", options.start,
                     latest >= 0  ? fmt::format("--start may be at most {:.3f}", latest_start)
                     : stride > 1 ? "use a longer video, or a lower --stride"
@@ -56,6 +61,19 @@ inline Input read_input(const PredictOptions& options, const dvd::DvdGanConfig& 
       wanted = frames - 1;
     }
   return input;
+}
+
+/// A clip of moving shapes that no training has seen, of the class `label` or, without one, of a class that the seed
+/// draws; as long as the model's own, which is all that there is of it.
+inline Input draw_input(const PredictOptions& options, const dvd::DvdGanConfig& config,
+                        std::optional<dvd::Index> label) {
+  const dvd::MovingShapes shapes({.frames = config.video_frames(),
+                                  .height = config.image_height(),
+                                  .width = config.image_width(),
+                                  .image_channels = config.image_channels});
+  const dvd::Random random = dvd::Random(options.common.seed).stream("shown by predict_frames");
+  const dvd::Index drawn = label ? *label : random.stream("class").below(0, shapes.classes());
+  return {shapes.draw(random, drawn).clip, 8, drawn};
 }
 
 }  // namespace examples

@@ -1,9 +1,10 @@
 // Continues a video file with a DVD-GAN that predicts (DVD-GAN-FP).
 //
+//     predict_frames                                              # moving shapes, with the model that comes along
 //     train_ucf101 --preset demo-prediction --out runs/prediction
 //     predict_frames --checkpoint runs/prediction --input clip.mp4 --start 1.5 --count 4 --out predictions
 //
-// Read on in options.hpp (what is asked for), input.hpp (the frames of the file), predict.hpp (the work, compiled for
+// Read on in options.hpp (what is asked for), input.hpp (what is continued), predict.hpp (the work, compiled for
 // each device in a predict_*.cpp) and files.hpp (what is said and written).
 
 #include "../common/program_on_ranks.hpp"

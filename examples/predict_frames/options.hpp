@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "../common/demo_model.hpp"
 #include "../common/program.hpp"
 #include "../common/ranks.hpp"
 
@@ -12,8 +13,8 @@ namespace examples {
 
 struct PredictOptions {
   CommonOptions common;
-  std::string checkpoint, input;
-  std::optional<std::string> class_name;
+  std::string checkpoint = demo_model("demo-prediction.safetensors", DVD_DEMO_PREDICTION), save_generator;
+  std::optional<std::string> input, class_name;
   double start = 0, truncation = 1, threshold = 0, fps = 0;
   dvd::Index steps = 0, count = 4, stride = 0, batch = 1;
   std::vector<std::string> formats = {"gif", "png", "safetensors"};
@@ -24,13 +25,18 @@ struct PredictOptions {
 inline void add_options(CLI::App& app, PredictOptions& options) {
   options.common.add_to(app);
   options.common.add_precision_to(app);
-  app.add_option("--checkpoint", options.checkpoint,
-                 "checkpoint of a model trained with --condition-frames, or a run's folder for its newest one")
-      ->required();
-  app.add_option("--input", options.input, "video file to continue")->required();
+  app.add_option(
+      "--checkpoint", options.checkpoint,
+      "checkpoint of a model trained with --condition-frames, or a run's folder for its newest one; by default "
+      "a small model of moving shapes, trained with train_ucf101 --preset demo-prediction");
+  auto* input =
+      app.add_option("--input", options.input,
+                     "video file to continue; without it, for a model of moving shapes, one that its training "
+                     "has not seen, drawn by --seed");
   app.add_option("--start", options.start, "where in the file the frames given to the model begin, in seconds")
       ->check(CLI::Range(0.0, 1e9))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->needs(input);
   app.add_option("--steps", options.steps,
                  "frames to predict; more than the model makes at a time continue its own. 0: as many as it makes")
       ->check(CLI::Range(0, 100'000))
@@ -43,8 +49,8 @@ inline void add_options(CLI::App& app, PredictOptions& options) {
       ->capture_default_str();
   app.add_option(
       "--class", options.class_name,
-      "class of the video by number or name; without it, continuations are of all classes in turn. Not for a model "
-      "without classes");
+      "class of the video by number or name; without it, continuations of a file are of all classes in turn. Not for a "
+      "model without classes");
   app.add_option("--truncation", options.truncation, "scale of the latents: below 1 safer, less varied")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
@@ -63,6 +69,9 @@ inline void add_options(CLI::App& app, PredictOptions& options) {
                  "batches")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  app.add_option("--save-generator", options.save_generator,
+                 "write the weights that predict, alone and in half precision, to this safetensors file, and predict "
+                 "nothing: a checkpoint to give away");
   app.add_flag("--live", options.live, "use the current weights rather than their moving average");
 }
 

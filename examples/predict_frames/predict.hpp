@@ -7,6 +7,7 @@
 
 #include "../common/checkpoints.hpp"
 #include "../common/recurrent.hpp"
+#include "../common/save_alone.hpp"
 #include "../common/spread.hpp"
 #include "files.hpp"
 
@@ -17,8 +18,9 @@ template <class Gan>
 struct Predicted {
   dvd::DvdGanConfig config;
   dvd::Index stride, steps;
-  dvd::Labels labels;
+  std::optional<dvd::Index> label;  ///< that was asked for
   Input input;
+  dvd::Labels labels;
   typename Gan::Networks networks;
 
   /// Throws ArgumentError and FileError where there are no such model and video, or they do not go together.
@@ -26,8 +28,9 @@ struct Predicted {
       : config(config_of(path, file)),
         stride(stride_of(options, path, file)),
         steps(options.steps > 0 ? options.steps : config.frames),
-        labels(labels_of(options, config, file)),
-        input(read(options)),
+        label(label_of(options, config, file)),
+        input(options.save_generator.empty() ? read(options, path, file) : Input()),
+        labels(labels_of(options)),
         networks(config, dvd::Random::none()) {
     dvd::load_generator(file, path, networks, options.live);
   }
@@ -51,20 +54,30 @@ struct Predicted {
     return stride;
   }
 
-  static dvd::Labels labels_of(const PredictOptions& options, const dvd::DvdGanConfig& config,
-                               const dvd::SafetensorsFile& file) {
-    const std::vector<std::string> names = class_names(file, config.classes);
-    dvd::Labels labels;
+  static std::optional<dvd::Index> label_of(const PredictOptions& options, const dvd::DvdGanConfig& config,
+                                            const dvd::SafetensorsFile& file) {
     dvd::require(config.classes > 0 || !options.class_name, "--class ", options.class_name.value_or(""),
                  ": this model has no classes");
-    for (dvd::Index i = 0; config.classes > 0 && i < options.count; ++i)
-      labels.push_back(options.class_name ? find_class(*options.class_name, names) : i % config.classes);
-    return labels;
+    if (!options.class_name) return std::nullopt;
+    return find_class(*options.class_name, class_names(file, config.classes));
   }
 
-  Input read(const PredictOptions& options) const {
+  dvd::Labels labels_of(const PredictOptions& options) const {
+    const std::optional<dvd::Index> one = label ? label : input.label;
+    dvd::Labels all;
+    for (dvd::Index i = 0; config.classes > 0 && i < options.count; ++i)
+      all.push_back(one.value_or(i % config.classes));
+    return all;
+  }
+
+  Input read(const PredictOptions& options, const std::filesystem::path& path, const dvd::SafetensorsFile& file) const {
     check_size(options, config, steps);
-    return read_input(options, config, stride, steps);
+    if (options.input) return read_input(options, config, stride, steps);
+    const dvd::Json run = run_config(file);
+    dvd::require(run.contains("data") && run["data"] == "moving shapes" && config.classes == 12, path.string(),
+                 " was not trained on moving shapes: --input names the video file to continue");
+    dvd::require(options.stride <= 1, "--stride is for the frames of a file, and --input names none");
+    return draw_input(options, config, label);
   }
 };
 
@@ -141,6 +154,11 @@ int predict_from(const PredictOptions& options, Ranks& ranks, const std::filesys
   std::optional<Predicted<Gan>> opened;
   ranks.agree([&] { opened.emplace(options, path, file); });
   Predicted<Gan>& model = *opened;
+  if (!options.save_generator.empty()) {
+    on_first_rank(ranks, [&] { save_alone(options.save_generator, model.networks, file); });
+    if (ranks.first() && !options.common.quiet) fmt::print("{}\n", options.save_generator);
+    return 0;
+  }
   on_first_rank(ranks, [&] { make_folder(options.common.out); });
   running = true;
 
@@ -148,9 +166,10 @@ int predict_from(const PredictOptions& options, Ranks& ranks, const std::filesys
   on_first_rank(ranks, [&] {
     const auto files = write(options, model.config, model.input, made.clips, made.numbers, model.labels);
     if (options.common.quiet) return;
-    fmt::print("{} of {} behind {} given, {}{}\n", count_of(options.count, "continuation"),
-               count_of(model.steps, "frame"), model.config.condition_frames, pixels_text(model.config),
-               !options.class_name && model.config.classes > 1 ? ", of all classes in turn (see --class)" : "");
+    fmt::print(
+        "{} of {} behind {} given, {}{}\n", count_of(options.count, "continuation"), count_of(model.steps, "frame"),
+        model.config.condition_frames, pixels_text(model.config),
+        !model.label && !model.input.label && model.config.classes > 1 ? ", of all classes in turn (see --class)" : "");
     compare(model.input.clip, model.config.condition_frames, made.clips);
     for (const auto& each : files) fmt::print("{}\n", each.string());
   });

@@ -3,16 +3,17 @@
 
 #include <dvd/core/shape.hpp>
 
+#include "../common/demo_model.hpp"
 #include "../common/program.hpp"
 #include "../common/ranks.hpp"
 #include "../common/video_files.hpp"
-#include "demo_checkpoint.hpp"
 
 namespace examples {
 
 struct SampleProgramOptions {
   CommonOptions common;
-  std::string checkpoint = demo_checkpoint(), class_name, latents, interpolate, save_generator;
+  std::string checkpoint = demo_model("demo.safetensors", DVD_DEMO_CHECKPOINT), class_name, latents, interpolate,
+              save_generator;
   dvd::Index count = 0, batch = 8, standing = 0;
   double truncation = 1, threshold = 0, fps = 8;
   std::string format = with_video_files ? "gif" : "png";

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <dvd/device/cpu.hpp>
-#include <dvd/io/generator_file.hpp>
 #include <dvd/io/videos.hpp>
 #include <dvd/models/recorded_generator.hpp>
 #include <optional>
 
 #include "../common/recurrent.hpp"
+#include "../common/save_alone.hpp"
 #include "../common/sizes.hpp"
 #include "../common/spread.hpp"
 #include "files.hpp"
@@ -119,12 +119,7 @@ int sample_from(const SampleProgramOptions& options, Ranks& ranks, const std::fi
   Sampled<Gan>& model = *opened;
   const bool speaks = ranks.first() && !options.common.quiet;
   if (!options.save_generator.empty()) {
-    on_first_rank(ranks, [&] {
-      dvd::GeneratorFileOptions alone{.half = true};
-      for (const char* key : {"config", "dvd.version"})
-        if (file->metadata().contains(key)) alone.metadata[key] = file->metadata().at(key);
-      dvd::save_generator(options.save_generator, model.networks, alone);
-    });
+    on_first_rank(ranks, [&] { save_alone(options.save_generator, model.networks, *file); });
     if (speaks) fmt::print("{}\n", options.save_generator);
     return 0;
   }

@@ -46,6 +46,7 @@ class Board {
     for (const char* group : {"loss", "score", "gradient_norm", "sigma", "lr"})
       if (name.starts_with(std::string(group) + '_'))
         return std::string(group) + '/' + name.substr(std::string(group).size() + 1);
+    if (name == "difference_from_truth") return "loss/" + name;
     for (const char* score :
          {"frechet_distance", "inception_score", "kernel_distance", "precision", "recall", "class_accuracy"})
       if (name == score) return "evaluation/" + name;

@@ -248,6 +248,7 @@ chart("Mean scores", [{name: "D_S real", field: "score_spatial_real", color: "a"
   {name: "D_S fake", field: "score_spatial_fake", color: "a", dashed: true},
   {name: "D_T real", field: "score_temporal_real", color: "b"},
   {name: "D_T fake", field: "score_temporal_fake", color: "b", dashed: true}]);
+chart("Mean difference from what really followed", [{name: "difference", field: "difference_from_truth", color: "c"}], {zero: true});
 chart("Fréchet distance from real clips (less is better)", [{name: "distance", field: "frechet_distance", color: "a"}], {sparse: true, zero: true});
 chart("Inception Score", [{name: "score", field: "inception_score", color: "b"}], {sparse: true});
 chart("Precision, recall, class accuracy", [{name: "precision", field: "precision", color: "a"},

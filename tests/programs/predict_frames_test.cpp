@@ -1,10 +1,14 @@
 // predict_frames as a user meets it, on models that train_ucf101 has trained, and on odd videos.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "dvd/io/safetensors.hpp"
 #include "dvd/io/video_file.hpp"
+#include "support/made_set.hpp"
 #include "support/train_program.hpp"
 
 namespace {
@@ -22,9 +26,12 @@ const TemporaryFolder& work() {
                                   " -c:v mpeg4 " + name;
       return std::system(command.c_str()) == 0;
     };
+    dvd::testing::make_set(folder.path() / "set", {{"run/a", 0, 8, 1}, {"walk/b", 1, 9, 1}},
+                           {.height = 16, .width = 16});
     return film("second.mp4", "64x48", 25, 1) && film("portrait.avi", "36x64", 10, 1.3) &&
            film("one.avi", "32x32", 10, 0.1) && train(folder, predicting + "--out run").status == 0 &&
            train(folder, predicting + "--recurrent tsru --out tsru").status == 0 &&
+           train(folder, predicting + "--data set --out films").status == 0 &&
            train(folder, tiny + "--steps 1 --out samples").status == 0;
   }();
   REQUIRE_MESSAGE(made, "the ffmpeg program is needed: apt-get install ffmpeg");
@@ -87,6 +94,61 @@ TEST_CASE("where the file ends, there is less to compare with") {
   CHECK(whole.output.find("PSNR") == std::string::npos);
 }
 
+TEST_CASE("without a file, moving shapes that training has not seen are continued") {
+  const auto result = predict("--checkpoint run --count 2 --format safetensors,gif --out drawn");
+  CAPTURE(result.errors);
+  REQUIRE(result.status == 0);
+  CHECK(result.output.find("over the 3 frames that followed") != std::string::npos);
+  CHECK(result.output.find("--class") == std::string::npos);  // its class is known
+  const dvd::SafetensorsFile file(work().path() / "drawn/prediction.safetensors");
+  CHECK(file.shape("truth") == std::vector<std::int64_t>{5, 3, 16, 16});
+  const auto labels = file.read<std::int64_t>("labels");
+  REQUIRE(labels.size() == 2);
+  CHECK(labels[0] == labels[1]);
+  const auto truth = file.read<float>("truth");
+
+  REQUIRE(predict("--checkpoint run --format safetensors --out again --seed 0").status == 0);
+  CHECK(dvd::SafetensorsFile(work().path() / "again/prediction.safetensors").read<float>("truth") == truth);
+  REQUIRE(predict("--checkpoint run --format safetensors --out other --seed 1").status == 0);
+  CHECK(dvd::SafetensorsFile(work().path() / "other/prediction.safetensors").read<float>("truth") != truth);
+  REQUIRE(predict("--checkpoint run --format safetensors --out asked --class triangle-up --steps 7").status == 0);
+  const dvd::SafetensorsFile asked(work().path() / "asked/prediction.safetensors");
+  CHECK(asked.read<std::int64_t>("labels") == std::vector<std::int64_t>(4, 10));
+  CHECK(asked.shape("videos") == std::vector<std::int64_t>{4, 9, 3, 16, 16});
+}
+
+TEST_CASE("the model that comes along continues shapes as they were") {
+  const auto result = predict("--count 1 --out comes-along");
+  CAPTURE(result.errors);
+  REQUIRE(result.status == 0);
+  double made = 0, repeated = 0;
+  const std::string& text = result.output;
+  REQUIRE(std::sscanf(text.c_str() + text.find("PSNR"), "PSNR %lf", &made) == 1);
+  REQUIRE(std::sscanf(text.c_str() + text.find("frame: "), "frame: %lf", &repeated) == 1);
+  CHECK(made > repeated + 3);
+}
+
+TEST_CASE("a generator that continues videos is given away, and predicts the same, nearly") {
+  REQUIRE(predict("--checkpoint run --count 1 --format safetensors --out whole").status == 0);
+  const auto saved = predict("--checkpoint run --save-generator alone.safetensors");
+  CAPTURE(saved.errors);
+  REQUIRE(saved.status == 0);
+  CHECK(saved.output == "alone.safetensors\n");
+  REQUIRE(predict("--checkpoint films --save-generator films.safetensors").status == 0);  // needs no video
+  const std::uintmax_t size = std::filesystem::file_size(work().path() / "alone.safetensors");
+  CHECK(size < std::filesystem::file_size(work().path() / "run/checkpoints/step-00000002.safetensors") / 4);
+  REQUIRE(predict("--checkpoint alone.safetensors --count 1 --format safetensors --out half").status == 0);
+  const auto values = [](const char* folder) {
+    return dvd::SafetensorsFile(work().path() / folder / "prediction.safetensors").read<float>("videos");
+  };
+  const std::vector<float> whole = values("whole"), half = values("half");
+  REQUIRE(whole.size() == half.size());
+  double difference = 0;
+  for (std::size_t i = 0; i < whole.size(); ++i)
+    difference = std::max(difference, static_cast<double>(std::abs(whole[i] - half[i])));
+  CHECK(difference < 0.05);
+}
+
 TEST_CASE("wrong requests end with one line and status 2, and touch nothing") {
   const std::pair<std::string, std::string> wrong[] = {
       {"--checkpoint run --input one.avi", "has 1 frame ("},
@@ -103,7 +165,10 @@ TEST_CASE("wrong requests end with one line and status 2, and touch nothing") {
       {"--checkpoint run --input second.mp4 --count 0", "--count"},
       {"--checkpoint run --input second.mp4 --format bmp", "bmp"},
       {"--checkpoint run --input second.mp4 --truncation nan", "truncation"},
-      {"--checkpoint run", "--input"},
+      {"--checkpoint run --input ''", "--input"},
+      {"--checkpoint run --start 1", "--start requires --input"},
+      {"--checkpoint run --stride 2", "--stride is for the frames of a file, and --input names none"},
+      {"--checkpoint films", "was not trained on moving shapes: --input names the video file to continue"},
       {"--checkpoint nowhere --input second.mp4", "nowhere"},
       {"--checkpoint samples --input second.mp4", "sample_videos"},
   };

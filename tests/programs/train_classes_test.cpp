@@ -34,6 +34,10 @@ TEST_CASE("a run with --mismatched and --grid-cell goes on with them, on any num
   CHECK(config_of(folder, "whole")["grid_cell"] == 60);
   CHECK(config_of(folder, "whole")["grid_cell_samples"] == 2);
 
+  const double difference = log_of(folder.path() / "whole").back()["difference_from_truth"];
+  CHECK(difference > 0);
+  CHECK(difference < 2);
+
   REQUIRE(train(folder, flags + "--steps 2 --threads 2 --out parts").status == 0);
   REQUIRE(train(folder, "--resume --out parts --steps 4").status == 0);
   const std::string bytes = checkpoint_of(folder, "whole", 4);

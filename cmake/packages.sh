@@ -20,6 +20,7 @@ test_packages=(
   doctest-dev                                 # the tests
   ffmpeg                                      # makes the video files that tests read
   libbenchmark-dev                            # benchmarks of kernels
+  python3-numpy                               # reads sets, videos and latents as a page says
 )
 
 # What makes the site of the pages and the reference, in looks of its own; not needed for anything else.

@@ -80,9 +80,13 @@ double difference(Net& a, Net& b) {
 
 const std::string scripts = DVD_TEST_DATA "/../../examples/from_pytorch/";
 
+/// The one that DVD_PYTHON names, or else one with NumPy, such as the system's where another one comes first.
 std::string python() {
-  const char* const named = std::getenv("DVD_PYTHON");
-  return named ? named : "python3";
+  if (const char* const named = std::getenv("DVD_PYTHON")) return named;
+  const TemporaryFolder folder;
+  for (const char* each : {"python3", "/usr/bin/python3"})
+    if (run_command(folder.path(), std::string(each) + " -c 'import numpy'").status == 0) return each;
+  return "python3";
 }
 
 /// Whether Python has a module; if not, says that the test is not run.

@@ -1,7 +1,6 @@
 // How good are samples of a model trained on moving shapes? Judges clips of every class from each checkpoint, by
 // geometry alone (shapes_judge.hpp tells the columns) and by the classifier of moving shapes (shapes_distance.hpp), and
-// prints a row of a table for each. More than one are followed by their least and median, of columns where more is
-// better.
+// prints a row of a table for each. More than one are followed by the worst and the median of each column.
 //
 // `--truth` judges clips of the data set itself: what can be had.
 
@@ -98,7 +97,7 @@ void judge_all(const std::vector<std::string>& checkpoints, std::int64_t clips, 
       for (const Row& row : rows) values.push_back(row[i]);
       std::ranges::sort(values);
       worst[i] = i == 4 || i == 7 ? values.back() : values.front();  // of which less is better
-      median[i] = values[values.size() / 2];
+      median[i] = (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
     }
     print("the worst of each", worst);
     print("median", median);

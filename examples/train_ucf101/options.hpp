@@ -36,7 +36,8 @@ struct TrainOptions {
   std::string lr_schedule;  ///< constant, linear or cosine; empty: linear where lr_decay_from is above 0
   dvd::Index lr_warm_up = 0;
   dvd::Index lr_decay_from = 0;
-  bool lr_decay_given = false;  ///< else a run of fewer steps begins it at two thirds of them
+  bool lr_decay_given = false;    ///< else a run of fewer steps begins it at two thirds of them
+  bool mismatched_given = false;  ///< else data of no classes, or of one, is trained on without
   double truncation = 1;
 
   dvd::Index checkpoint_every = 500, sample_every = 500, log_every = 10, keep = 3;

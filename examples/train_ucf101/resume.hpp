@@ -198,6 +198,7 @@ inline int run_with_defaults(CLI::App& app, int argc, char** argv, TrainOptions&
   std::string text;
   ranks.agree([&] {
     options.lr_decay_given = value_of("--lr-decay-from").has_value();
+    options.mismatched_given = value_of("--mismatched").has_value();
     if (preset) apply_preset(options, *preset);
     if (!from) return;
     // A run goes on where it is unless another folder is named.

@@ -155,6 +155,7 @@ int train_gan(TrainOptions options, Ranks& ranks) {
   const auto data = data_of(options, warnings, ranks);
   ranks.agree([&] { check_classes(options, data->class_names()); });
   options.model.classes = data->classes();
+  if (options.model.classes < 2 && !options.mismatched_given) options.trainer.mismatched = 0;  // a preset's
   dvd::Json config = to_json(options, data->class_names());
   if (!data->prepared.is_null()) config["prepared_set"] = data->prepared;
   check_told_alike(config, ranks);

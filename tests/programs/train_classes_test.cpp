@@ -5,6 +5,7 @@
 #include <string>
 
 #include "support/error_of.hpp"
+#include "support/made_set.hpp"
 #include "support/train_program.hpp"
 
 namespace {
@@ -55,6 +56,18 @@ TEST_CASE("a run with --mismatched and --grid-cell goes on with them, on any num
   CHECK_FALSE(holds(without.output, "another class"));
   CHECK_FALSE(holds(without.output, "really followed"));
   CHECK(config_of(folder, "parts")["mismatched"] == 0);
+}
+
+TEST_CASE("a preset with mismatched videos trains on data of one class, too; asked for, they need another") {
+  const TemporaryFolder folder;
+  dvd::testing::make_set(folder.path() / "set", {{"a", 0, 8, 1}, {"b", 0, 9, 1}}, {.height = 16, .width = 16}, {"all"});
+  const std::string demo = tiny + "--preset demo --data set --steps 1 ";
+  const auto result = train(folder, demo + "--out run");
+  CAPTURE(result.errors);
+  REQUIRE(result.status == 0);
+  CHECK_FALSE(holds(result.output, "another class"));
+  CHECK(config_of(folder, "run")["mismatched"] == 0);
+  CHECK(failed_with(train(folder, demo + "--mismatched 0.5 --out other"), 2, "shows discriminators real videos"));
 }
 
 TEST_CASE("what --mismatched and --grid-cell cannot be") {

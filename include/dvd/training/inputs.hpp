@@ -35,7 +35,7 @@ struct DiscriminatorInputs {
       vectors{};       ///< `[R, condition_dim]`, `[N, condition_dim]`, where there are such
   BatchPlace place{};  ///< where others have the rest of the batch
   /// Classes that are not those of the first real videos, under which these stand in the place of as many generated
-  /// ones: see TrainerOptions::mismatched.
+  /// ones, with the vectors of these: see TrainerOptions::mismatched.
   Labels other_classes{};
 };
 

@@ -51,7 +51,8 @@ struct TrainerOptionsFor {
   /// Of the videos that discriminators are to tell from the real ones, the share that is not generated: real videos of
   /// the batch, which also stand there under a class drawn from the others. So they learn what a class is from the
   /// first step on, not only once generated videos look real, and the generator heeds its labels sooner (Reed et al.,
-  /// "Generative Adversarial Text to Image Synthesis", ICML 2016: GAN-CLS). From 0, as in the paper, to below 1.
+  /// "Generative Adversarial Text to Image Synthesis", ICML 2016: GAN-CLS). From 0, as in the paper, to below 1,
+  /// rounded down to whole videos; for models of two classes and more.
   double mismatched = 0;
   /// How the ranks of a run add up what they have in common: see Reduce. To a process that trains alone it matters only
   /// if its bits are to be those of several: `fast` is quicker.

@@ -75,7 +75,7 @@ inline void apply_preset(TrainOptions& options, const std::string& name) {
     options.lr_decay_from = 2500;
     options.checkpoint_every = options.sample_every = 250;
   } else if (name == "demo-64") {
-    // The same of four times the pixels and twice the frames, in an hour.
+    // The same of four times the pixels and twice the frames.
     apply_preset(options, "demo");
     options.preset = name;
     options.model.resolution = 64;

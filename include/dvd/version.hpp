@@ -7,13 +7,13 @@
 #include "dvd/core/instruction_set.hpp"
 
 #define DVD_VERSION_MAJOR 0
-#define DVD_VERSION_MINOR 1
+#define DVD_VERSION_MINOR 2
 #define DVD_VERSION_PATCH 0
 
 namespace dvd::inline DVD_INSTRUCTION_SET {
 
 /// "major.minor.patch"; stored in every checkpoint and run folder.
-inline constexpr char version[] = "0.1.0";
+inline constexpr char version[] = "0.2.0";
 
 }  // namespace dvd
 

@@ -26,6 +26,8 @@ test_packages=(
 # What makes the site of the pages and the reference, in looks of its own; not needed for anything else.
 documentation_packages=(doxygen doxygen-awesome-css)
 
+checker=clang-tidy                            # reads sources and headers in the tests' long form
+
 browser=chromium                              # draws report.html in a test, which is left out where there is none
 
 # Ends the script with a reason in one line.

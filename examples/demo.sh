@@ -21,13 +21,14 @@ configure_and_build release train_ucf101 sample_videos
 # Less than half of the preset's 5000 steps: motion is right by then, and shapes are told apart.
 build/release/bin/train_ucf101 --preset demo --steps 2000 --lr-decay-from 1000 --out $run --resume
 build/release/bin/sample_videos --checkpoint $run --out $run/videos
-# The same model after the whole preset, ten minutes on two cores.
-build/release/bin/sample_videos --out $run/trained-longer
+# The same model after the whole preset, and one of 64 pixels and 16 frames.
+build/release/bin/sample_videos --checkpoint examples/sample_videos/demo.safetensors --out $run/trained-longer
+build/release/bin/sample_videos --out $run/larger
 
 picture=$(find $run/samples -name 'step-*.png' | sort | tail -n 1)
 echo
 echo "Done in $SECONDS s. Look at"
 for file in "$picture" "${picture%.png}.gif" $run/videos/all.gif $run/videos/videos.png $run/report.html \
-  $run/trained-longer/all.gif $run/trained-longer/videos.png; do
+  $run/trained-longer/all.gif $run/trained-longer/videos.png $run/larger/all.gif $run/larger/videos.png; do
   [ ! -e "$file" ] || echo "  $PWD/$file"
 done

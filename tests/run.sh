@@ -38,6 +38,7 @@ if [ $install = yes ]; then
   [ $preset != tsan ] || install_packages clang
   install_browser
   [ $long = no ] || install_tensorboard
+  [ $long = no ] || (install_packages "$checker") || echo "Without it sources are not read for mistakes."
   [ $long = no ] || (install_packages "${documentation_packages[@]}") || echo "Without them the site is not tested."
 fi
 configure_options=(-DDVD_WARNINGS_AS_ERRORS=$warnings_as_errors)

@@ -12,7 +12,7 @@ namespace examples {
 
 struct SampleProgramOptions {
   CommonOptions common;
-  std::string checkpoint = demo_model("demo.safetensors", DVD_DEMO_CHECKPOINT), class_name, latents, interpolate,
+  std::string checkpoint = demo_model("demo-64.safetensors", DVD_DEMO_CHECKPOINT), class_name, latents, interpolate,
               save_generator;
   dvd::Index count = 0, batch = 8, standing = 0;
   double truncation = 1, threshold = 0, fps = 8;
@@ -26,7 +26,7 @@ inline void add_options(CLI::App& app, SampleProgramOptions& options) {
   options.common.add_precision_to(app);
   app.add_option("--checkpoint", options.checkpoint,
                  "checkpoint to sample from, or a run's folder for its newest one; by default a small model of moving "
-                 "shapes, trained with train_ucf101 --preset demo");
+                 "shapes, trained with train_ucf101 --preset demo-64");
   auto* class_name =
       app.add_option("--class", options.class_name,
                      "class by number or name; without it, all classes in turn. Not for a model without classes");

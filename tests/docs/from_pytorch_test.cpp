@@ -194,7 +194,7 @@ TEST_CASE("checkpoints and weights in torch" * doctest::skip()) {
     CAPTURE(path);
     const std::string from = path.empty() ? "" : " --checkpoint '" + path + "'";
     const std::vector<float> ours = sample(folder.path(), "ours", "--count 12 --seed 5" + from).read<float>("videos");
-    const std::string shipped = DVD_TEST_DATA "/../../examples/sample_videos/demo.safetensors";
+    const std::string shipped = DVD_TEST_DATA "/../../examples/sample_videos/demo-64.safetensors";
     run_script(folder.path(), "sample_checkpoint.py",
                "'" + (path.empty() ? shipped : path) + "' ours/videos.safetensors theirs.safetensors");
     const std::vector<float> theirs = dvd::SafetensorsFile(folder.path() / "theirs.safetensors").read<float>("videos");

@@ -141,7 +141,7 @@ TEST_CASE("without a checkpoint, the model that comes with the program is sample
   const auto result = run_program(run_folder(), "sample_videos", "--class disc-left --count 2 --out shipped");
   CAPTURE(result.errors);
   REQUIRE(result.status == 0);
-  CHECK(result.output.find("2 videos of 8 frames of 32x32 pixels") != std::string::npos);
+  CHECK(result.output.find("2 videos of 16 frames of 64x64 pixels") != std::string::npos);
   CHECK(std::filesystem::file_size(run_folder() /
                                    (with_video_files ? "shipped/0001-disc-left.gif" : "shipped/videos.png")) > 500);
 }

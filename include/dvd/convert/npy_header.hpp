@@ -42,7 +42,7 @@ class NpyHeader : FileChecks {
   NpyHeader(const std::string& where, std::span<const std::byte> bytes, std::uint64_t available) : FileChecks(where) {
     const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     check(all.starts_with(magic) && all.size() >= 10, "is no NumPy array (expected it to begin with \\x93NUMPY)");
-    const int version = all[6];
+    const int version = static_cast<unsigned char>(all[6]);
     check(version >= 1 && version <= 3, "is in version ", version, " of NumPy's format (expected 1, 2 or 3)");
     const std::size_t begin = version == 1 ? 10 : 12;
     check(all.size() >= begin, "ends within its header");
@@ -145,7 +145,7 @@ class NpyHeader : FileChecks {
     const std::size_t end = quote == '\'' || quote == '"' ? rest_.find(quote, 1) : rest_.npos;
     check(end != rest_.npos, "has a header that is no dictionary, at ", Printable{rest_.substr(0, 24)},
           " (expected a quoted word)");
-    const std::string word(rest_.substr(1, end - 1));
+    std::string word(rest_.substr(1, end - 1));
     rest_.remove_prefix(end + 1);
     return word;
   }

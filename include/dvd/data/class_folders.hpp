@@ -63,6 +63,7 @@ inline std::vector<std::string> read_class_list(const std::filesystem::path& pat
       throw FileError(concat(path.string(), ": two classes have the number ", number, "; expected one a line"));
   }
   std::vector<std::string> names;
+  names.reserve(classes.size());
   for (auto& [number, name] : classes) names.push_back(std::move(name));
   return names;
 }

@@ -120,8 +120,10 @@ class FolderScanner {
   void add_file(Entries& entries, std::string name) {
     const FileKind kind = kind_of_file(name);
     if (kind != FileKind::video) ++result_.rest[extension_of(name)];
-    if (kind == FileKind::video) entries.videos.push_back(std::move(name));
-    if (kind == FileKind::picture) entries.pictures.push_back(std::move(name));
+    if (kind == FileKind::video)
+      entries.videos.push_back(std::move(name));
+    else if (kind == FileKind::picture)
+      entries.pictures.push_back(std::move(name));
   }
 
   void add_pictures(const std::string& name, const std::vector<std::string>& pictures) {

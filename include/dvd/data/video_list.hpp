@@ -317,6 +317,7 @@ class VideoFinder {
                     disagreeing.count == 1 ? "" : "the first: ", disagreeing.first, "); the label is what counts"));
     if (split_.part.empty() && splits.size() > 1) {
       std::vector<std::string> parts;
+      parts.reserve(splits.size());
       for (const auto& [name, count] : splits) parts.push_back(concat(name.empty() ? "none" : name, " ", count));
       remark(split_.list, concat("has several splits (", first_few(parts), "), all of which are taken; ", file, "#",
                                  splits.contains("train") ? "train" : splits.rbegin()->first, " would take one"));

@@ -107,7 +107,7 @@ inline DvdGanConfig read_config(const SafetensorsFile& file, const std::filesyst
     throw FileError(concat(path.string(), ": no configuration in the metadata; not a checkpoint of a DVD-GAN"));
   const Json json = Json::parse(found->second, nullptr, false);
   try {
-    const DvdGanConfig config = config_from_json(json);
+    DvdGanConfig config = config_from_json(json);
     const auto widths = config.generator_widths();
     if (config.classes > 0)
       detail::check_tensor(file, path, "generator.embedding.weight", {config.classes, config.embed_dim});

@@ -243,7 +243,8 @@ class SafetensorsWriter {
   /// or the number of values is not the product of the sizes.
   template <TensorElement T>
   void add(std::string name, std::vector<std::int64_t> shape, std::span<const T> values) {
-    Entry& entry = insert(std::move(name), std::move(shape), values.size(), data_type_of<T>());
+    const DataType type = data_type_of<T>();
+    Entry& entry = insert(std::move(name), std::move(shape), values.size(), type);
     entry.values = std::as_bytes(values);
   }
 

@@ -267,7 +267,7 @@ class VideoIndexer {
   void time_frames(const std::vector<std::int64_t>& numbers) {
     const AVRational base = index_.track.time_base;
     const double units = base.num > 0 ? base.den / (base.num * index_.track.frames_per_second) : 1;
-    const auto step = std::max<std::int64_t>(1, static_cast<std::int64_t>(units + 0.5));
+    const auto step = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::llround(units)));
     std::int64_t last = AV_NOPTS_VALUE, offset = 0;
     for (const std::int64_t number : numbers) {
       const bool known = number >= 0 && number < static_cast<std::int64_t>(stamps_.size());

@@ -4,6 +4,7 @@
 #include "dvd/core/macros_begin.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string_view>
 
@@ -65,7 +66,7 @@ struct DrawnAugmentation {
       drawn.contrast = random.stream("contrast").uniform(number, 0.5, 1.5);
     }
     const auto part_of = [](Index side, double part) {
-      return static_cast<Index>(static_cast<double>(side) * part + 0.5);
+      return static_cast<Index>(std::floor(static_cast<double>(side) * part + 0.5));
     };
     if (options.translation > 0) {
       const auto distance = [&](std::string_view stream, Index side) {

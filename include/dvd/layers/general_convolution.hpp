@@ -47,7 +47,7 @@ class WindowConvolution final : public ConvolutionMethod<T, D> {
   using View = ConstTensorView<T, D>;
 
   WindowConvolution(WindowOptions windows, Index inputs, Index outputs, Index groups)
-      : windows_(std::move(windows)), inputs_(inputs), outputs_(outputs), groups_(groups) {}
+      : windows_(windows), inputs_(inputs), outputs_(outputs), groups_(groups) {}
 
   Shape output_shape(const Shape& x) const override { return windows_.windows(x, windows_.over(x, inputs_), outputs_); }
   void apply(const View& packed, const View& x, const FullPrecision<T>* bias, const TensorView<T, D>& y,

@@ -108,8 +108,8 @@ void check_added(const char* layer, const X& onto, const Shape& dx) {
 /// library's: those in memory of the user's own are copied.
 template <AnyTensor X>
 ConstViewOf<X> readable_beyond(const X& x) {
-  const ConstViewOf<X> view = x;
-  return !view || view.keeper() ? view : ConstViewOf<X>(view.clone());
+  if (!x || ConstViewOf<X>(x).keeper()) return x;
+  return ConstViewOf<X>(x.clone());
 }
 
 /// A layer or network equal to another one, with parameters and buffers of its own, and no gradients. Throws

@@ -27,7 +27,8 @@ namespace detail {
 /// What a device makes of the weight of windows; nothing, where it unfolds them all.
 template <class D, class T>
 struct WindowFilterOf {
-  struct type {};
+  struct Nothing {};
+  using type = Nothing;
 };
 template <class D, class T>
 requires(D::convolves_windows) struct WindowFilterOf<D, T> {

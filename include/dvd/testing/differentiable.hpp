@@ -72,8 +72,8 @@ inline double largest(const ConstTensorView<double>& x) {
 inline void randomize(Contents<double>& contents, const Random& random) {
   for (std::size_t i = 0; i < contents.parameters.size(); ++i) {
     Tensor<double>& value = contents.parameters[i].parameter->value;
-    const double fan = static_cast<double>(value.size() / value.extent(0));
-    const double scale = value.shape().rank() > 1 ? 1.5 / std::sqrt(fan) : 0.2;
+    const Index fan = value.size() / value.extent(0);
+    const double scale = value.shape().rank() > 1 ? 1.5 / std::sqrt(static_cast<double>(fan)) : 0.2;
     value.copy_from(random_tensor(value.shape(), random.stream(i), scale));
   }
   for (auto& [name, buffer] : contents.buffers)

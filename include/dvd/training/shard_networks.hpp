@@ -15,6 +15,7 @@ namespace dvd::inline DVD_INSTRUCTION_SET {
 template <class T, class D>
 std::vector<const Contents<T, D>*> pointers_to(const std::vector<Contents<T, D>>& all) {
   std::vector<const Contents<T, D>*> result;
+  result.reserve(all.size());
   for (const Contents<T, D>& each : all) result.push_back(&each);
   return result;
 }

@@ -43,6 +43,7 @@ class StepInputs {
     const std::vector<Index> numbers = clip_numbers();
     if (clips.size() != numbers.size() && static_cast<Index>(clips.size()) == batch_) {
       std::vector<TrainingClip> own;
+      own.reserve(numbers.size());
       for (const Index number : numbers) own.push_back(std::move(clips[static_cast<std::size_t>(number)]));
       clips = std::move(own);
     }

@@ -152,7 +152,7 @@ class UpdateBatch {
 
   /// The part of a gradient of `videos` that is of what was generated: `frames` frames, no conditioning ones.
   ConstTensorView<T, D> generated(const ConstTensorView<T, D>& dvideos, Index frames) const {
-    const ConstTensorView<T, D> made = dvideos.slice(dvideos.extent(0) - frames, frames);
+    ConstTensorView<T, D> made = dvideos.slice(dvideos.extent(0) - frames, frames);
     if (real_count() == 0) return made;
     const Shape& shape = made.shape();
     const Index frame = shape[2] * shape[3] * shape[4], row = shape[1] * frame, fake_row = fake_count() * frame;

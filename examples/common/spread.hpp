@@ -107,7 +107,7 @@ void spread_batches(Ranks& ranks, dvd::Index count, dvd::Index batch, const Make
     });
     std::vector<Made> all;
     for (dvd::Index rank = 0; rank < std::min(ranks.size(), batches - first); ++rank) {
-      Made made = rank == ranks.rank() ? std::move(own) : Made();
+      Made made = rank == ranks.rank() ? std::exchange(own, Made()) : Made();
       if (ranks.size() > 1) std::apply([&](auto&... each) { (hand_over(ranks, rank, each), ...); }, made);
       if (ranks.first()) all.push_back(std::move(made));
     }

@@ -244,7 +244,8 @@ class SafetensorsWriter {
   template <TensorElement T>
   void add(std::string name, std::vector<std::int64_t> shape, std::span<const T> values) {
     const DataType type = data_type_of<T>();
-    Entry& entry = insert(std::move(name), std::move(shape), values.size(), type);
+    const std::size_t count = values.size();
+    Entry& entry = insert(std::move(name), std::move(shape), count, type);
     entry.values = std::as_bytes(values);
   }
 

@@ -8,6 +8,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -34,7 +35,7 @@ inline std::vector<std::uint8_t> read(const std::string& path, double seconds, s
   decoder->thread_count = 1;
   expect(avcodec_open2(decoder, codec, nullptr) >= 0, "open2");
   const auto start = stream.start_time == AV_NOPTS_VALUE ? 0 : stream.start_time;
-  const auto target = start + static_cast<std::int64_t>(seconds / av_q2d(stream.time_base) + 0.5);
+  const auto target = start + std::llround(seconds / av_q2d(stream.time_base));
   expect(av_seek_frame(input, number, target, AVSEEK_FLAG_BACKWARD) >= 0, "seek");
 
   AVPacket* packet = av_packet_alloc();

@@ -74,9 +74,9 @@ void Warping::warp_backward(Index images, Index height, Index width, Index chann
     T* to = dx + image * size;
     std::fill(to, to + size, T{0});
     for (Index p = 0; p < height * width; ++p) {
-      const Index pixel = image * height * width + p;
-      const detail::Between<T> down(static_cast<T>(p / width) + offsets[2 * pixel], height);
-      const detail::Between<T> across(static_cast<T>(p % width) + offsets[2 * pixel + 1], width);
+      const Index pixel = image * height * width + p, row = p / width, column = p % width;
+      const detail::Between<T> down(static_cast<T>(row) + offsets[2 * pixel], height);
+      const detail::Between<T> across(static_cast<T>(column) + offsets[2 * pixel + 1], width);
       const Index corners[2][2] = {
           {(down.low * width + across.low) * channels, (down.low * width + across.high) * channels},
           {(down.high * width + across.low) * channels, (down.high * width + across.high) * channels}};

@@ -4,9 +4,10 @@
 #   tidy.sh FOLDER [FILE...]    configures the project in FOLDER and reads all of these, or the files that are named
 # The target `tidy` runs it: cmake --build build/release --target tidy
 set -uo pipefail
-folder=$(realpath -m "${1:?tidy.sh FOLDER [FILE...]}")
+[ $# -gt 0 ] || { echo "usage: tidy.sh FOLDER [FILE...]" >&2; exit 2; }
+folder=$(realpath -m "$1")
 shift
-named=$([ $# -eq 0 ] || realpath "$@")
+named=$([ $# -eq 0 ] || realpath -e "$@") || exit 2
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 command -v clang-tidy >/dev/null || { echo "tidy.sh: there is no clang-tidy here" >&2; exit 2; }
 
